@@ -1,0 +1,64 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+/// Every Swift target is compiled the same way: strict concurrency and memory safety, warnings are errors.
+let settings: [SwiftSetting] = [
+  .strictMemorySafety(),
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], path: String? = nil) -> Target {
+  .testTarget(
+    name: name, dependencies: dependencies, path: path ?? "Tests/\(name)", swiftSettings: settings)
+}
+
+let package = Package(
+  name: "shadow-router",
+  products: [.executable(name: "shadow-router", targets: ["shadow-router"])],
+  targets: [
+    // C: system headers and libraries, and tables that a Swift array literal would take minutes to compile.
+    .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+    .target(name: "CSystem"),
+    .target(name: "CSHA256"),
+    .target(name: "CUnicode"),
+    // Pure: no descriptors, threads or clocks.
+    module("Wire"),
+    module("Text", ["CUnicode"]),
+    module("RouterCore", ["Wire", "Text", "CSHA256"]),
+    module("Evidence", ["RouterCore", "Wire"]),
+    // The edge.
+    module("Posix", ["CSystem"]),
+    module("PolicyYAML", ["CYAML", "RouterCore"]),
+    module("Journal", ["Posix", "RouterCore", "Wire"]),
+    module("Candidates", ["Posix", "RouterCore", "Wire", "Text"]),
+    module(
+      "Service",
+      [
+        "RouterCore", "Wire", "Text", "Evidence", "Posix", "PolicyYAML", "Journal", "Candidates",
+      ]),
+    .executableTarget(
+      name: "shadow-router",
+      dependencies: [
+        "Service", "RouterCore", "Wire", "Text", "Evidence", "Posix", "PolicyYAML", "Journal",
+        "Candidates",
+      ],
+      swiftSettings: settings),
+    tests("WireTests", ["Wire"]),
+    tests("TextTests", ["Text"]),
+    tests("RouterCoreTests", ["RouterCore", "Wire", "Text"]),
+    tests("EvidenceTests", ["Evidence", "RouterCore", "Wire"]),
+    tests("PosixTests", ["Posix"]),
+    tests("PolicyYAMLTests", ["PolicyYAML", "RouterCore", "Wire"]),
+    tests("JournalTests", ["Journal", "Posix", "RouterCore", "Wire"]),
+    tests("CandidatesTests", ["Candidates", "Posix", "RouterCore", "Wire", "Text"]),
+    tests("ServiceTests", ["Service", "RouterCore", "Wire", "Posix"]),
+  ],
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,1 @@
+// Candidates: replaced by the module's first file.

@@ -1,0 +1,1 @@
+// Evidence: replaced by the module's first file.

@@ -1,0 +1,1 @@
+// Journal: replaced by the module's first file.

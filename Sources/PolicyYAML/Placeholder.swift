@@ -1,0 +1,1 @@
+// PolicyYAML: replaced by the module's first file.

@@ -1,0 +1,1 @@
+// Posix: replaced by the module's first file.

@@ -1,0 +1,1 @@
+// RouterCore: replaced by the module's first file.

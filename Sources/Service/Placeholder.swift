@@ -1,0 +1,1 @@
+// Service: replaced by the module's first file.

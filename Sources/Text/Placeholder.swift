@@ -1,0 +1,1 @@
+// Text: replaced by the module's first file.

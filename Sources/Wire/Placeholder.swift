@@ -1,0 +1,1 @@
+// Wire: replaced by the module's first file.
