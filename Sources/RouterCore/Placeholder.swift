@@ -1,1 +1,0 @@
-// RouterCore: replaced by the module's first file.
