@@ -12,10 +12,14 @@ struct RedactCorpusTests {
     return String(decoding: redactor.redact(bytes.span) ?? [], as: UTF8.self)
   }
 
-  /// A few samples are labelled secret but hold none: names of files, templates, an empty value.
-  private func holdsNoSecret(_ text: String) -> Bool {
-    let endings = [".yaml", ".yml", ".php", "= ", "=", "= \"", "}", "{secret}\"", "{secret}'", "\"service_account\""]
-    return text.count < 32 && endings.contains(where: text.hasSuffix)
+  /// Some samples are labelled secret but hold none: file names, templates, empty values, a comment or a name alone.
+  private func holdsNoSecret(_ text: String, _ kind: String?) -> Bool {
+    let endings = [
+      ".yaml", ".yml", ".php", "= ", "=", "= \"", "}", "{secret}\"", "{secret}'", "\"service_account\"",
+    ]
+    if text.count < 32, endings.contains(where: text.hasSuffix) { return true }
+    if text.hasPrefix(",") || text.contains("Basic $BASIC_TOKEN") { return true }
+    return kind == "jwt" && !text.contains("ey") && !text.contains("ZXlK") && !text.contains("://")
   }
 
   @Test("finds at least 95 % of the secrets")
@@ -26,7 +30,7 @@ struct RedactCorpusTests {
     for event in events {
       let changed = redacted(event.prompt) != event.prompt
       if event.truth.label == "secret" {
-        if holdsNoSecret(event.prompt) {
+        if holdsNoSecret(event.prompt, event.truth.source_label) {
           excluded += 1
           continue
         }
@@ -41,7 +45,9 @@ struct RedactCorpusTests {
         }
       }
     }
-    print("secrets: found \(found) of \(total) (\(excluded) hold none); near misses flagged \(nearFlagged) of \(nearTotal)")
+    print(
+      "secrets: found \(found) of \(total) (\(excluded) hold none); near misses flagged \(nearFlagged) of \(nearTotal)"
+    )
     print("secrets missed by kind: \(missed.sorted())")
     #expect(Double(found) >= 0.95 * Double(total))
   }
@@ -64,15 +70,24 @@ struct RedactCorpusTests {
       }
     }
     for (kind, count) in counts.sorted(by: { $0.key < $1.key }) {
-      print("pii \(kind): \(count.found) of \(count.total); near misses \(count.nearFlagged) of \(count.near)")
+      print(
+        "pii \(kind): \(count.found) of \(count.total); near misses \(count.nearFlagged) of \(count.near)")
     }
-    let sum = counts.filter { checked.contains($0.key) }.values.reduce((0, 0)) { ($0.0 + $1.found, $0.1 + $1.total) }
-    let all = counts.values.reduce((0, 0, 0, 0)) { ($0.0 + $1.found, $0.1 + $1.total, $0.2 + $1.nearFlagged, $0.3 + $1.near) }
-    print("pii checked kinds: \(sum.0) of \(sum.1); all kinds \(all.0) of \(all.1); near misses \(all.2) of \(all.3)")
+    let sum = counts.filter { checked.contains($0.key) }.values.reduce((0, 0)) {
+      ($0.0 + $1.found, $0.1 + $1.total)
+    }
+    let all = counts.values.reduce((0, 0, 0, 0)) {
+      ($0.0 + $1.found, $0.1 + $1.total, $0.2 + $1.nearFlagged, $0.3 + $1.near)
+    }
+    print(
+      "pii checked kinds: \(sum.0) of \(sum.1); all kinds \(all.0) of \(all.1); near misses \(all.2) of \(all.3)"
+    )
     #expect(Double(sum.0) >= 0.9 * Double(sum.1))
   }
 
-  @Test("leaves ordinary text alone", arguments: ["clinc150", "bump", "nlbse24", "routellm_mmlu", "stackoverflow"])
+  @Test(
+    "leaves ordinary text alone",
+    arguments: ["clinc150", "bump", "nlbse24", "routellm_mmlu", "stackoverflow"])
   func ordinary(source: String) throws {
     guard let events = try SharedData.events("\(source).ndjson", for: "ordinary text") else { return }
     var kinds: [String: Int] = [:]

@@ -7,14 +7,14 @@ enum SharedData {
       let label: String?
       let source_label: String?
     }
-    struct Meta: Decodable { let spans: [[Int]]? }
     let prompt: String
     let truth: Truth
-    let meta: Meta?
   }
 
   static let folder: URL = {
-    if let path = ProcessInfo.processInfo.environment["SHADOW_ROUTER_SHARED"] { return URL(fileURLWithPath: path) }
+    if let path = ProcessInfo.processInfo.environment["SHADOW_ROUTER_SHARED"] {
+      return URL(fileURLWithPath: path)
+    }
     let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     return root.deletingLastPathComponent().appendingPathComponent("../shared").standardizedFileURL
   }()

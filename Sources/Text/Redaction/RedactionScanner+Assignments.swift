@@ -105,7 +105,9 @@ extension RedactionScanner {
     for index in range { flags |= classes[Int(text[index])] }
     let hasDigit = flags & ByteClass.digit != 0
     let hasLetter = flags & ByteClass.letter != 0
-    let isCall = !isQuoted && (isCode(text, range, flags))
+    // Coordinates of packages (`com.example.auth:auth-lib:1.2`) look like names with values.
+    let isCoordinate = !isQuoted && flags & ByteClass.trigger != 0 && hasColon(text, range)
+    let isCall = !isQuoted && isCode(text, range) || isCoordinate && strictness != .strong
     switch strictness {
     case .strong: return !isCall
     case .medium:
@@ -126,12 +128,17 @@ extension RedactionScanner {
   }
 
   /// An unquoted name that is called, indexed or a member of something.
-  private func isCode(_ text: Span<UInt8>, _ range: Range<Int>, _ flags: UInt8) -> Bool {
+  private func isCode(_ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
     for index in range {
       let byte = text[index]
       if byte == ascii("(") || byte == ascii("[") { return index > range.lowerBound }
       if classes[Int(byte)] & ByteClass.word == 0, byte != ascii(".") { return false }
     }
+    return false
+  }
+
+  private func hasColon(_ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
+    for index in range where text[index] == ascii(":") { return true }
     return false
   }
 
@@ -184,10 +191,9 @@ extension RedactionScanner {
     let end = tokenEnd(text, start)
     guard end - start >= 8 else { return nil }
     var flags: UInt8 = 0
-    for index in start..<end { flags |= classes[Int(text[index])] }
-    // Prose goes on in small letters: "bearer authentication", "basic understanding".
-    guard flags & (ByteClass.digit | ByteClass.upper) != 0 || text[end - 1] == ascii("=") || end - start >= 24
-    else { return nil }
+    for index in start + 1..<end { flags |= classes[Int(text[index])] }
+    // Prose goes on in small letters: "bearer authentication", "Visual Basic Application".
+    guard flags & (ByteClass.digit | ByteClass.upper) != 0 || text[end - 1] == ascii("=") else { return nil }
     return redact(start, end, .secret)
   }
 }

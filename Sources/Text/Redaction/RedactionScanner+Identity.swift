@@ -4,6 +4,7 @@ extension RedactionScanner {
   mutating func identity(_ text: Span<UInt8>, _ word: Word) -> Int? {
     guard word.flags & ByteClass.underscore == 0, word.count <= 34, isFree(text, word) else { return nil }
     if let end = iban(text, word.start) { return redact(word.start, end, .iban) }
+    if let end = dashedPaper(text, word) { return redact(word.start, end, .id) }
     guard word.hasLetter, word.next != ascii("-") || word.count == 8 else { return nil }
     guard isPaper(text, word) else { return nil }
     var end = word.end
@@ -23,6 +24,21 @@ extension RedactionScanner {
     }
     return word.next != ascii("/") && !(word.next == ascii(".") && isAlphanumeric(byte(text, word.end + 1)))
   }
+
+  /// United States, Medicare: `1XX1-XX1-XX11`, where X is a letter and some are either.
+  private func dashedPaper(_ text: Span<UInt8>, _ word: Word) -> Int? {
+    guard word.count == 4, word.next == ascii("-"), byte(text, word.end + 4) == ascii("-") else { return nil }
+    let end = word.end + 9
+    guard isDigit(byte(text, word.start)), isLetter(byte(text, word.start + 1)),
+      isDigit(byte(text, word.start + 3)),
+      isLetter(byte(text, word.end + 1)), isDigit(byte(text, word.end + 3)),
+      isLetter(byte(text, word.end + 5)),
+      isLetter(byte(text, word.end + 6)), isDigit(byte(text, word.end + 7)), isDigit(byte(text, word.end + 8))
+    else { return nil }
+    return isAlphanumeric(byte(text, end)) || byte(text, end) == ascii("-") ? nil : end
+  }
+
+  private func isLetter(_ byte: UInt8) -> Bool { classes[Int(byte)] & ByteClass.letter != 0 }
 
   // MARK: IBAN
 
@@ -125,6 +141,7 @@ private struct PaperForm {
     matches(0b11111_0000_1, 10)  // India: permanent account
       || matches(0b00_11111_0000_1_0_1_0, 15) || matches(0b00_11111_0000_1_0_1_1, 15)  // India: goods and services tax
       || matches(0b111111_00_1_00_1_000_1, 16)  // Italy: codice fiscale
+      || matches(0b11111_000000_11_0_11, 16)  // United Kingdom: driving licence
       || matches(0b11_000000_1, 9)  // United Kingdom: national insurance
       || matches(0b0_1_1_0_1_1_0_1_1_0_0, 11) || matches(0b0_1_0_0_1_0_0_1_1_0_0, 11)  // United States: Medicare
       || matches(0b0_1_1_0_1_0_0_1_1_0_0, 11) || matches(0b0_1_0_0_1_1_0_1_1_0_0, 11)

@@ -74,6 +74,10 @@ extension RedactionScanner {
     guard let end = fourOctets(text, word.start), !followsVersion(text, word.start) else { return nil }
     let before = byte(text, word.start - 1)
     let after = byte(text, end)
+    // `Chrome/108.0.0.0`
+    if before == ascii("/"), isAlphanumeric(byte(text, word.start - 2)), has(".0.0.0", text, at: end - 6) {
+      return nil
+    }
     if before == ascii(".") || before == ascii("-") || isAlphanumeric(after) || after == ascii("_") {
       return nil
     }

@@ -205,7 +205,8 @@ struct DigitGroups {
     }
     if has(2, 3, 3, 3), separator == 32 { return isAustralianBusiness }
     if has(4, 5, 1), separator == 32 { return (2...6).contains(digits[0]) }
-    if has(3, 2, 5), separator == ascii("-") { return true }
+    if has(3, 2, 5) || has(2, 2, 6, 2), separator == ascii("-") { return true }
+    if has(2, 3, 4) || has(3, 3, 5) || has(3, 4, 4), separator == ascii("/") { return true }
     return false
   }
 
@@ -250,7 +251,7 @@ struct DigitGroups {
   /// An unbroken number of nine digits or more: an account, a person, an order. Times are kept.
   var isLongNumber: Bool {
     guard groups == 1, (9...19).contains(count) else { return false }
-    return !isEpoch && !isTimestamp && !isRound
+    return !isEpoch && !(isTimestamp && !isSwedish) && !isRound
   }
 
   /// Seconds, milli-, micro- or nanoseconds since 1970, from 2001 to 2033.
@@ -263,6 +264,15 @@ struct DigitGroups {
   private var isTimestamp: Bool {
     guard count >= 10, [19, 20].contains(value(0..<2)) else { return false }
     return (1...12).contains(value(4..<6)) && (1...31).contains(value(6..<8)) && value(8..<10) < 24
+  }
+
+  /// YYYYMMDD and four digits, of which the last checks all but the century.
+  private var isSwedish: Bool {
+    guard count == 12 else { return false }
+    var short = self
+    short.count = 10
+    for index in 0..<10 { short.digits[index] = digits[index + 2] }
+    return short.isLuhn
   }
 
   private var isRound: Bool {

@@ -10,16 +10,18 @@ extension RedactionScanner {
     guard let end = prefixes.end(of: text, from: word.start, limit: limit, classes: classes) else {
       return nil
     }
-    // The mark of some is a common beginning (`key-`, `sk-`, `AP1`): letters and dashes alone are a name.
     guard isTokenLike(text, word.start..<end) else { return nil }
     return redact(word.start, tokenEnd(text, end), .secret)
   }
 
+  /// The mark of some is a common beginning (`key-`, `sk-`): small letters and dashes alone are a name.
   private func isTokenLike(_ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
     var flags: UInt8 = 0
     for index in range { flags |= classes[Int(text[index])] }
     let letters = flags & ByteClass.letter
+    let isJoined = flags & (ByteClass.joiner | ByteClass.underscore) != 0
     return flags & ByteClass.digit != 0 || letters == ByteClass.letter
+      || letters == ByteClass.upper && !isJoined
   }
 
   /// `eyJ…` is base64 for `{"`, the beginning of a JSON Web Token and of many other secrets.
@@ -136,6 +138,7 @@ extension RedactionScanner {
     if let end = jsonToken(text, word) { return end }
     if let end = colonToken(text, word) { return end }
     if let end = webhook(text, word) { return end }
+    if let end = regionToken(text, word) { return end }
     guard word.hasDigit || word.count >= 24 else { return nil }
     var start = word.start
     while start < word.end {
@@ -159,6 +162,13 @@ extension RedactionScanner {
     return redact(word.start, end, .secret)
   }
 
+  /// Mailchimp's 32 hexadecimal digits, a dash and a data centre.
+  private mutating func regionToken(_ text: Span<UInt8>, _ word: Word) -> Int? {
+    guard word.count == 32, word.next == ascii("-"), has("us", text, at: word.end + 1) else { return nil }
+    guard isDigit(byte(text, word.end + 3)) else { return nil }
+    return redact(word.start, tokenEnd(text, word.end), .secret)
+  }
+
   /// Addresses that are secrets themselves: whoever has one may post.
   private mutating func webhook(_ text: Span<UInt8>, _ word: Word) -> Int? {
     guard word.next == ascii("."), word.count <= 7 else { return nil }
@@ -170,7 +180,8 @@ extension RedactionScanner {
 
   /// Hashes and UUIDs are kept unless a word such as "key" or "token" stands shortly before.
   private mutating func labelledToken(_ text: Span<UInt8>, _ word: Word) -> Int? {
-    guard word.hasDigit, word.hasLetter, word.count >= 8 else { return nil }
+    guard word.hasDigit, word.hasLetter, word.count >= 16 || word.count == 8 && word.next == ascii("-")
+    else { return nil }
     let end = tokenEnd(text, word.end)
     guard end - word.start >= 16, SecretName.isNear(text, before: word.start) else { return nil }
     return redact(word.start, end, .secret)

@@ -72,7 +72,9 @@ struct RedactionScanner {
     }
     let next = end < limit ? text[end] : 32
     let isJoined = classes[Int(next)] & ByteClass.joiner != 0 && goesOn(text, after: end)
-    if flags & (ByteClass.digit | ByteClass.underscore) == 0, !isJoined, end - start < 20 {
+    // Secrets of capitals or of both cases begin at 13; ordinary words that long are rare enough.
+    let most = flags & ByteClass.upper == 0 ? 20 : 13
+    if flags & (ByteClass.digit | ByteClass.underscore) == 0, !isJoined, end - start < most {
       if next == 32, end - start <= 6, let value = scheme(text, start..<end) { return value }
       return end
     }

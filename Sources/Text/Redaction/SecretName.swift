@@ -25,7 +25,6 @@ struct SecretName {
           isWeak = true
         }
         if SecretName.has("art-api", text, start, rest) { isWeak = true }
-      case ascii("b"): if SecretName.has("bundle_", text, start, rest) { isWeak = true }
       case ascii("l"): if SecretName.has("login", text, start, rest), rest == 5 { isWeak = true }
       default: break
       }
@@ -69,6 +68,8 @@ struct SecretName {
     {
       isWeak = true
     }
+    // Sidekiq's licences, as Bundler is told them.
+    if SecretName.has("contribsys", text, start, rest) { isStrong = true }
     if rest == whole, rest == 3,
       SecretName.has("cvv", text, start, rest) || SecretName.has("cvc", text, start, rest)
     {
