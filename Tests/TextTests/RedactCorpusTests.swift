@@ -30,18 +30,18 @@ struct RedactCorpusTests {
     for event in events {
       let changed = redacted(event.prompt) != event.prompt
       if event.truth.label == "secret" {
-        if holdsNoSecret(event.prompt, event.truth.source_label) {
+        if holdsNoSecret(event.prompt, event.truth.sourceLabel) {
           excluded += 1
           continue
         }
         total += 1
-        if changed { found += 1 } else { missed.append(event.truth.source_label ?? "?") }
-        if !changed { verbose("MISSED \(event.truth.source_label ?? ""): \(event.prompt.prefix(200))") }
+        if changed { found += 1 } else { missed.append(event.truth.sourceLabel ?? "?") }
+        if !changed { verbose("MISSED \(event.truth.sourceLabel ?? ""): \(event.prompt.prefix(200))") }
       } else {
         nearTotal += 1
         if changed {
           nearFlagged += 1
-          verbose("NEAR \(event.truth.source_label ?? ""): \(redacted(event.prompt).prefix(150))")
+          verbose("NEAR \(event.truth.sourceLabel ?? ""): \(redacted(event.prompt).prefix(150))")
         }
       }
     }
@@ -58,7 +58,7 @@ struct RedactCorpusTests {
     let checked: Set = ["email", "credit_card", "phone", "ip", "mac", "us_ssn"]
     var counts: [String: (found: Int, total: Int, nearFlagged: Int, near: Int)] = [:]
     for event in events {
-      let kind = event.truth.source_label ?? "?"
+      let kind = event.truth.sourceLabel ?? "?"
       let changed = redacted(event.prompt) != event.prompt
       if event.truth.label == "pii" {
         counts[kind, default: (0, 0, 0, 0)].total += 1

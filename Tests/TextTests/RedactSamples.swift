@@ -5,7 +5,12 @@ enum SharedData {
   struct Event: Decodable {
     struct Truth: Decodable {
       let label: String?
-      let source_label: String?
+      let sourceLabel: String?
+
+      private enum CodingKeys: String, CodingKey {
+        case label
+        case sourceLabel = "source_label"
+      }
     }
     let prompt: String
     let truth: Truth

@@ -60,6 +60,9 @@ package struct Pattern: Sendable, Equatable {
   /// Instructions in the program: a match costs at most a small multiple of this for each scalar.
   var instructionCount: Int { program.code.count }
 
+  /// Whether texts can be refused without running the program.
+  var hasHint: Bool { !hint.literals.isEmpty }
+
   /// Elementary steps of one search without the hint, for tests of linearity.
   func steps(in text: Span<UInt8>) -> Int {
     var machine = PatternMachine(program, width: program.slotCount)

@@ -138,12 +138,15 @@ private struct PaperForm {
 
   /// Forms in which letters and digits have fixed places.
   var isPatterned: Bool {
-    matches(0b11111_0000_1, 10)  // India: permanent account
-      || matches(0b00_11111_0000_1_0_1_0, 15) || matches(0b00_11111_0000_1_0_1_1, 15)  // India: goods and services tax
-      || matches(0b111111_00_1_00_1_000_1, 16)  // Italy: codice fiscale
-      || matches(0b11111_000000_11_0_11, 16)  // United Kingdom: driving licence
-      || matches(0b11_000000_1, 9)  // United Kingdom: national insurance
-      || matches(0b0_1_1_0_1_1_0_1_1_0_0, 11) || matches(0b0_1_0_0_1_0_0_1_1_0_0, 11)  // United States: Medicare
+    // India: permanent account, goods and services tax.
+    matches(0b11111_0000_1, 10)
+      || matches(0b00_11111_0000_1_0_1_0, 15) || matches(0b00_11111_0000_1_0_1_1, 15)
+      // Italy: codice fiscale.
+      || matches(0b111111_00_1_00_1_000_1, 16)
+      // United Kingdom: driving licence, national insurance.
+      || matches(0b11111_000000_11_0_11, 16) || matches(0b11_000000_1, 9)
+      // United States: Medicare.
+      || matches(0b0_1_1_0_1_1_0_1_1_0_0, 11) || matches(0b0_1_0_0_1_0_0_1_1_0_0, 11)
       || matches(0b0_1_1_0_1_0_0_1_1_0_0, 11) || matches(0b0_1_0_0_1_1_0_1_1_0_0, 11)
   }
 

@@ -231,7 +231,9 @@ struct DigitGroups {
 
   /// National telephone numbers as they are usually grouped.
   var isPhone: Bool {
-    guard groups >= 2, (9...13).contains(count), separator != ascii(":") else { return false }
+    guard groups >= 2, (9...13).contains(count), !hasColon, !prefix(min(3, groups)).isDate else {
+      return false
+    }
     if isOpen { return lengths[0] >= 2 && lengths[0] <= 5 }
     let isSlashed = separator == ascii("/")
     if has(3, 3, 4) { return !isSlashed && (digits[0] >= 2 && digits[3] >= 2 || separator == ascii("-")) }
@@ -246,6 +248,12 @@ struct DigitGroups {
     }
     for index in 1..<groups where !(2...8).contains(lengths[index]) { return false }
     return true
+  }
+
+  /// As times have.
+  private var hasColon: Bool {
+    for index in 1..<max(1, groups) where separators[index] == ascii(":") { return true }
+    return false
   }
 
   /// An unbroken number of nine digits or more: an account, a person, an order. Times are kept.
