@@ -14,6 +14,9 @@ struct RedactionScanner {
   /// Where the pass stopped.
   private(set) var end = 0
 
+  /// Up to here no e-mail address can begin: the run of bytes that could be its first part ends without an `@`.
+  var noMailBefore = 0
+
   /// Bytes that count for no scalar of the output: continuation bytes, and what was redacted.
   private var uncounted = 0
 
@@ -103,7 +106,7 @@ struct RedactionScanner {
   private mutating func suspicious(_ text: Span<UInt8>, _ word: Word) -> Int {
     if prefixes.mayStart(text[word.start]), let end = markedToken(text, word) { return end }
     if word.next == ascii(":"), let end = urlCredentials(text, word) { return end }
-    if isLocalPart(word), let end = email(text, word.start) {
+    if isLocalPart(word), word.start >= noMailBefore, let end = email(text, word.start) {
       return redact(leftOfToken(text, word.start), end, .email)
     }
     if let end = address(text, word) { return end }
