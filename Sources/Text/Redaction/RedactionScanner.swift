@@ -34,13 +34,14 @@ struct RedactionScanner {
       if kind & ByteClass.word != 0 {
         position = word(text, at: position)
       } else if kind & ByteClass.trigger == 0 {
-        if byte == 32, position - uncounted >= enough { break }
+        // No token reaches back over a delimiter, so what lies before is final.
+        if kind & ByteClass.delimiter != 0, position - uncounted >= enough { break }
         position += 1
       } else if byte >= 0x80 {
         let (scalar, length) = UTF8Scalar.decode(text, at: position)
         if length == 1 || scalar == nil { return false }
-        // Text without spaces must be able to end the pass as well.
-        if position - uncounted >= enough { break }
+        // Text without spaces must be able to end the pass as well; but not within a word, which may be an address.
+        if position - uncounted >= enough, !isAlphanumeric(self.byte(text, position - 1)) { break }
         uncounted += length - 1
         position += length
       } else {
