@@ -33,26 +33,28 @@ struct PatternParser {
   private mutating func sequence() throws(PatternError) -> PatternNode {
     var parts: [PatternNode] = []
     while let next = peek, next != "|", next != ")" {
-      if takeQuotation(into: &parts) { continue }
-      let start = position
+      if try takeQuotation(into: &parts) { continue }
       guard let atom = try atom() else { continue }
-      parts.append(try quantified(atom, from: start))
+      parts.append(try quantified(atom))
     }
     return parts.count == 1 ? parts[0] : (parts.isEmpty ? .empty : .concat(parts))
   }
 
-  /// `\Q…\E`: everything between stands for itself.
-  private mutating func takeQuotation(into parts: inout [PatternNode]) -> Bool {
+  /// `\Q…\E`: everything between stands for itself; a quantifier after it repeats its last scalar.
+  private mutating func takeQuotation(into parts: inout [PatternNode]) throws(PatternError) -> Bool {
     guard peek == "\\", peek(1) == "Q" else { return false }
     position += 2
+    var quoted: [PatternNode] = []
     while let next = peek {
       if next == "\\", peek(1) == "E" {
         position += 2
         break
       }
-      parts.append(literal(next.value))
+      quoted.append(literal(next.value))
       position += 1
     }
+    if let last = quoted.popLast() { quoted.append(try quantified(last)) }
+    parts += quoted
     return true
   }
 
@@ -168,7 +170,7 @@ struct PatternParser {
 
   // MARK: Quantifiers
 
-  private mutating func quantified(_ atom: PatternNode, from start: Int) throws(PatternError) -> PatternNode {
+  private mutating func quantified(_ atom: PatternNode) throws(PatternError) -> PatternNode {
     guard let (min, max) = try quantifier() else { return atom }
     let greedy = take("?") == flags.swapGreed
     let after = position
