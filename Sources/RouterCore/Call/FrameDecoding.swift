@@ -1,4 +1,4 @@
-package import Wire
+import Wire
 
 /// Reads frames of the tap. Holds only scratch memory; a decoder belongs to one thread.
 ///
@@ -143,7 +143,7 @@ package struct FrameDecoder: ~Copyable {
         answer.text = frame.string(in: output)
       } else if let value = frame.tree(output.value) {
         answer.value = value
-        answer.text = value.compactText
+        answer.text = value.jsonText
       }
     } else if let response = top.find(frame, "response") {
       guard let body = frame.tree(response.value) else { throw .notJSON }

@@ -12,7 +12,7 @@ enum ProviderResponse {
     }
     if let model = body["model"]?.stringValue { answer.model = String(model.prefix(256)) }
     readUsage(body, into: &answer)
-    if let error = body["error"], error != .null {
+    if let error = body["error"], !error.isNull {
       answer.error = error["type"]?.stringValue ?? error["code"]?.stringValue ?? "error"
     } else if let choices = body["choices"]?.arrayValue {
       readChat(choices, into: &answer)

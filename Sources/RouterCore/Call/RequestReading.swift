@@ -242,7 +242,7 @@ extension JSONValue {
     case .array(let elements): for element in elements { element.forEachText(body) }
     case .object(let members):
       for member in members {
-        body(member.key)
+        body(member.name)
         member.value.forEachText(body)
       }
     }

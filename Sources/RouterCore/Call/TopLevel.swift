@@ -50,11 +50,7 @@ extension Span<UInt8> {
   func equals(_ text: StaticString, in range: Range<Int>) -> Bool {
     guard range.count == text.utf8CodeUnitCount else { return false }
     return text.withUTF8Buffer { name in
-      var i = range.lowerBound
-      for byte in unsafe name {
-        if self[i] != byte { return false }
-        i += 1
-      }
+      for i in 0..<name.count where unsafe self[range.lowerBound + i] != name[i] { return false }
       return true
     }
   }
@@ -89,7 +85,7 @@ extension Span<UInt8> {
       return String(decoding: bytes, as: UTF8.self)
     }
     let inner = extracting((range.lowerBound + 1)..<(range.upperBound - 1))
-    return inner.withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) }
+    return unsafe inner.withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) }
   }
 
   func bool(in range: Range<Int>) -> Bool { self[range.lowerBound] == UInt8(ascii: "t") }

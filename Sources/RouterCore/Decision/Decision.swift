@@ -1,4 +1,4 @@
-package import Wire
+import Wire
 
 /// What holds for a decision beside the call and the policy: values, so that deciding stays a function.
 package struct DecisionContext: Sendable {

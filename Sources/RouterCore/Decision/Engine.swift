@@ -1,5 +1,4 @@
 package import Text
-package import Wire
 
 /// Decides calls. Pure: the same call, policy, context and answer always give the same decision.
 ///

@@ -139,7 +139,7 @@ enum ResponseValidation {
     }
   }
 
-  private static func present(_ value: JSONValue?) -> JSONValue? { value == .null ? nil : value }
+  private static func present(_ value: JSONValue?) -> JSONValue? { value?.isNull == true ? nil : value }
 
   private static func readConfidence(_ value: JSONValue, into result: inout ValidatedAnswer) -> String? {
     guard let given = present(value["confidence"]) else { return nil }
@@ -160,7 +160,7 @@ enum ResponseValidation {
   private static func contentFault(
     _ answer: CandidateAnswer, artifacts: [String], task: PreparedTask
   ) -> String? {
-    let text = answer.answer.stringValue ?? answer.answer.compactText
+    let text = answer.answer.stringValue ?? answer.answer.jsonText
     if task.labels.isEmpty, text.allSatisfy(\.isWhitespace) { return "answer_blank" }
     if text.unicodeScalars.count > task.policy.maxOutputChars { return "answer_too_long" }
     if task.policy.output == .json, answer.answer.members == nil { return "answer_not_an_object" }

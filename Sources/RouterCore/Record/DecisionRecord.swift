@@ -116,7 +116,7 @@ package struct DecisionRecord {
       record.field("answer_preview", nil as String?)
       return
     }
-    let text = Array((answer.answer.stringValue ?? answer.answer.compactText).utf8)
+    let text = Array((answer.answer.stringValue ?? answer.answer.jsonText).utf8)
     record.field("answer_hash", seal.hash(text.span))
     record.field("answer_preview", utf8: seal.preview(text.span))
   }

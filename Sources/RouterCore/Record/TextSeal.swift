@@ -1,4 +1,4 @@
-package import Text
+import Text
 
 /// What the log may keep of a text: a keyed hash and a redacted beginning. The text itself never passes.
 package struct TextSeal: Sendable {
