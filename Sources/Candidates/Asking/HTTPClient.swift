@@ -1,4 +1,4 @@
-package import Posix
+import Posix
 package import Wire
 
 /// One kept connection to a plain HTTP server, used by one thread.
@@ -24,9 +24,11 @@ package struct HTTPClient: ~Copyable {
   package mutating func post(
     _ body: [UInt8], headers: HTTPHeaders, deadline: UInt64, isStopping: () -> Bool
   ) throws(AskFault) -> HTTPResponse {
+    var headers = headers
+    headers.add("Host", url.authority)
     let request: [UInt8]
-    do {
-      request = try HTTPRequestWriter.bytes(method: "POST", url: url, headers: headers, body: body)
+    do throws(HTTPError) {
+      request = try HTTPRequestWriter.bytes(method: "POST", target: url.target, headers: headers, body: body)
     } catch {
       throw .badHTTP
     }
@@ -121,7 +123,7 @@ private struct Attempt {
   private static func fault(_ error: HTTPError) -> AskFault {
     switch error {
     case .bodyTooLarge, .headTooLarge: .responseTooLarge
-    case .endedInBody, .endedInHead: .shortBody
+    case .shortBody, .endedInHead: .shortBody
     case .closedBeforeMessage: .connectionLost
     default: .badHTTP
     }

@@ -1,6 +1,7 @@
-package import Posix
+import Posix
 package import RouterCore
 import Synchronization
+import Wire
 
 /// The threads that ask one model, with a bounded queue in front of them.
 ///

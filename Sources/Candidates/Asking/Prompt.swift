@@ -1,4 +1,4 @@
-import RouterCore
+package import RouterCore
 package import Wire
 
 /// What a language model is asked: the one place where its words are chosen.
