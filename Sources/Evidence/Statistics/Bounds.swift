@@ -79,12 +79,18 @@ package enum Hypergeometric {
     var high = max(low, population - n + min(k, n))
     while low < high {
       let middle = low + (high - low + 1) / 2
-      if atMost(k, drawn: n, marked: middle, of: population) > alpha { low = middle } else { high = middle - 1 }
+      if atMost(k, drawn: n, marked: middle, of: population) > alpha {
+        low = middle
+      } else {
+        high = middle - 1
+      }
     }
     return low
   }
 
-  private static func sum(from: Int, to: Int, by step: Int, _ n: Int, _ marked: Int, _ population: Int) -> Double {
+  private static func sum(from: Int, to: Int, by step: Int, _ n: Int, _ marked: Int, _ population: Int)
+    -> Double
+  {
     var total = 0.0
     for k in stride(from: from, through: to, by: step) {
       let term = PointProbability.hypergeometric(k, drawn: n, marked: marked, of: population)

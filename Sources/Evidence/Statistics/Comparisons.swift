@@ -75,7 +75,8 @@ package enum Calibration {
   }
 
   /// Expected calibration error over bins of equal mass; ties stay in call order.
-  package static func expectedError(_ cases: [(confidence: Double, correct: Bool)], bins: Int = 15) -> Double {
+  package static func expectedError(_ cases: [(confidence: Double, correct: Bool)], bins: Int = 15) -> Double
+  {
     guard !cases.isEmpty, bins > 0 else { return 0 }
     let order = cases.indices.sorted { (cases[$0].confidence, $0) < (cases[$1].confidence, $1) }
     var sum = 0.0

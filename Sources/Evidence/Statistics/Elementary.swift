@@ -56,7 +56,8 @@ enum PointProbability {
       return Elementary.logGamma(n + 1) - (n + 0.5) * Elementary.log(n) + n - 0.5 * Elementary.log(2 * .pi)
     }
     let square = n * n
-    let tail = (1.0 / 1260 - (1.0 / 1680 - (1.0 / 1188 - 691.0 / 360_360 / square) / square) / square) / square
+    let tail =
+      (1.0 / 1260 - (1.0 / 1680 - (1.0 / 1188 - 691.0 / 360_360 / square) / square) / square) / square
     return (1.0 / 12 - (1.0 / 360 - tail) / square) / n
   }
 
