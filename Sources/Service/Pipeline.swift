@@ -12,6 +12,7 @@ final class Pipeline: Sendable {
   let recorder: Recorder
   let kill: KillSwitch
   let unmatched = Mutex(UnmatchedShapes())
+  let refused = Mutex(RefusedPeers())
   private let generation: Mutex<Generation>
 
   init(recorder: Recorder, kill: KillSwitch, generation: Generation) {
