@@ -1,1 +1,0 @@
-// Posix: replaced by the module's first file.

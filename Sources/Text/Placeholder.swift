@@ -1,1 +1,0 @@
-// Text: replaced by the module's first file.
