@@ -1,1 +1,0 @@
-// Wire: replaced by the module's first file.
