@@ -56,7 +56,7 @@ struct Container {
     if text.isEmpty { return "a blank key; name it or remove the line" }
     if isPlain, text == "<<" { return "a merge key (`<<`); a policy spells every key out: write them here" }
     guard let first = lineOfKey(text) else { return nil }
-    return "the key \(quoted(text)) is given twice, first at line \(first); remove one"
+    return "the key \(PolicyProblem.quote(text)) is given twice, first at line \(first); remove one"
   }
 
   private static let fewKeys = 12

@@ -44,7 +44,7 @@ enum YAMLEvents {
     unsafe bytes.withUnsafeBufferPointer { text in
       unsafe yaml_parser_set_encoding(parser, YAML_UTF8_ENCODING)
       // An empty array may have no address; libyaml wants one.
-      guard let base = unsafe text.baseAddress else { return }
+      guard let base = text.baseAddress else { return }
       unsafe yaml_parser_set_input_string(parser, base + start, text.count - start)
       while unsafe yaml_parser_parse(parser, event) == 1 {
         let isLast = unsafe event.pointee.type == YAML_STREAM_END_EVENT
