@@ -4,7 +4,6 @@ import Glibc
 struct BuiltInHeldOut {
   let text: Int
   let scores: [Float]
-  let newRuns: Float
   let seen: BuiltInSeen
 
   static func answers(of model: BuiltInModel, to corpus: BuiltInCorpus, _ part: [Int]) -> [BuiltInHeldOut] {
@@ -12,8 +11,7 @@ struct BuiltInHeldOut {
     return part.map { text in
       let bytes = corpus.texts[text]
       model.score(bytes.span, &scratch)
-      let share = Float(scratch.seen.newRuns) / Float(max(1, scratch.seen.runs))
-      return BuiltInHeldOut(text: text, scores: scratch.scores, newRuns: share, seen: scratch.seen)
+      return BuiltInHeldOut(text: text, scores: scratch.scores, seen: scratch.seen)
     }
   }
 }
@@ -34,22 +32,23 @@ enum BuiltInCalibration {
         biases: raw.biases, weights: raw.weights)
     }
     let judge = calibrated(accuracy: 0, digest: "")
-    let answers = inside.map { item in
+    let answers = held.map { item in
       let answer = judge.answer(from: item.scores, seen: item.seen)
       return HeldOutAnswer(
         row: corpus.places[item.text], answer: answer,
         right: answer.label == corpus.labels[corpus.owners[item.text]])
     }.sorted { $0.row < $1.row }
-    let accuracy = Double(answers.count(where: \.right)) / Double(max(1, answers.count))
+    let accuracy = Double(answers.count(where: \.right)) / Double(max(1, inside.count))
     // Rounded to what the file keeps, so that the model here and the one read back are equal.
     let draft = calibrated(accuracy: Double(Float(accuracy)), digest: "")
     let model = calibrated(
       accuracy: draft.heldOutAccuracy,
-      digest: "sha256:" + BuiltInModel.hex(BuiltInDigest.sha256(draft.encoded())))
+      digest: BuiltInModel.identity(of: draft.encoded()))
     let strangers = held.filter { corpus.owners[$0.text] == corpus.rejection }
     let rejected = strangers.count { judge.answer(from: $0.scores, seen: $0.seen).novel }
     return TrainingResult(
-      model: model, heldOut: answers, accuracy: accuracy, calibrationError: calibrationError(answers),
+      model: model, heldOut: answers, accuracy: accuracy,
+      calibrationError: calibrationError(answers.filter { !$0.answer.novel }),
       rejected: corpus.rejection == nil ? nil : Double(rejected) / Double(max(1, strangers.count)))
   }
 
@@ -78,13 +77,15 @@ enum BuiltInCalibration {
     _ inside: [BuiltInHeldOut], _ corpus: BuiltInCorpus, _ options: BuiltInTrainingOptions
   ) -> BuiltInNovelty {
     guard !inside.isEmpty else { return BuiltInNovelty() }
-    let runs = inside.map(\.newRuns).sorted()
     let tops = inside.map { item in
       item.scores.indices.filter { $0 != corpus.rejection }.map { item.scores[$0] }.max() ?? 0
-    }.sorted()
-    let spared = Int(options.falseNovelShare / 2 * Double(inside.count))
-    return BuiltInNovelty(
-      newRuns: runs[max(0, runs.count - 1 - spared)], topScore: tops[min(tops.count - 1, spared)])
+    }
+    // A third of the usual score: scores grow with the number of labels and the strength, so no fixed number fits.
+    var novelty = BuiltInNovelty(newWordCost: max(0, tops.sorted()[tops.count / 2] / 3))
+    let familiar = zip(inside, tops).map { novelty.familiarity($0.seen, topScore: $1) }.sorted()
+    let spared = Int(options.falseNovelShare * Double(inside.count))
+    novelty.least = familiar[max(0, min(familiar.count - 1, spared))]
+    return novelty
   }
 
   private static func calibrationError(_ answers: [HeldOutAnswer]) -> Double {

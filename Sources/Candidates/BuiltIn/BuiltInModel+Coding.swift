@@ -1,8 +1,10 @@
+import RouterCore
+
 /// The file of a model. Little-endian; `varint` is LEB128, at most 5 bytes.
 ///
 ///     magic "shadow-builtin\n" · version u16 (1) · label count u16 · labels: length u16, UTF-8, each ·
 ///     rejection u16 (0xFFFF: none) · training rows u32 · held-out accuracy f32 · temperature f32 ·
-///     novelty: share of new runs f32, least score f32 · biases f32 each label ·
+///     novelty: cost of new words f32, least familiarity f32 · biases f32 each label ·
 ///     idf step f32 · largest scale f32 · feature count u32 ·
 ///     keys: varint of the difference to the one before, each · rarities u8 each · scales u16 each (of the largest) ·
 ///     entry counts varint each · entry labels (u8 up to 256 labels, else u16) · entry values i8 ·
@@ -23,9 +25,9 @@ extension BuiltInModel {
     guard version == 1 else { throw .unsupportedVersion(version) }
     guard bytes.count > 32 + Self.magic.count else { throw .damaged }
     let body = Array(bytes.prefix(bytes.count - 32))
-    guard BuiltInDigest.sha256(body) == Array(bytes.suffix(32)) else { throw .damaged }
+    guard SHA256.hash(body).bytes == Array(bytes.suffix(32)) else { throw .damaged }
     reader.end = body.count
-    self = try Self.read(&reader, digest: "sha256:" + Self.hex(BuiltInDigest.sha256(bytes)))
+    self = try Self.read(&reader, digest: Self.identity(of: bytes))
     guard reader.atEnd else { throw .malformed("bytes after the weights") }
   }
 
@@ -41,7 +43,8 @@ extension BuiltInModel {
     let accuracy = try reader.float(in: 0...1, "accuracy")
     let temperature = try reader.float(in: 0.001...1000, "temperature")
     let novelty = BuiltInNovelty(
-      newRuns: try reader.float(in: 0...1, "novelty"), topScore: try reader.float(in: -1e9...1e9, "novelty"))
+      newWordCost: try reader.float(in: 0...1e9, "novelty"),
+      least: try reader.float(in: -1e9...1e9, "novelty"))
     var biases: [Float] = []
     for _ in labels { biases.append(try reader.float(in: -1e6...1e6, "biases")) }
     let idfStep = try reader.float(in: 0...1, "idf step")
@@ -128,13 +131,13 @@ extension BuiltInModel {
     Self.put(UInt64(rejection ?? 0xFFFF), 2, &out)
     Self.put(UInt64(trainingRows), 4, &out)
     let largest = weights.scales.max() ?? 0
-    let figures = [Float(heldOutAccuracy), temperature, novelty.newRuns, novelty.topScore]
+    let figures = [Float(heldOutAccuracy), temperature, novelty.newWordCost, novelty.least]
     for figure in figures + biases + [vocabulary.idfStep, largest] {
       Self.put(UInt64(figure.bitPattern), 4, &out)
     }
     Self.put(UInt64(vocabulary.keys.count), 4, &out)
     encodeFeatures(largest: largest, &out)
-    out.append(contentsOf: BuiltInDigest.sha256(out))
+    out.append(contentsOf: SHA256.hash(out).bytes)
     return out
   }
 
@@ -164,11 +167,8 @@ extension BuiltInModel {
     largest > 0 ? UInt16(min(65535, (scale / largest * 65535).rounded())) : 0
   }
 
-  static func hex(_ bytes: [UInt8]) -> String {
-    let digits = Array("0123456789abcdef".utf8)
-    return String(
-      decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
-  }
+  /// What records call the model whose file has these bytes: the same as `sha256sum` prints for it.
+  static func identity(of bytes: [UInt8]) -> String { "sha256:" + SHA256.hash(bytes).hex }
 
   private static func put(_ value: UInt64, _ width: Int, _ out: inout [UInt8]) {
     for byte in 0..<width { out.append(UInt8(truncatingIfNeeded: value >> UInt64(8 * byte))) }

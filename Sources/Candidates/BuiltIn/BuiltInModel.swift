@@ -81,16 +81,22 @@ package struct BuiltInModel: Sendable {
 }
 
 /// When a text is too unlike the training rows to be answered.
+///
+/// Familiarity is the best label's score, less a cost for the share of words never seen. On out-of-scope requests this
+/// told more than the share of new n-grams, entropy, the margin or the log-sum of scores did, each alone.
 struct BuiltInNovelty: Sendable, Equatable {
-  /// Novel above this share of character runs never seen.
-  var newRuns: Float = 1
-  /// Novel below this score of the best label.
-  var topScore: Float = -1e9
+  /// Taken off for a text of nothing but new words; half of it for half the words.
+  var newWordCost: Float = 0
+  /// Novel below this familiarity.
+  var least: Float = -1e9
 
-  func isNovel(_ seen: BuiltInSeen, topScore score: Float) -> Bool {
-    // A text with nothing in it is like nothing.
-    guard seen.runs > seen.newRuns else { return true }
-    return Float(seen.newRuns) > newRuns * Float(seen.runs) || score < topScore
+  func familiarity(_ seen: BuiltInSeen, topScore: Float) -> Float {
+    topScore - newWordCost * Float(seen.newWords) / Float(max(1, seen.words))
+  }
+
+  func isNovel(_ seen: BuiltInSeen, topScore: Float) -> Bool {
+    // A text with nothing known in it is like nothing, whatever the biases say.
+    seen.runs == seen.newRuns || familiarity(seen, topScore: topScore) < least
   }
 }
 

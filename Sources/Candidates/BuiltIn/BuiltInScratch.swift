@@ -26,8 +26,6 @@ package struct BuiltInScratch: Sendable {
 struct BuiltInSeen: Sendable {
   var words = 0
   var newWords = 0
-  var pairs = 0
-  var newPairs = 0
   var runs = 0
   var newRuns = 0
 }

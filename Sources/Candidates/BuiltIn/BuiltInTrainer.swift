@@ -24,7 +24,7 @@ package struct BuiltInTrainingOptions: Sendable {
   /// The label of rows that belong to no label: trained as a class that is never the answer. Nil: no such class.
   package var rejectionLabel: String?
   /// Share of held-out rows that may be called novel though they are not, 0...1.
-  package var falseNovelShare = 0.03
+  package var falseNovelShare = 0.05
   /// Most n-grams kept, the most frequent first.
   package var maxFeatures = 120_000
   /// Most weights kept, the largest first: three bytes each in the file, about.
@@ -47,11 +47,13 @@ package struct BuiltInTrainingProgress: Sendable {
 /// A model and what is known of it from rows that it had not seen.
 package struct TrainingResult: Sendable {
   package let model: BuiltInModel
-  /// One for each distinct row that is not of the rejection class, answered by a model trained on the other folds.
+  /// One for each distinct row, answered by a model trained on the other folds; a row of the rejection class is never
+  /// ``HeldOutAnswer/right``.
   package let heldOut: [HeldOutAnswer]
-  /// Share of ``heldOut`` answered right, novel ones included; 0...1.
+  /// Share of ``heldOut`` outside the rejection class answered right, novel ones included; 0...1.
   package let accuracy: Double
-  /// Mean distance of confidence and accuracy over ten bins of ``heldOut``, weighted by size; 0...1.
+  /// Mean distance of confidence and accuracy over ten bins of ``heldOut`` (novel ones left out: an abstention has no
+  /// confidence), weighted by size; 0...1.
   package let calibrationError: Double
   /// Share of rows of the rejection class that were called novel, held out too; nil without such a class.
   package let rejected: Double?
