@@ -506,6 +506,13 @@ class Observer:
             self._number = 1
             self.dropped[cause] += 1
 
+    def __del__(self):
+        try:
+            if self._sock is not None:
+                self._sock.close()
+        except Exception:
+            pass
+
     def _after_fork(self) -> None:
         # The child's copy of the descriptor is closed; the parent's connection and its half-sent frame stay the parent's.
         # Locks may have been held by threads that the child does not have, so everything is new.
