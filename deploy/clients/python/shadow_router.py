@@ -1215,8 +1215,10 @@ class _Transport:
             try:
                 body = request.content
             except self._library.RequestNotRead:
-                self._observer._count_drop("body_not_read")  # a streamed upload, which may be read once only
-                return None
+                if not isinstance(request.stream, self._library.ByteStream):
+                    self._observer._count_drop("body_not_read")  # a streamed upload, which may be read once only
+                    return None
+                body = request.read()  # bytes in memory, as a redirect carries them on
             if request.headers.get("content-encoding"):
                 self._observer._count_drop("body_encoded")
                 return None
