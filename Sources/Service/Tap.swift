@@ -11,7 +11,6 @@ final class Tap {
   private let pipeline: Pipeline
   private let listener: Descriptor
   private let signals: SignalReader
-  private let wakeup: WakeupBox
   private let admission: Admission
   private let frameLimit: Int
   private let onSignal: (SignalAction) -> Void
@@ -24,25 +23,21 @@ final class Tap {
 
   static let listenerToken: UInt64 = 1
   static let signalToken: UInt64 = 2
-  static let wakeupToken: UInt64 = 3
   /// Bytes read from one connection before the others have their turn.
   private static let turnBytes = 512 << 10
 
   init(
-    pipeline: Pipeline, listener: consuming Descriptor, signals: consuming SignalReader, wakeup: WakeupBox,
-    admission: Admission, frameLimit: Int, onSignal: @escaping (SignalAction) -> Void
+    pipeline: Pipeline, listener: consuming Descriptor, signals: consuming SignalReader, admission: Admission, frameLimit: Int, onSignal: @escaping (SignalAction) -> Void
   ) throws(PosixError) {
     self.pipeline = pipeline
     self.listener = listener
     self.signals = signals
-    self.wakeup = wakeup
     self.admission = admission
     self.frameLimit = frameLimit
     self.onSignal = onSignal
     loop = try EventLoop(capacity: 128)
     try loop.add(self.listener, token: Self.listenerToken, for: .readable)
     try loop.add(self.signals.descriptor, token: Self.signalToken, for: .readable)
-    try loop.add(wakeup.wakeup.descriptor, token: Self.wakeupToken, for: .readable)
   }
 
   /// Runs until a stop is asked for; then takes in what senders have already written, and returns.
@@ -88,9 +83,6 @@ final class Tap {
     switch event.token {
     case Self.listenerToken: acceptAll()
     case Self.signalToken: break
-    case Self.wakeupToken:
-      wakeup.wakeup.clear()
-      isStopping = isStopping || wakeup.isStopping
     default:
       guard let connection = connections[event.token] else { return }
       if event.readiness.contains(.writable) { flush(connection, token: event.token) }
@@ -183,21 +175,6 @@ final class Tap {
       handleLines(connection)
     }
     _ = connection.flush()
-  }
-}
-
-/// An eventfd that other threads may hold.
-final class WakeupBox: Sendable {
-  let wakeup: Wakeup
-  private let stop = Atomic<Bool>(false)
-
-  init() throws(PosixError) { wakeup = try Wakeup() }
-
-  var isStopping: Bool { stop.load(ordering: .acquiring) }
-
-  func askToStop() {
-    stop.store(true, ordering: .releasing)
-    wakeup.signal()
   }
 }
 
