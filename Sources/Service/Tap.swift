@@ -1,4 +1,5 @@
 import Posix
+import RouterCore
 import Synchronization
 import Wire
 
@@ -202,7 +203,7 @@ final class Connection {
     isQuiet = false
     var result = ReadResult.wouldBlock
     var space = 0
-    _ = splitter.withFreeSpace { buffer in
+    _ = unsafe splitter.withFreeSpace { buffer in
       space = buffer.count
       result = unsafe (try? socket.read(into: buffer)) ?? .end
       if case .bytes(let count) = result { return count }
