@@ -68,7 +68,8 @@ package final class Journal: Sendable {
       return state.status.accepted
     }
     shared.notify()
-    return shared.wait(until: deadline, for: { $0.status.durable >= target || $0.ended }) { state in
+    let isSettled = { (state: JournalState) in state.status.durable >= target || state.ended }
+    return shared.wait(until: deadline, for: isSettled) { state in
       state.flushing -= 1
       return state.status.durable >= target
     }
@@ -85,7 +86,8 @@ package final class Journal: Sendable {
     let thread = writer.withLock { $0.take() }
     thread?.join()
     if thread != nil { lock.withLock { $0 = nil } }
-    return shared.wait(for: { $0.ended }) { $0.status.durable == $0.status.accepted }
+    let hasEnded = { (state: JournalState) in state.ended }
+    return shared.wait(for: hasEnded) { $0.status.durable == $0.status.accepted }
   }
 
   package var status: JournalStatus {

@@ -77,7 +77,7 @@ enum ScalarCoding {
     default: return malformed
     }
     guard place < text.count, text[place] >= shape.low, text[place] <= shape.high else { return malformed }
-    var scalar = UInt32(lead) & (0x3F >> UInt32(shape.more)) << 6 | UInt32(text[place]) & 0x3F
+    var scalar = (UInt32(lead) & 0x3F >> UInt32(shape.more)) << 6 | UInt32(text[place]) & 0x3F
     place += 1
     for _ in 1..<shape.more {
       guard place < text.count, text[place] & 0xC0 == 0x80 else { return malformed }

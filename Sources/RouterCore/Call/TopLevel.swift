@@ -46,50 +46,6 @@ struct TopLevel {
 }
 
 extension Span<UInt8> {
-  /// Whether the bytes at `range` are those of `text`.
-  func equals(_ text: StaticString, in range: Range<Int>) -> Bool {
-    guard range.count == text.utf8CodeUnitCount else { return false }
-    return text.withUTF8Buffer { name in
-      for i in 0..<name.count where unsafe self[range.lowerBound + i] != name[i] { return false }
-      return true
-    }
-  }
-
-  func isKey(_ name: StaticString, _ member: JSONMemberRange) -> Bool {
-    guard member.keyHasEscapes else { return equals(name, in: member.key) }
-    return key(of: member) == name.description
-  }
-
-  /// Whether a string value is `text`.
-  func holds(_ text: StaticString, in member: JSONMemberRange) -> Bool {
-    guard member.kind == .string else { return false }
-    guard member.hasEscapes else {
-      return equals(text, in: (member.value.lowerBound + 1)..<(member.value.upperBound - 1))
-    }
-    return string(in: member) == text.description
-  }
-
-  func key(of member: JSONMemberRange) -> String {
-    string(in: (member.key.lowerBound - 1)..<(member.key.upperBound + 1), hasEscapes: member.keyHasEscapes)
-  }
-
-  func string(in member: JSONMemberRange) -> String {
-    string(in: member.value, hasEscapes: member.hasEscapes)
-  }
-
-  /// The string whose quotes stand at the ends of `range`.
-  func string(in range: Range<Int>, hasEscapes: Bool) -> String {
-    if hasEscapes {
-      var bytes: [UInt8] = []
-      JSONIndex.unescape(self, range, into: &bytes)
-      return String(decoding: bytes, as: UTF8.self)
-    }
-    let inner = extracting((range.lowerBound + 1)..<(range.upperBound - 1))
-    return unsafe inner.withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) }
-  }
-
-  func bool(in range: Range<Int>) -> Bool { self[range.lowerBound] == UInt8(ascii: "t") }
-
   /// The members of an object inside a frame that was checked whole.
   func members(in range: Range<Int>) throws(FrameFault) -> [JSONMemberRange] {
     var members: [JSONMemberRange] = []
@@ -111,9 +67,4 @@ extension Span<UInt8> {
     }
     return elements
   }
-
-  /// The value as a tree; nil where it nests too deep.
-  func tree(_ range: Range<Int>) -> JSONValue? { try? JSONValue(parsing: extracting(range)) }
-
-  func integer(in range: Range<Int>) -> Int? { tree(range)?.intValue }
 }

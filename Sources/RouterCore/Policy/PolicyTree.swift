@@ -17,6 +17,8 @@ package struct PolicyNode: Sendable {
     case sequence([PolicyNode])
     /// In document order; keys are unique, which the reader has checked.
     case mapping([PolicyEntry])
+    /// An alias, which nothing can stand in for. Its problem has been reported: readers stay silent about it.
+    case unreadable
   }
 
   package let content: Content

@@ -1,1 +1,0 @@
-// PolicyYAML: replaced by the module's first file.
