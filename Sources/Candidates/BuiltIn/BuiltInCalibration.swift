@@ -53,13 +53,19 @@ enum BuiltInCalibration {
   }
 
   /// The divisor of scores under which the held-out labels were least surprising, by golden section over its logarithm.
+  ///
+  /// A share of 1/(rows + 2) of each row is taken to have any other label (Platt's correction): a model without a mistake in
+  /// a hundred rows must not claim to be right in a million.
   private static func temperature(_ held: [BuiltInHeldOut], _ corpus: BuiltInCorpus) -> Float {
+    let doubt = 1 / Float(held.count + 2)
     func surprise(_ exponent: Float) -> Double {
       let temperature = expf(exponent)
       return held.reduce(0) { sum, item in
         let top = item.scores.max() ?? 0
         let total = item.scores.reduce(Float(0)) { $0 + expf(($1 - top) / temperature) }
-        return sum + Double(logf(total) - (item.scores[corpus.owners[item.text]] - top) / temperature)
+        let mean = item.scores.reduce(0, +) / Float(item.scores.count)
+        let target = (1 - doubt) * item.scores[corpus.owners[item.text]] + doubt * mean
+        return sum + Double(logf(total) - (target - top) / temperature)
       }
     }
     var low: Float = -3

@@ -27,8 +27,9 @@ package struct BuiltInTrainingOptions: Sendable {
   package var falseNovelShare = 0.05
   /// Most n-grams kept, the most frequent first.
   package var maxFeatures = 120_000
-  /// Most weights kept, the largest first: three bytes each in the file, about.
-  package var maxWeights = 250_000
+  /// Most weights kept, the largest first: two or three bytes each in the file. Half of it cost 0.2 points of accuracy,
+  /// twice as many gained nothing (150 labels).
+  package var maxWeights = 120_000
 
   package init() {}
 }
