@@ -34,6 +34,11 @@ struct FoldingNormalizer: Sendable {
     marked.removeAll(keepingCapacity: true)
   }
 
+  /// Gives its buffers back if they hold more than so many bytes.
+  mutating func trim(to limit: Int) {
+    if max(marked.capacity, sorted.capacity) > limit / 4 { self = FoldingNormalizer() }
+  }
+
   private mutating func mark(_ scalar: UInt32) {
     marked.append(scalar | UInt32(ScalarTraits(of: scalar).combiningClass) << 24)
   }

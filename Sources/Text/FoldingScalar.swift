@@ -17,6 +17,9 @@ struct ScalarTraits: Equatable {
   /// Simple case folding changes it.
   static let cased = ScalarTraits(bits: 1 << 8)
 
+  /// Normalisation never looks across the place before such a scalar, whatever becomes of the scalar itself.
+  static let afresh = ScalarTraits(bits: 1 << 9)
+
   private let bits: UInt32
 
   private init(bits: UInt32) { self.bits = bits }

@@ -27,14 +27,16 @@ package struct TermScanner: Sendable {
   /// - Parameter terms: As the policy writes them; a term's id is its index. A term with a ``problem(in:)`` never
   ///   matches.
   package init(_ terms: [String]) {
+    let read = terms.map { try? TermPattern($0) }
+    let limit = Self.keyLimit(read.map { $0?.bytes.count ?? 0 })
     var patterns: [UInt8] = []
     var keyed: [Entry] = []
     var separatorOnly: [Entry] = []
-    for (id, term) in terms.enumerated() {
-      guard let pattern = try? TermPattern(term) else { continue }
+    for (id, pattern) in read.enumerated() {
+      guard let pattern else { continue }
       let start = patterns.count
       patterns.append(contentsOf: pattern.bytes)
-      let key = Self.key(of: pattern.bytes)
+      let key = Self.key(of: pattern.bytes, limit: limit)
       let entry = Entry(
         pattern: start..<patterns.count, key: start + key.lowerBound..<start + key.upperBound,
         isPrefix: pattern.isPrefix, id: id)
@@ -76,6 +78,7 @@ package struct TermScanner: Sendable {
     Folding.fold(text, into: &folded, with: &scratch.normalizer)
     searchFolded(folded.span, &scratch, &hits)
     swap(&folded, &scratch.folded)
+    scratch.trim()
     swap(&scratch, &hits.scratch)
   }
 
@@ -103,8 +106,16 @@ package struct TermScanner: Sendable {
     return true
   }
 
+  /// How long a key may be, in bytes. Eight tell words apart well enough; fewer where there are so many terms
+  /// that the automaton would become large: it has at most as many states as the keys have bytes.
+  private static func keyLimit(_ lengths: [Int]) -> Int {
+    var limit = 8
+    while limit > 2, lengths.reduce(0, { $0 + min($1, limit) }) > 1 << 16 { limit -= 1 }
+    return limit
+  }
+
   /// The piece to look for: of the longest literal the first bytes. Empty if there is no literal.
-  private static func key(of pattern: [UInt8]) -> Range<Int> {
+  private static func key(of pattern: [UInt8], limit: Int) -> Range<Int> {
     var best = 0..<0
     var start = 0
     while start < pattern.count {
@@ -113,7 +124,7 @@ package struct TermScanner: Sendable {
       if end - start > best.count { best = start..<end }
       start = end + 1
     }
-    return best.lowerBound..<min(best.upperBound, best.lowerBound + 8)
+    return best.lowerBound..<min(best.upperBound, best.lowerBound + limit)
   }
 }
 
