@@ -115,7 +115,7 @@ struct VerificationTests {
   @Test("finds a segment that is missing or torn, wherever it was", arguments: 1...5)
   func segments(number: Int) throws {
     let log = try LogFolder()
-    try log.write(60) {
+    try log.write(120) {
       $0.segmentBytes = 4000
       $0.syncRecords = 1
     }
