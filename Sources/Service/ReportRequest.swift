@@ -42,29 +42,42 @@ package struct ReportRequest: Sendable {
     options.window = window
     options.policy = policy
     options.command = command
+    if format == "csv" { return Made(text: try rows(window, progress), type: "text/csv; charset=utf-8") }
     var fold = EvidenceFold(options)
-    var rows = format == "csv" ? JoinedRows(window) : nil
+    try read(progress) { line in fold.add(line) }
+    return render(fold.report())
+  }
+
+  /// Twice through the log, so that rows are whole and memory stays bounded.
+  private func rows(_ window: ReportWindow, _ progress: (Int64) -> Void) throws(Fault) -> String {
+    var join = RowJoin(window: window)
+    try read(progress) { line in join.survey(line) }
+    var text = CSV.header
+    try read(progress) { line in join.join(line) { row in text += CSV.line(row) } }
+    join.finish { row in text += CSV.line(row) }
+    return String(decoding: text, as: UTF8.self)
+  }
+
+  private func read(_ progress: (Int64) -> Void, _ add: (Span<UInt8>) -> Void) throws(Fault) {
     do throws(JournalError) {
       var bytes: Int64 = 0
       var reader = try JournalReader(folder: stateFolder + "/log")
       try reader.visit { line, _ in
-        if rows != nil { rows?.add(line) } else { fold.add(line) }
-        bytes += Int64(line.count)
+        add(line)
+        bytes += Int64(line.count) + 1
         progress(bytes)
         return true
       }
     } catch {
       throw Fault(isRequest: false, message: error.description)
     }
-    if let rows { return Made(text: rows.csv(), type: "text/csv; charset=utf-8") }
-    return render(fold.report())
   }
 
   private func render(_ report: Report) -> Made {
     switch format {
-    case "html": Made(text: report.html(), type: "text/html; charset=utf-8")
-    case "json": Made(text: report.json(), type: "application/json")
-    default: Made(text: report.markdown(), type: "text/markdown; charset=utf-8")
+    case "html": Made(text: report.html, type: "text/html; charset=utf-8")
+    case "json": Made(text: report.json, type: "application/json")
+    default: Made(text: report.markdown, type: "text/markdown; charset=utf-8")
     }
   }
 
