@@ -14,7 +14,7 @@ enum CommandTable {
   static let all: [Command] = [
     RunCommand.command, CheckCommand.command, ExplainCommand.command, SchemaCommand.command, ReloadCommand.command,
     StatusCommand.command, KillCommand.command, SendCommand.command, TailCommand.command, ReportCommand.command,
-    TrainCommand.command, EvalCommand.command, VerifyLogCommand.command, DemoCommand.command,
+    TrainCommand.command, EvalCommand.command, VerifyLogCommand.command,
   ]
 
   /// Commands of the contract that a later version brings.
