@@ -68,7 +68,8 @@ package struct HeldOutAnswer: Sendable {
   package let right: Bool
 }
 
-/// Fits the built-in model. Deterministic: the same rows in any order of duplicates, options and libm give the same file.
+/// Fits the built-in model. Deterministic: the same rows in the same order and the same options give the same file on one
+/// machine; elsewhere the C library may round a logarithm otherwise.
 package enum BuiltInTrainer {
   /// Trains on `rows`, which may take minutes for thousands of rows with a hundred labels.
   ///
