@@ -95,7 +95,7 @@ package enum Folding {
     return place
   }
 
-  private static func append(_ text: Span<UInt8>, _ range: Range<Int>, to out: inout [UInt8]) {
+  static func append(_ text: Span<UInt8>, _ range: Range<Int>, to out: inout [UInt8]) {
     guard !range.isEmpty else { return }
     out.append(addingCapacity: range.count) { (free: inout OutputSpan<UInt8>) in
       for place in range { free.append(text[place]) }

@@ -95,7 +95,9 @@ struct FoldingNormalizer: Sendable {
     var starter = -1
     var lastClass: UInt32 = 0
     var end = 0
-    for entry in marked {
+    // By index: iterating over the array while changing it would copy it.
+    for place in marked.indices {
+      let entry = marked[place]
       let (scalar, ccc) = (entry & 0xFF_FFFF, entry >> 24)
       // Blocked if something of the same or a higher class, or another starter, stands between.
       let adjacent = starter == end - 1

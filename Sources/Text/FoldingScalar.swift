@@ -97,6 +97,19 @@ enum ScalarCoding {
     return start
   }
 
+  /// Writes a scalar beyond ASCII over another; false, and nothing is written, if it is not of the same length.
+  static func replace(_ range: Range<Int>, of out: inout [UInt8], with scalar: UInt32) -> Bool {
+    let length = scalar < 0x80 ? 1 : scalar < 0x800 ? 2 : scalar < 0x10000 ? 3 : 4
+    guard length == range.count, length > 1 else { return false }
+    var rest = scalar
+    for place in range.dropFirst().reversed() {
+      out[place] = UInt8(0x80 | rest & 0x3F)
+      rest >>= 6
+    }
+    out[range.lowerBound] = UInt8(truncatingIfNeeded: 0xF00 >> UInt32(length)) | UInt8(rest)
+    return true
+  }
+
   static func append(_ scalar: UInt32, to out: inout [UInt8]) {
     func tail(_ shift: UInt32) -> UInt8 { UInt8(0x80 | scalar >> shift & 0x3F) }
     switch scalar {

@@ -67,7 +67,7 @@ package struct TermScanner: Sendable {
     hits.reset(terms: count)
     guard !keyed.isEmpty || !separatorOnly.isEmpty else { return }
     if isPlain(text) {
-      search(.asWritten, text, [UInt8]().span, &hits)
+      search(.asWritten, text, edges: text, &hits)
       return
     }
     // Taken out for the while, so that `hits` is free to be written to.
@@ -86,11 +86,15 @@ package struct TermScanner: Sendable {
     _ folded: Span<UInt8>, _ scratch: inout TermScratch, _ hits: inout TermHits
   ) {
     guard !isPlain(folded) else {
-      search(.asWritten, folded, [UInt8]().span, &hits)
+      search(.asWritten, folded, edges: folded, &hits)
+      return
+    }
+    if TermEdges.foldCaseInPlace(folded, into: &scratch.caseFolded) {
+      search(.asWritten, scratch.caseFolded.span, edges: folded, &hits)
       return
     }
     TermEdges.foldCase(folded, into: &scratch.caseFolded, edges: &scratch.edges)
-    search(.caseFolded, scratch.caseFolded.span, scratch.edges.span, &hits)
+    search(.listed, scratch.caseFolded.span, edges: scratch.edges.span, &hits)
   }
 
   /// Whether the text can be searched as it stands, edges being told from it.
@@ -128,10 +132,10 @@ package struct TermScanner: Sendable {
   }
 }
 
-/// How a searched text tells its edges.
-enum TermText {
-  /// From its own characters.
+/// What the edges of a searched text are told from.
+enum TermEdgeSource {
+  /// The folded text, case as written: every character stands where it does in the searched text.
   case asWritten
-  /// From the list made when its case was folded.
-  case caseFolded
+  /// A list made when the case was folded: for each byte of the searched text, and its end, 1 or 0.
+  case listed
 }
