@@ -84,8 +84,9 @@ package enum JournalVerification {
   ///     in no other way.
   ///   - settling: Pauses in milliseconds, after each of which a last line that looks torn is looked at again.
   /// - Returns: Stops at the first damage. A folder that is empty or absent is a whole log of no records.
-  package static func verify(_ folder: String, checkpoint: JournalHead? = nil) throws(JournalError) -> Outcome
-  {
+  package static func verify(
+    _ folder: String, checkpoint: JournalHead? = nil, settling: [Int64] = [1, 10, 50]
+  ) throws(JournalError) -> Outcome {
     guard try reaching({ () throws(PosixError) in try Files.status(folder) }) != nil else {
       return Outcome(checkpoint)
     }
