@@ -79,11 +79,14 @@ package enum JournalVerification {
 
   /// Reads a whole log, also while a router writes it.
   ///
-  /// - Parameter checkpoint: A head noted earlier, that the log must still hold: cutting whole records off the end
-  ///   can be seen in no other way.
+  /// - Parameters:
+  ///   - checkpoint: A head noted earlier, that the log must still hold: cutting whole records off the end can be seen
+  ///     in no other way.
+  ///   - settling: Pauses in milliseconds, after each of which a last line that looks torn is looked at again.
   /// - Returns: Stops at the first damage. A folder that is empty or absent is a whole log of no records.
-  package static func verify(_ folder: String, checkpoint: JournalHead? = nil) throws(JournalError) -> Outcome
-  {
+  package static func verify(
+    _ folder: String, checkpoint: JournalHead? = nil, settling: [Int64] = [1, 10, 50]
+  ) throws(JournalError) -> Outcome {
     guard try reaching({ () throws(PosixError) in try Files.status(folder) }) != nil else {
       return Outcome(checkpoint)
     }
@@ -118,8 +121,8 @@ package enum JournalVerification {
     }
     try reader.visit(visit)
     // A line in the middle of being written looks torn: a living one is whole a moment later.
-    for _ in 0..<3 where found == nil && !reader.tails.isEmpty {
-      Clocks.sleep(milliseconds: 50)
+    for pause in settling where found == nil && !reader.tails.isEmpty {
+      Clocks.sleep(milliseconds: pause)
       try reader.visit(visit)
     }
     if found == nil, let absent {
