@@ -80,7 +80,7 @@ enum CheckCommand {
   private static func brief(_ policy: Policy, now: Int64, asJSON: Bool) {
     let today = PolicyLoading.day(now)
     Terminal.out(
-      asJSON ? PolicyBrief.document(policy, today: today).jsonText + "\n" : PolicyBrief.text(policy, today: today))
+      asJSON ? PolicyBrief.json(policy, today: today).jsonText + "\n" : PolicyBrief.text(policy, today: today))
   }
 
   private static func difference(
