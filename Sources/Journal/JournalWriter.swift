@@ -139,10 +139,6 @@ final class JournalWriter {
       failed(error)
       return false
     }
-    if failure != nil {
-      failure = nil
-      shared.withLock { $0.status.failingSince = nil }
-    }
     return true
   }
 
@@ -203,12 +199,14 @@ final class JournalWriter {
     let duration = Clocks.monotonic() - start
     durableBytes += Int64(written)
     dropDurable(written)
+    failure = nil
     let (accepted, charge, head) = (accepted, charge, formatter.head)
     self.accepted = 0
     self.charge = 0
     let flushed = report { state in
       state.status.durable += accepted
       state.heldBytes -= charge
+      state.status.failingSince = nil
       state.status.head = head
       state.status.syncs += 1
       state.status.syncDurations.add(nanoseconds: duration)

@@ -1,5 +1,6 @@
 package import Candidates
 package import RouterCore
+import Wire
 
 /// Everything that deciding and recording under one policy needs. Built whole, swapped at once, never changed.
 package struct Generation: Sendable {

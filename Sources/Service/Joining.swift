@@ -1,4 +1,6 @@
+import Evidence
 import RouterCore
+import Wire
 
 /// Brings a call's decision and the frontier's answer together, in whichever order they come.
 ///
@@ -10,7 +12,7 @@ struct Joining: Sendable {
     var task: PreparedTask?
     var candidate: CandidateAnswer?
     /// Why there is nothing to compare, where there is not: a word for `agreement_detail`.
-    var cause: String
+    var cause: AgreementDetail
     /// Monotonic nanoseconds of the call frame.
     var arrived: UInt64
     var generation: Generation
@@ -32,7 +34,7 @@ struct Joining: Sendable {
     case waits
     case duplicate
     /// Nothing to wait for: `expired`, `restart`.
-    case unmatched(String)
+    case unmatched(AgreementDetail)
   }
 
   static let patience: UInt64 = 600_000_000_000
@@ -98,10 +100,10 @@ struct Joining: Sendable {
       case .answered: return .duplicate
       case .called:
         recent.answer(key)
-        return .unmatched("expired")
+        return .unmatched(.expired)
       case .restored:
         recent.answer(key)
-        return .unmatched("restart")
+        return .unmatched(.restart)
       case nil:
         entries[frame.callID] = .answered(frame)
         bytes += Self.weight(frame)

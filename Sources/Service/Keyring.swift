@@ -1,4 +1,4 @@
-import Posix
+package import Posix
 package import RouterCore
 
 /// The keys of the log's hashes: files of this installation, created at the first start, never logged.

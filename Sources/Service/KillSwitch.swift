@@ -1,4 +1,4 @@
-import Posix
+package import Posix
 import RouterCore
 import Synchronization
 import Wire

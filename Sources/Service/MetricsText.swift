@@ -1,5 +1,6 @@
 import Journal
 import RouterCore
+import Synchronization
 
 /// `/metrics` in Prometheus' text form.
 struct MetricsText {

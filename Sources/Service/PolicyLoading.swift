@@ -1,6 +1,6 @@
-package import Candidates
-import Posix
+import Candidates
 import PolicyYAML
+import Posix
 package import RouterCore
 
 /// From a policy file to a generation: the one way that start-up, reload and `check` share.

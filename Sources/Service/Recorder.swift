@@ -55,11 +55,11 @@ final class Recorder: Sendable {
     decision.checks[.schemaInvalid] == .pass ? decision.answer : nil
   }
 
-  private static func cause(_ decision: Decision) -> String {
+  private static func cause(_ decision: Decision) -> AgreementDetail {
     switch decision.reason {
-    case .schemaInvalid: "no_valid_answer"
-    case .localUnavailable: "no_candidate_answer"
-    default: decision.checks[.localUnavailable] == .skipped ? "not_asked" : "no_valid_answer"
+    case .schemaInvalid: .noValidAnswer
+    case .localUnavailable: .noCandidateAnswer
+    default: decision.checks[.localUnavailable] == .skipped ? .notAsked : .noValidAnswer
     }
   }
 
@@ -67,7 +67,7 @@ final class Recorder: Sendable {
 
   func compare(_ frame: AnswerFrame, with decided: Joining.Decided) {
     let fallbackMs = Double(Clocks.monotonic() - decided.arrived) / 1e6
-    var result = AgreementResult(verdict: .unknown, detail: decided.cause)
+    var result = AgreementResult(.unknown, detail: decided.cause)
     if let candidate = decided.candidate, let task = decided.task?.policy {
       result = Agreement.compare(candidate: candidate, frontier: frame.answer, task: task)
     }
@@ -75,9 +75,9 @@ final class Recorder: Sendable {
   }
 
   /// An answer that found no call: one `comparison` all the same.
-  func unmatched(_ frame: AnswerFrame, cause: String, generation: Generation) {
+  func unmatched(_ frame: AnswerFrame, cause: AgreementDetail, generation: Generation) {
     write(
-      frame, AgreementResult(verdict: .unknown, detail: cause), generation, task: nil, fallbackMs: nil)
+      frame, AgreementResult(.unknown, detail: cause), generation, task: nil, fallbackMs: nil)
   }
 
   private func write(
@@ -124,7 +124,7 @@ final class Recorder: Sendable {
   /// Records the answers whose calls never came.
   func expire(generation: Generation, everything: Bool = false) {
     let lost = joining.withLock { $0.expire(now: Clocks.monotonic(), everything: everything) }
-    for frame in lost { unmatched(frame, cause: "unknown_call", generation: generation) }
+    for frame in lost { unmatched(frame, cause: .unknownCall, generation: generation) }
   }
 }
 

@@ -1,7 +1,8 @@
 import Candidates
 import Posix
-package import RouterCore
+import RouterCore
 import Synchronization
+import Wire
 
 /// Takes a new policy in force, or leaves the old one deciding and says why.
 ///

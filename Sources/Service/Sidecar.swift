@@ -1,6 +1,8 @@
+import Candidates
 package import Journal
 package import Posix
 package import RouterCore
+import Synchronization
 import Wire
 
 /// How a sidecar runs beyond its policy.

@@ -1,7 +1,9 @@
+import Candidates
 import Journal
 import Posix
-package import RouterCore
-package import Wire
+import RouterCore
+import Synchronization
+import Wire
 
 package enum SidecarVersion {
   package static let text = "0.1.0"

@@ -1,4 +1,5 @@
 import Posix
+import RouterCore
 import Synchronization
 import Wire
 
@@ -132,7 +133,9 @@ final class Tap {
       case .tooLong: pipeline.tooLong()
       case .whole(let range):
         var number: Int?
-        let frame = connection.splitter.bytes.span.extracting(range)
+        // Let go at the end of this turn, before the buffer is written to again: nothing is copied.
+        let bytes = connection.splitter.bytes
+        let frame = bytes.span.extracting(range)
         if let reply = pipeline.handle(frame, &scratch, numbered: &number) { connection.queue(reply) }
         if let number {
           let lost = connection.lost(before: number)
@@ -202,7 +205,7 @@ final class Connection {
     isQuiet = false
     var result = ReadResult.wouldBlock
     var space = 0
-    _ = splitter.withFreeSpace { buffer in
+    _ = unsafe splitter.withFreeSpace { buffer in
       space = buffer.count
       result = unsafe (try? socket.read(into: buffer)) ?? .end
       if case .bytes(let count) = result { return count }
@@ -222,9 +225,10 @@ final class Connection {
   /// - Returns: False when the peer is gone.
   func flush() -> Bool {
     var sent = 0
-    while sent < output.count {
+    let waiting = output
+    while sent < waiting.count {
       do throws(PosixError) {
-        guard let count = try socket.send(output.span.extracting(sent..<output.count)) else { break }
+        guard let count = try socket.send(waiting.span.extracting(sent..<waiting.count)) else { break }
         sent += count
       } catch {
         return false

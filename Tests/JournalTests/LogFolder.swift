@@ -49,7 +49,9 @@ struct LogFolder: ~Copyable {
     try Data(bytes).write(to: URL(fileURLWithPath: SegmentList.path(path, segment)))
   }
 
-  func verify() throws -> JournalVerification.Outcome { try JournalVerification.verify(path) }
+  func verify(checkpoint: JournalHead? = nil, living: Bool = false) throws -> JournalVerification.Outcome {
+    try JournalVerification.verify(path, checkpoint: checkpoint, settling: living ? [1, 10, 50] : [])
+  }
 
   /// Every line, as JSON, with the chain recomputed by other means than the journal's; holes only where `gap` names them.
   func records() throws -> [[String: Any]] {

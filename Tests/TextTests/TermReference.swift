@@ -125,7 +125,7 @@ struct TermReference {
 }
 
 /// SplitMix64: the same cases in every run.
-struct SeededGenerator: RandomNumberGenerator {
+struct TermRandom: RandomNumberGenerator {
   private var state: UInt64
 
   init(seed: UInt64) { state = seed }

@@ -102,6 +102,30 @@ struct TermScannerTests {
     }
   }
 
+  @Test("are found at every place of a text scanned in lanes", arguments: [64, 97, 130, 259])
+  func everyPlace(size: Int) {
+    let terms = ["deployment", "key", "x", "private key", "authenticat*"]
+    let scanner = TermScanner(terms)
+    var hits = TermHits()
+    for (id, word) in ["Deployment", "key", "x", "private _-\tkey", "authentication"].enumerated() {
+      for place in 0...size {
+        let text = String(repeating: ".", count: place) + word + String(repeating: ".", count: size - place)
+        scanner.scan(Array(text.utf8).span, hits: &hits)
+        #expect(hits.ids == (id == 3 ? [1, 3] : [id]))
+      }
+    }
+  }
+
+  @Test("by the ten thousand are found, with shorter keys")
+  func many() {
+    let terms = (0..<20_000).map { "term\($0)q" }
+    let scanner = TermScanner(terms)
+    var hits = TermHits()
+    scanner.scan(Array("term7q term19999q, xterm8q term9 TERM12345Q".utf8).span, hits: &hits)
+    #expect(hits.ids == [7, 12345, 19999])
+    #expect(scanner.automaton.longest < 8)
+  }
+
   @Test("hits are forgotten at the next scan, and may be shared by scanners")
   func reuse() {
     let small = TermScanner(["a", "b"])
@@ -147,7 +171,7 @@ struct TermScannerTests {
     #expect(hits.ids == [])
     scanner.scan([0x61, 0xF0, 0x9F, 0x62].span, hits: &hits)
     #expect(hits.ids == [1])
-    var random = SeededGenerator(seed: 5)
+    var random = TermRandom(seed: 5)
     for _ in 0..<2000 {
       let bytes =
         (0..<Int.random(in: 0...40, using: &random)).map { _ in

@@ -21,4 +21,10 @@ package struct Asked: Sendable {
   package var figures: AskFigures
   /// Nanoseconds from being taken out of the queue to the answer.
   package var nanoseconds: UInt64
+
+  package init(outcome: CandidateOutcome, figures: AskFigures, nanoseconds: UInt64) {
+    self.outcome = outcome
+    self.figures = figures
+    self.nanoseconds = nanoseconds
+  }
 }

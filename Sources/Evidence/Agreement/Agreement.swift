@@ -59,6 +59,19 @@ package enum AgreementDetail: String, CaseIterable, Sendable {
   case frontierCalledNoTool = "frontier_called_no_tool"
   case candidateCalledNoTool = "candidate_called_no_tool"
   case noToolCall = "no_tool_call"
+
+  // Where there was nothing to compare.
+  /// A check that needs no model decided; the candidate was not asked.
+  case notAsked = "not_asked"
+  case noCandidateAnswer = "no_candidate_answer"
+  /// The candidate's answer was not the object asked for.
+  case noValidAnswer = "no_valid_answer"
+  /// The call's own side waited longer than memory allows.
+  case expired
+  /// The call was decided before the router was started again.
+  case restart
+  /// No call of that id was seen.
+  case unknownCall = "unknown_call"
 }
 
 /// Compares what the candidate said with what the frontier said, by the method that the task's policy names.

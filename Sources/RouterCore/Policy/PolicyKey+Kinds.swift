@@ -100,7 +100,7 @@ extension PolicyKey {
   /// A list of mappings.
   static func items<Item>(
     _ name: String, _ about: String, _ table: PolicyKeyTable<Item>,
-    _ make: @escaping @Sendable (Mark) -> Item, _ store: @escaping @Sendable (inout Target, [Item]) -> Void
+    make: @escaping @Sendable (Mark) -> Item, store: @escaping @Sendable (inout Target, [Item]) -> Void
   ) -> PolicyKey {
     PolicyKey(name: name, about: about, shape: .list(table.shape(), least: 0)) { entry, target, findings in
       let items = findings.items(entry.value, name, least: 0).map { node in

@@ -48,12 +48,13 @@ extension HardStopDraft {
   private static let exceptions: [PolicyKey<HardStopDraft>] = [
     .items(
       "reviewed", "Constant parts of calls that people looked at, exempt by their hash.", reviewed,
-      { _ in .init(sha256: "", what: "", by: "", on: "") }
-    ) { $0.policy.reviewed = $1 },
-    .items("waive", "One term lifted for one task until a day.", waiver, { _ in WaiverDraft() }) {
-      $0.waivers = $1
-      $0.policy.waivers = $1.map(\.waiver)
-    },
+      make: { _ in .init(sha256: "", what: "", by: "", on: "") }, store: { $0.policy.reviewed = $1 }),
+    .items(
+      "waive", "One term lifted for one task until a day.", waiver, make: { _ in WaiverDraft() },
+      store: {
+        $0.waivers = $1
+        $0.policy.waivers = $1.map(\.waiver)
+      }),
   ]
 
   private static let reviewed = PolicyKeyTable<HardStopPolicy.ReviewedPart>(

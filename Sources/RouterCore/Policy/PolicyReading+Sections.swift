@@ -57,8 +57,7 @@ extension PolicyDraft {
     .section("privacy", "What text is kept.", privacy, \.policy.privacy),
     .items(
       "tests", "Run by `check` and before every reload; one failure refuses the policy.", PolicyTest.table,
-      { PolicyTest(name: "", mark: $0, input: "") }
-    ) { $0.policy.tests = $1 },
+      make: { PolicyTest(name: "", mark: $0, input: "") }, store: { $0.policy.tests = $1 }),
   ]
 
   private static let review = PolicyKeyTable<PolicyDraft>(
@@ -74,7 +73,10 @@ extension PolicyDraft {
 
   private static let classifier = PolicyKeyTable<[RuleDraft]>(
     "classifier",
-    [.items("rules", "The first rule that matches wins.", rule, { _ in RuleDraft() }) { $0 = $1 }])
+    [
+      .items(
+        "rules", "The first rule that matches wins.", rule, make: { _ in RuleDraft() }, store: { $0 = $1 })
+    ])
 
   private static let rule = PolicyKeyTable<RuleDraft>(
     "classifier.rules",

@@ -82,10 +82,9 @@ extension TaskDraft {
     }.only(.tasksOnly),
     .text("prompt", .long, "Task text for the candidate.") { $0.policy.prompt = $1.value }.only(.tasksOnly),
     .items(
-      "examples", "Worked examples for the candidate.", example, { _ in .init(input: "", answer: .null) }
-    ) {
-      $0.policy.examples = $1
-    }.only(.tasksOnly),
+      "examples", "Worked examples for the candidate.", example,
+      make: { _ in TaskPolicy.Example(input: "", answer: .null) }, store: { $0.policy.examples = $1 }
+    ).only(.tasksOnly),
     .int("schema_retry", 0...3, "How often the candidate is asked again with the validation error.") {
       $0.policy.schemaRetry = $1
     },

@@ -226,7 +226,7 @@ struct PolicyResolution {
   }
 
   private func checkTerm(_ term: Located<String>, of task: String, _ findings: inout PolicyFindings) {
-    let terms = policy.hardStopTerms(of: task)
+    let terms = HardStopClass.allCases.flatMap { policy.hardStopTerms($0, of: policy.task(task)) }
     let wanted = Policy.foldedTerm(term.value)
     guard !terms.contains(where: { Policy.foldedTerm($0) == wanted }) else { return }
     let remedy = PolicyNearest.match(for: term.value, among: terms).map { "; did you mean `\($0)`?" } ?? ""
@@ -238,16 +238,24 @@ struct PolicyResolution {
 }
 
 extension Policy {
-  /// Every term that holds for a task: built in, for all tasks, its own. Waivers are not taken off.
-  package func hardStopTerms(of task: String) -> [String] {
-    let builtin =
-      hardStops.builtin ? BuiltInTerms.security + BuiltInTerms.access + BuiltInTerms.production : []
-    let own = self.task(task)?.hardStops.values.flatMap(\.self) ?? []
-    return builtin + hardStops.terms.values.flatMap(\.self) + own
+  /// The terms of a class that hold for a task: built in, for all tasks, its own. Waivers are not taken off.
+  package func hardStopTerms(_ stop: HardStopClass, of task: TaskPolicy?) -> [String] {
+    let builtin = hardStops.builtin ? stop.builtInTerms : []
+    return builtin + (hardStops.terms[stop] ?? []) + (task?.hardStops[stop] ?? [])
   }
 
   /// A term as terms are told apart: without regard to case, and to what separates its words.
   package static func foldedTerm(_ term: String) -> String {
     term.lowercased().split { $0.isWhitespace || $0 == "-" || $0 == "_" }.joined(separator: " ")
+  }
+}
+
+extension HardStopClass {
+  package var builtInTerms: [String] {
+    switch self {
+    case .security: BuiltInTerms.security
+    case .access: BuiltInTerms.access
+    case .production: BuiltInTerms.production
+    }
   }
 }

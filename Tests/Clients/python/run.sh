@@ -1,5 +1,5 @@
 #!/bin/sh
-# The Python client's tests. Without arguments: what the standard library alone can run. With --sdks: also against the
+# The Python client's tests. Without arguments: what the standard library alone can run. With --sdks (or --full): also against the
 # real openai and anthropic SDKs, installed into a virtual environment that is thrown away afterwards (needs an index).
 # PYTHON names the interpreter; the client promises 3.9 and later.
 set -eu
@@ -15,7 +15,7 @@ CHECK
 
 "$python" -W ignore::ResourceWarning -m unittest test_observer test_rebuild
 
-if [ "${1:-}" = "--sdks" ]; then
+if [ "${1:-}" = "--sdks" ] || [ "${1:-}" = "--full" ]; then
   venv=$(mktemp -d)
   trap 'rm -rf "$venv"' EXIT
   "$python" -m venv "$venv"

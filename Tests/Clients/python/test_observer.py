@@ -18,7 +18,7 @@ class Frames(unittest.TestCase):
             observer = Observer(router.path, agent="worker")
             with shadow_router.context(task_type="triage", run_id="r1", signals={"novel_input": True}):
                 with shadow_router.context(step="s2"):
-                    call = observer.observe_call(input='a "quoted"\nline \u2028 ü', tenant="t")
+                    call = observer.observe_call(input='a "quoted"\nline \u2028 ü', tenant="t", run_id=None)
             observer.observe_call("c2", messages=[{"role": "user", "content": "hi"}], agent="other")
             observer.observe_call("c3", request_body=b'{\n "model": "m",\n "messages": []\n}', frontier={"model": "m"})
             observer.observe_answer(call, output={"label": "x"}, label="x", model="m", input_tokens=3, latency_ms=5, cost_usd=0.5)

@@ -227,7 +227,9 @@ class Observer:
                 self._count_drop(self._quiet_cause)
                 return call_id
             known = _context.get()
-            head = self._head(call_id, {**known, **fields} if known else fields, frontier)
+            if known:
+                fields = {**known, **{name: value for name, value in fields.items() if value is not None}}
+            head = self._head(call_id, fields, frontier)
             if request_body is not None:
                 self._put(head + ',"request":', request_body if b"\n" not in request_body else _one_line(request_body))
             elif input is not None:
@@ -1019,10 +1021,10 @@ def _count(usage: dict, *names):
 
 
 def _may_repeat(status: int, headers) -> bool:
-    """Whether the SDKs would repeat a call after this answer, attempts permitting: their own rule."""
-    wait = _retry_after(headers)
-    if wait is not None and wait > 120:
-        return False
+    """Whether an SDK might repeat a call after this answer, attempts permitting.
+
+    Their own rule, but for a long Retry-After: new SDKs give up then, older ones fall back to their own pause.
+    """
     told = headers.get("x-should-retry")
     if told in ("true", "false"):
         return told == "true"
