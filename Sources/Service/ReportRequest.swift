@@ -20,6 +20,11 @@ package struct ReportRequest: Sendable {
     /// The request is wrong, rather than the log.
     package let isRequest: Bool
     package let message: String
+
+    package init(isRequest: Bool, message: String) {
+      self.isRequest = isRequest
+      self.message = message
+    }
   }
 
   package struct Made: Sendable {
@@ -76,7 +81,7 @@ package struct ReportRequest: Sendable {
   private func render(_ report: Report) -> Made {
     switch format {
     case "html": Made(text: report.html, type: "text/html; charset=utf-8")
-    case "json": Made(text: report.json, type: "application/json")
+    case "json": Made(text: String(decoding: report.json, as: UTF8.self) + "\n", type: "application/json")
     default: Made(text: report.markdown, type: "text/markdown; charset=utf-8")
     }
   }

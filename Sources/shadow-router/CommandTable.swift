@@ -1,13 +1,13 @@
 import Service
 
 /// One command: what it is called, what it does in a line, how it is used, and the work.
-struct Command {
+struct Command: Sendable {
   let name: String
   let summary: String
   /// Begins with examples.
   let help: String
   let options: Arguments.Known
-  let run: (Arguments) throws(Failure) -> Exit
+  let run: @Sendable (Arguments) throws(Failure) -> Exit
 }
 
 enum CommandTable {

@@ -2,25 +2,17 @@ import Posix
 
 /// Data on stdout, messages on stderr. Plain text where stdout is no terminal or `NO_COLOR` is set.
 enum Terminal {
-  static func out(_ text: String) { write(text, to: 1) }
-  static func message(_ text: String) { write(text, to: 2) }
+  static func out(_ text: String) { write(text, to: .output) }
+  static func message(_ text: String) { write(text, to: .error) }
 
   static let hasColour: Bool = {
     guard ProcessState.environment("NO_COLOR") == nil, ProcessState.environment("TERM") != "dumb" else { return false }
-    return isTerminal(1)
+    return StandardStream.output.isTerminal
   }()
 
-  static func isTerminal(_ number: Int32) -> Bool {
-    let descriptor = Descriptor(owning: number)
-    defer { _ = descriptor.release() }
-    return descriptor.isTerminal
-  }
-
-  private static func write(_ text: String, to number: Int32) {
-    let descriptor = Descriptor(owning: number)
-    defer { _ = descriptor.release() }
+  private static func write(_ text: String, to stream: StandardStream) {
     // A reader that has gone (`| head`) is no fault of ours.
-    try? descriptor.writeAll(Array(text.utf8))
+    try? stream.use { (descriptor) throws(PosixError) in try descriptor.writeAll(Array(text.utf8)) }
   }
 
   enum Style: String {
@@ -44,7 +36,7 @@ struct Progress {
 
   init(_ label: String) {
     self.label = label
-    isShown = Terminal.isTerminal(2)
+    isShown = StandardStream.error.isTerminal
   }
 
   /// - Parameter share: 0…1; nil where the end is not known.

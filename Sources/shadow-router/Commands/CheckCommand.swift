@@ -40,8 +40,15 @@ enum CheckCommand {
     var loading = PolicyLoading(path: file, keys: .temporary())
     loading.isStrict = arguments.has("strict")
     let now = Clocks.realtime()
+    let loaded: PolicyLoading.Loaded
     do throws(PolicyLoading.Refusal) {
-      let loaded = try loading.load(number: 1, now: now)
+      loaded = try loading.load(number: 1, now: now)
+    } catch {
+      if error.isUnreadable { throw .surroundings(error.problems.map(\.message).joined(separator: "; ")) }
+      for problem in error.problems { Terminal.message(problem.line(in: file) + "\n") }
+      if arguments.wantsJSON { Terminal.out(outcome(file, nil, error.problems).jsonText + "\n") }
+      return .no
+    }
       let policy = loaded.generation.prepared.policy
       for remark in loaded.remarks { Terminal.message(remark.line(in: file) + "\n") }
       if arguments.has("brief") {
@@ -56,12 +63,6 @@ enum CheckCommand {
           "\(file): ok, \(policy.tasks.count) tasks, \(tests) test\(tests == 1 ? "" : "s") passed, \(policy.revision)\n")
       }
       return .yes
-    } catch {
-      if error.isUnreadable { throw .surroundings(error.problems.map(\.message).joined(separator: "; ")) }
-      for problem in error.problems { Terminal.message(problem.line(in: file) + "\n") }
-      if arguments.wantsJSON { Terminal.out(outcome(file, nil, error.problems).jsonText + "\n") }
-      return .no
-    }
   }
 
   private static func outcome(_ file: String, _ revision: String?, _ problems: [PolicyProblem]) -> JSONValue {
@@ -102,7 +103,7 @@ enum CheckCommand {
     do throws(PolicyLoading.Refusal) {
       let old = try PolicyLoading(path: path, keys: .temporary()).policy(now: now)
       let difference = PolicyDifference.between(old, policy)
-      Terminal.out(arguments.wantsJSON ? difference.document.jsonText + "\n" : difference.text)
+      Terminal.out(arguments.wantsJSON ? difference.json.jsonText + "\n" : difference.text)
     } catch {
       throw .surroundings("\(path): \(error.problems.first?.message ?? "cannot be read as a policy")")
     }

@@ -174,7 +174,7 @@ struct AcceptanceBar {
       "figures": .array(
         lines.map { line in
           [
-            "name": .string(line.name), "number": .number(JSONNumber(line.number)), "value": .string(line.value),
+            "name": .string(line.name), "number": JSONNumber(line.number).map { .number($0) } ?? .null, "value": .string(line.value),
             "limit": .string(line.limit), "met": .bool(line.isMet),
           ]
         }),

@@ -1,4 +1,6 @@
+import Journal
 import Posix
+import RouterCore
 import Service
 
 enum RunCommand {
@@ -32,15 +34,12 @@ enum RunCommand {
 
   private static func run(_ arguments: Arguments) throws(Failure) -> Exit {
     _ = try arguments.operands(0...0, "run [options]")
-    let signals: SignalReader
-    do throws(PosixError) {
-      // Before any thread exists: all of them inherit the mask.
-      signals = try SignalReader([.hangUp, .interrupt, .user1, .terminate])
-      // A core dump would hold prompts.
-      try ProcessState.keepMemoryPrivate()
-    } catch {
-      throw .surroundings(error.description)
+    // Before any thread exists: all of them inherit the mask.
+    let signals = try mended { () throws(PosixError) in
+      try SignalReader([.hangUp, .interrupt, .user1, .terminate])
     }
+    // A core dump would hold prompts.
+    try mended { () throws(PosixError) in try ProcessState.keepMemoryPrivate() }
     let options = try options(arguments)
     let log = EventLog { line in Terminal.message(line) }
     do throws(SidecarFault) {
@@ -58,6 +57,11 @@ enum RunCommand {
       case .surroundings(let text): throw .surroundings(text)
       }
     }
+  }
+
+  /// Does something to the system, so that a failure speaks the command line's language.
+  private static func mended<Value: ~Copyable>(_ body: () throws(PosixError) -> Value) throws(Failure) -> Value {
+    do throws(PosixError) { return try body() } catch { throw .surroundings(error.description) }
   }
 
   private static func options(_ arguments: Arguments) throws(Failure) -> SidecarOptions {

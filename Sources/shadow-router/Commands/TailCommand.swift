@@ -36,7 +36,7 @@ enum TailCommand {
         Terminal.message(error.message + "\n")
         return .usage
       }
-      try records(arguments, last: last ?? (Terminal.isTerminal(1) ? 20 : nil))
+      try records(arguments, last: last ?? (StandardStream.output.isTerminal ? 20 : nil))
       return .yes
     } catch {
       throw .surroundings(error.description)
@@ -47,7 +47,7 @@ enum TailCommand {
     let asJSON = arguments.wantsJSON
     func show(_ line: Span<UInt8>) {
       if asJSON {
-        Terminal.out(line.withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) } + "\n")
+        Terminal.out(unsafe line.withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) } + "\n")
       } else {
         Terminal.out(RecordLineText.text(line) + "\n")
       }
@@ -56,7 +56,7 @@ enum TailCommand {
     if let last {
       var kept: [[UInt8]] = []
       try reader.visit { line, _ in
-        kept.append(line.withUnsafeBufferPointer { unsafe Array($0) })
+        kept.append(unsafe line.withUnsafeBufferPointer { unsafe Array($0) })
         if kept.count > last { kept.removeFirst(max(1, kept.count - last)) }
         return true
       }

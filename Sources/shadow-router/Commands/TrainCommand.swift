@@ -55,8 +55,8 @@ enum TrainCommand {
     if arguments.wantsJSON {
       let value: JSONValue = [
         "file": .string(output), "digest": .string(result.model.digest), "rows": .number(JSONNumber(rows.count)),
-        "labels": .number(JSONNumber(labels)), "held_out_accuracy": .number(JSONNumber(result.accuracy)),
-        "calibration_error": .number(JSONNumber(result.calibrationError)),
+        "labels": .number(JSONNumber(labels)), "held_out_accuracy": JSONNumber(result.accuracy).map { .number($0) } ?? .null,
+        "calibration_error": JSONNumber(result.calibrationError).map { .number($0) } ?? .null,
         "bytes": .number(JSONNumber(bytes.count)),
       ]
       Terminal.out(value.jsonText + "\n")
