@@ -17,7 +17,8 @@ enum TextAgreement {
     let theirs = words(of: frontier.value?.stringValue ?? frontier.text)
     guard !theirs.isEmpty else { return .unknown(.frontierEmpty) }
     let ours = words(of: candidate.answer.stringValue ?? candidate.answer.jsonText)
-    guard !ours.isEmpty else { return .unknown(.candidateEmpty) }
+    // The frontier found something to say: an answer without a word in it is not the same.
+    guard !ours.isEmpty else { return AgreementResult(.disagree, score: 0, detail: .candidateEmpty) }
     let score = min(ours.count, theirs.count) <= shortWords ? (ours == theirs ? 1 : 0) : f1(ours, theirs)
     let isSimilar = score >= minScore
     return AgreementResult(
