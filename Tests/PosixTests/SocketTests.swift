@@ -235,6 +235,6 @@ struct ProcessTests {
     #expect(Clocks.monotonic() - a >= 5_000_000)
     #expect(Clocks.processCPU() >= c)
     #expect(abs(Double(Clocks.realtime()) / 1000 - Date().timeIntervalSince1970) < 5)
-    #expect(Clocks.deadline(afterMilliseconds: .max) > Clocks.monotonic())
+    #expect(Clocks.deadline(afterMilliseconds: .max) == .max)
   }
 }
