@@ -91,6 +91,9 @@ package struct JournalReader: ~Copyable {
 
   /// Visits, and visits again for as long as `goesOn` says so.
   ///
+  /// Where a disk failed in between, records that had been shown may come again from the next segment: their
+  /// numbers tell.
+  ///
   /// - Parameters:
   ///   - intervalMilliseconds: Between two looks at the file.
   ///   - goesOn: Asked before each wait.

@@ -14,6 +14,7 @@ struct SegmentLines: ~Copyable {
   /// Within a line too long to be shown whole, whose start has been shown.
   private var skipsRest = false
   private var tornBefore = 0
+  private var tornAtEnd = 0
 
   init(_ path: String, _ number: Int, chunkBytes: Int = 256 << 10) throws(JournalError) {
     self.number = number
@@ -21,8 +22,8 @@ struct SegmentLines: ~Copyable {
     buffer = [UInt8](repeating: 0, count: max(chunkBytes, 2 * JournalReader.longestLine))
   }
 
-  /// Bytes after the last newline that was read.
-  var tornBytes: Int64 { Int64(to - from + tornBefore) }
+  /// Bytes after the last newline, as found when the end was last reached.
+  var tornBytes: Int64 { Int64(tornAtEnd + tornBefore) }
 
   /// Shows all lines to the end of what is there.
   mutating func visit(_ body: (Span<UInt8>, JournalPlace) -> Void) throws(JournalError) {
@@ -69,6 +70,9 @@ struct SegmentLines: ~Copyable {
     }
     let count = try read(at: kept, position: offset + Int64(kept))
     to += count
+    tornAtEnd = count > 0 ? 0 : kept
+    // Half a line is read anew next time: a restarted router may have cut it off and written another.
+    if count == 0 { to = from }
     return count > 0
   }
 

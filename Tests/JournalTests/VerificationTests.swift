@@ -141,17 +141,15 @@ struct VerificationTests {
   func living() throws {
     let log = try LogFolder()
     let (journal, _) = try log.open { $0.segmentBytes = 100_000 }
-    let stop = Monitor(false)
+    let isDone = Monitor(false)
     let thread = try Thread.spawn(name: "producer") {
-      var index = 0
-      while !stop.withLock({ $0 }) {
+      for index in 0..<3000 {
         journal.append(kind: "decision", at: 0, body: LogFolder.body(index))
-        index += 1
         if index % 50 == 0 { Clocks.sleep(milliseconds: 1) }
       }
+      isDone.withLock { $0 = true }
     }
-    for _ in 0..<30 { #expect(try log.verify(living: true).damage == nil) }
-    stop.withLock { $0 = true }
+    while !isDone.withLock({ $0 }) { #expect(try log.verify(living: true).damage == nil) }
     thread.join()
     #expect(journal.close())
   }
@@ -263,14 +261,37 @@ struct JournalReaderTests {
     }
     var seen: [UInt64] = []
     let end = soon()
-    try reader.follow(everyMilliseconds: 1, while: { seen.last != 2010 && Clocks.monotonic() < end }) {
-      line, _ in
+    let goesOn = { seen.last != 2010 && Clocks.monotonic() < end }
+    try reader.follow(everyMilliseconds: 1, while: goesOn) { line, _ in
       if let record = RecordLine(line) { seen.append(record.seq) }
       return true
     }
     thread.join()
     journal.close()
     #expect(seen == Array((fromEnd ? 11 : 1)...2010))
+  }
+
+  @Test("does not join half a line with what a restart wrote in its place")
+  func restarted() throws {
+    let log = try LogFolder()
+    try log.write(2)
+    let whole = try log.bytes()
+    try log.put(whole + Array(#"{"v":1,"log":"half"#.utf8))
+    var reader = try JournalReader(folder: log.path)
+    var kinds: [[UInt8]] = []
+    let note = { (line: Span<UInt8>, _: JournalPlace) -> Bool in
+      var kind: [UInt8] = []
+      if let record = RecordLine(line) { kind.append(copying: line.extracting(record.kind)) }
+      kinds.append(kind)
+      return true
+    }
+    try reader.visit(note)
+    #expect(reader.tails.map(\.bytes) == [18])
+    try log.write(1)
+    try reader.visit(note)
+    #expect(
+      kinds.map { String(decoding: $0, as: UTF8.self) } == ["decision", "decision", "recovered", "decision"])
+    #expect(reader.tails == [])
   }
 
   @Test("shows only the start of a line that is too long for any record, and goes on after it")

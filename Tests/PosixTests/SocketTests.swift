@@ -195,18 +195,18 @@ struct ThreadTests {
     let turn = Monitor(0)
     let thread = try Thread.spawn(name: "ping") {
       for round in 0..<1000 {
-        turn.wait(for: { $0 == 2 * round + 1 }) { $0 += 1 }
+        turn.wait(for: { $0 == 2 * round + 1 }, { $0 += 1 })
         turn.notify()
       }
     }
     for round in 0..<1000 {
       turn.withLock { $0 += 1 }
       turn.notify()
-      turn.wait(for: { $0 == 2 * round + 2 }) { _ in }
+      turn.wait(for: { $0 == 2 * round + 2 }, { _ in })
     }
     thread.join()
     let end = Clocks.deadline(afterMilliseconds: 20)
-    #expect(turn.wait(until: end, for: { $0 < 0 }) { $0 } == 2000)
+    #expect(turn.wait(until: end, for: { $0 < 0 }, { $0 }) == 2000)
     #expect(Clocks.monotonic() >= end)
   }
 }
@@ -235,6 +235,6 @@ struct ProcessTests {
     #expect(Clocks.monotonic() - a >= 5_000_000)
     #expect(Clocks.processCPU() >= c)
     #expect(abs(Double(Clocks.realtime()) / 1000 - Date().timeIntervalSince1970) < 5)
-    #expect(Clocks.deadline(afterMilliseconds: .max) > Clocks.monotonic())
+    #expect(Clocks.deadline(afterMilliseconds: .max) == .max)
   }
 }
