@@ -28,10 +28,12 @@ struct PolicyFacet<Subject>: Sendable {
     _ name: String, tighter: Direction, _ value: @escaping @Sendable (Subject) -> Value,
     _ words: @escaping @Sendable (Value) -> String
   ) -> PolicyFacet {
-    Self.value(name, { words(value($0)) }) { old, new in
-      let isTighter = tighter == .higher ? value(new) >= value(old) : value(new) <= value(old)
-      return isTighter ? .keeps : .restarts
-    }
+    Self.value(
+      name, { words(value($0)) },
+      { old, new in
+        let isTighter = tighter == .higher ? value(new) >= value(old) : value(new) <= value(old)
+        return isTighter ? .keeps : .restarts
+      })
   }
 
   enum Direction { case higher, lower }

@@ -1,0 +1,63 @@
+import Foundation
+import PolicyYAML
+import RouterCore
+
+/// Where files outside the test target are found.
+enum Places {
+  static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent()
+
+  static func policy(_ name: String) throws -> [UInt8] {
+    Array(try Data(contentsOf: root.appending(path: "policies/\(name).yaml")))
+  }
+
+  /// Outside data, or nil with a loud line where there is none.
+  static func shared(_ path: String, for what: String) -> URL? {
+    let folder =
+      ProcessInfo.processInfo.environment["SHADOW_ROUTER_SHARED"].map { URL(filePath: $0) }
+      ?? root.appending(path: "../shared")
+    let url = folder.appending(path: path)
+    if FileManager.default.fileExists(atPath: url.path) { return url }
+    print("SKIPPED: \(what): no \(url.path); name the folder in SHADOW_ROUTER_SHARED")
+    return nil
+  }
+}
+
+extension PolicyReading {
+  init(_ text: String, _ options: PolicyReadingOptions = PolicyReadingOptions()) {
+    self = PolicyFile.read(Array(text.utf8), options: options)
+  }
+
+  /// Every problem as `LINE:COL: severity: message`.
+  var lines: [String] {
+    problems.map { String($0.line(in: "").dropFirst()) }
+  }
+}
+
+/// A small generator with a seed: failures can be had again.
+struct SeededGenerator: RandomNumberGenerator {
+  private var state: UInt64
+
+  init(seed: UInt64) { state = seed }
+
+  /// SplitMix64.
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var value = state
+    value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
+    return value ^ (value >> 31)
+  }
+}
+
+/// Seconds of processor time that the work took: what else runs on the machine does not count.
+func processorSeconds(_ work: () -> Void) -> Double {
+  func now() -> Double {
+    var time = timespec()
+    _ = unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+  }
+  let start = now()
+  work()
+  return now() - start
+}
