@@ -15,7 +15,9 @@ struct HostileTextTests {
   @Test("nested too deep are refused where it happens", arguments: ["[", "{a: ", "- ", "? "])
   func deep(opener: String) {
     let text = String(repeating: opener, count: 100_000)
-    let seconds = processorSeconds { #expect(problems("tasks:\n " + text).last?.contains("deeper than 64") == true) }
+    let seconds = processorSeconds {
+      #expect(problems("tasks:\n " + text).last?.contains("deeper than 64") == true)
+    }
     #expect(seconds < 2)
   }
 
@@ -35,9 +37,13 @@ struct HostileTextTests {
     #expect(problems("# only a comment\n").first?.contains("empty") == true)
     #expect(problems("---\n...\n").first?.contains("empty") == true)
     #expect(problems("a policy").first?.contains("a mapping of keys to values") == true)
-    #expect(problems("tasks:\n  é\u{0}: x").first == "2:4: error: a NUL byte; the file is damaged or not text")
-    #expect(problems(Array("tasks:\r\n  ä: ".utf8) + [0xC3, 0x28]).first?.hasPrefix("2:6: error: this is not UTF-8") == true)
-    #expect(problems(Array("a: ".utf8) + [0xE2, 0x82]).first?.hasPrefix("1:4: error: this is not UTF-8") == true)
+    #expect(
+      problems("tasks:\n  é\u{0}: x").first == "2:4: error: a NUL byte; the file is damaged or not text")
+    #expect(
+      problems(Array("tasks:\r\n  ä: ".utf8) + [0xC3, 0x28]).first?.hasPrefix("2:6: error: this is not UTF-8")
+        == true)
+    #expect(
+      problems(Array("a: ".utf8) + [0xE2, 0x82]).first?.hasPrefix("1:4: error: this is not UTF-8") == true)
     #expect(problems(Array("a: ".utf8) + [0xED, 0xA0, 0x80]).first?.contains("not UTF-8") == true)
     #expect(problems(Array("a: ".utf8) + [0xC0, 0x80]).first?.contains("not UTF-8") == true)
     #expect(problems(Array("a: ".utf8) + [0xF4, 0x90, 0x80, 0x80]).first?.contains("not UTF-8") == true)
@@ -81,8 +87,10 @@ struct HostileTextTests {
     arguments: ["k%: 1", "tasks%: {local: false}", "? k%", "'%': [a, b]"])
   func linear(line: String) {
     func seconds(_ count: Int) -> Double {
-      let text = (0..<count).map { line.split(separator: "%", omittingEmptySubsequences: false).joined(separator: "\($0)") }
-        .joined(separator: "\n")
+      let text = (0..<count).map {
+        line.split(separator: "%", omittingEmptySubsequences: false).joined(separator: "\($0)")
+      }
+      .joined(separator: "\n")
       return processorSeconds { _ = PolicyFile.read(Array(text.utf8)) }
     }
     _ = seconds(1_000)

@@ -49,8 +49,10 @@ struct YAMLSuiteTests {
 
   private static func kind(_ problem: PolicyProblem) -> String {
     for (start, kind) in [
-      ("YAML:", "syntax"), ("an anchor", "anchor"), ("an alias", "alias"), ("a tag", "tag"), ("a list,", "key"),
-      ("a blank key", "key"), ("the key", "duplicate"), ("a second", "documents"), ("a directive", "directive"),
+      ("YAML:", "syntax"), ("an anchor", "anchor"), ("an alias", "alias"), ("a tag", "tag"),
+      ("a list,", "key"),
+      ("a blank key", "key"), ("the key", "duplicate"), ("a second", "documents"),
+      ("a directive", "directive"),
       ("the file is empty", "empty"), ("a merge", "merge"),
     ] where problem.message.hasPrefix(start) { return "refused, \(kind)" }
     return "refused, characters"
