@@ -54,7 +54,7 @@ struct HostileTextTests {
     #expect(problems("a: \u{FEFF}x").first?.contains("byte order mark") == true)
     #expect(problems("%YAML 1.2\n---\ntasks: {}").first?.contains("a directive") == true)
     #expect(problems("a:\n\tb: c").first?.contains("a tab cannot indent") == true)
-    #expect(problems(": x").first?.contains("a blank key") == true)
+    #expect(problems("{: x}").contains { $0.contains("a blank key") })
     #expect(problems("[a]: x").first?.contains("used as a key") == true)
     #expect(problems([UInt8](repeating: 0x61, count: 1 << 20 + 1)).first?.contains("1 MiB") == true)
   }
@@ -76,8 +76,8 @@ struct HostileTextTests {
   func large() {
     let scalar = "tasks: {a: {local: false, prompt: \"\(String(repeating: "x", count: (1 << 20) - 60))\"}}"
     #expect(problems(scalar).count { $0.contains("characters; at most 65536") } == 1)
-    let entries = "tasks: {a: {local: false, labels: [\(String(repeating: "l,", count: 500_000))]}}"
-    #expect(problems(entries).count { $0.contains("twice") } == 499_999)
+    let entries = "tasks: {a: {local: false, labels: [\(String(repeating: "long-label,", count: 90_000))]}}"
+    #expect(problems(entries).count { $0.contains("twice") } == 89_999)
     let quotes = "tasks: " + String(repeating: "'", count: 1_000_000)
     #expect(!problems(quotes).isEmpty)
   }
@@ -94,9 +94,9 @@ struct HostileTextTests {
       return processorSeconds { _ = PolicyFile.read(Array(text.utf8)) }
     }
     _ = seconds(1_000)
-    let (few, many) = (seconds(8_000), seconds(32_000))
+    let (few, many) = (seconds(4_000), seconds(16_000))
     // Four times the keys: 4 where it is linear, 16 where it is quadratic.
-    #expect(many < 9 * few + 0.05, "8,000 keys took \(few) s, 32,000 took \(many) s")
+    #expect(many < 9 * few + 0.05, "4,000 keys took \(few) s, 16,000 took \(many) s")
   }
 
   @Test("100,000 keys are each reported")
