@@ -45,8 +45,17 @@ package struct Pattern: Sendable, Equatable {
   ///
   /// A search for one match is linear; for all of them it can be matches times text, so bound the text.
   package func forEachMatch(in text: Span<UInt8>, _ body: (PatternMatch) -> Void) {
+    forEachMatch(in: text, slots: program.slotCount, body)
+  }
+
+  /// Only the whole ranges, which is cheaper.
+  func forEachRange(in text: Span<UInt8>, _ body: (Range<Int>) -> Void) {
+    forEachMatch(in: text, slots: 2) { body($0.range) }
+  }
+
+  private func forEachMatch(in text: Span<UInt8>, slots width: Int, _ body: (PatternMatch) -> Void) {
     guard hint.allows(text, from: 0) else { return }
-    var machine = PatternMachine(program, width: program.slotCount)
+    var machine = PatternMachine(program, width: width)
     var position = 0
     var lastEnd = -1
     while position <= text.count, let slots = machine.run(text, from: position) {

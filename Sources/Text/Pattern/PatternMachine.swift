@@ -153,7 +153,7 @@ extension PatternMachine {
     mutating func follow(
       _ start: Int, at position: Int, in text: Span<UInt8>, into threads: inout Threads
     ) {
-      pending.append(Pending(instruction: start))
+      followOne(start, at: position, in: text, into: &threads)
       while let job = pending.popLast() {
         if job.slot >= 0 {
           path[job.slot] = job.value

@@ -3,13 +3,15 @@ extension RedactionScanner {
   // MARK: E-mail
 
   /// - Returns: The end of the address that begins at `start`.
-  func email(_ text: Span<UInt8>, _ start: Int) -> Int? {
+  mutating func email(_ text: Span<UInt8>, _ start: Int) -> Int? {
     var at = start
     // 64 bytes is the longest local part of RFC 5321.
     while at < limit, at - start <= 64, isLocalByte(text[at]) { at += 1 }
-    guard byte(text, at) == ascii("@"), at > start else { return nil }
-    let end = domainEnd(text, at + 1)
-    return end
+    guard byte(text, at) == ascii("@"), at > start else {
+      if at - start <= 64 { noMailBefore = at }
+      return nil
+    }
+    return domainEnd(text, at + 1)
   }
 
   private func isLocalByte(_ byte: UInt8) -> Bool {

@@ -180,10 +180,13 @@ extension RedactionScanner {
 
   /// Hashes and UUIDs are kept unless a word such as "key" or "token" stands shortly before.
   private mutating func labelledToken(_ text: Span<UInt8>, _ word: Word) -> Int? {
-    guard word.hasDigit, word.hasLetter, word.count >= 16 || word.count == 8 && word.next == ascii("-")
-    else { return nil }
-    let end = tokenEnd(text, word.end)
-    guard end - word.start >= 16, SecretName.isNear(text, before: word.start) else { return nil }
+    guard word.hasDigit, word.hasLetter else { return nil }
+    let isLong = word.count >= 16
+    // A UUID is asked for by its shape: to follow the token from every part of it would be quadratic.
+    let isUUID = word.count == 8 && word.next == ascii("-") && byte(text, word.end + 5) == ascii("-")
+    guard isLong || isUUID, SecretName.isNear(text, before: word.start) else { return nil }
+    let end = isLong ? tokenEnd(text, word.end) : min(limit, word.start + 36)
+    guard end - word.start >= 16 else { return nil }
     return redact(word.start, end, .secret)
   }
 }

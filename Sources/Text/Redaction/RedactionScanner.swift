@@ -14,6 +14,9 @@ struct RedactionScanner {
   /// Where the pass stopped.
   private(set) var end = 0
 
+  /// Up to here no e-mail address can begin: the run of bytes that could be its first part ends without an `@`.
+  var noMailBefore = 0
+
   /// Bytes that count for no scalar of the output: continuation bytes, and what was redacted.
   private var uncounted = 0
 
@@ -31,13 +34,14 @@ struct RedactionScanner {
       if kind & ByteClass.word != 0 {
         position = word(text, at: position)
       } else if kind & ByteClass.trigger == 0 {
-        if byte == 32, position - uncounted >= enough { break }
+        // No token reaches back over a delimiter, so what lies before is final.
+        if kind & ByteClass.delimiter != 0, position - uncounted >= enough { break }
         position += 1
       } else if byte >= 0x80 {
         let (scalar, length) = UTF8Scalar.decode(text, at: position)
         if length == 1 || scalar == nil { return false }
-        // Text without spaces must be able to end the pass as well.
-        if position - uncounted >= enough { break }
+        // Text without spaces must be able to end the pass as well; but not within a word, which may be an address.
+        if position - uncounted >= enough, !isAlphanumeric(self.byte(text, position - 1)) { break }
         uncounted += length - 1
         position += length
       } else {
@@ -103,7 +107,7 @@ struct RedactionScanner {
   private mutating func suspicious(_ text: Span<UInt8>, _ word: Word) -> Int {
     if prefixes.mayStart(text[word.start]), let end = markedToken(text, word) { return end }
     if word.next == ascii(":"), let end = urlCredentials(text, word) { return end }
-    if isLocalPart(word), let end = email(text, word.start) {
+    if isLocalPart(word), word.start >= noMailBefore, let end = email(text, word.start) {
       return redact(leftOfToken(text, word.start), end, .email)
     }
     if let end = address(text, word) { return end }

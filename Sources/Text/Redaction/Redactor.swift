@@ -43,10 +43,9 @@ package struct Redactor: Sendable {
     var found: [Redaction] = []
     let window = text.extracting(0..<limit)
     for pattern in extra {
-      pattern.forEachMatch(in: window) { match in
-        guard !match.range.isEmpty else { return }
-        found.append(
-          Redaction(start: match.range.lowerBound, end: match.range.upperBound, kind: .policy))
+      pattern.forEachRange(in: window) { range in
+        guard !range.isEmpty else { return }
+        found.append(Redaction(start: range.lowerBound, end: range.upperBound, kind: .policy))
       }
     }
     return found
@@ -86,13 +85,14 @@ package struct Redactor: Sendable {
 
   /// Copies whole scalars while there is room for them.
   private func copy(_ text: Span<UInt8>, _ range: Range<Int>, to output: inout [UInt8], room: inout Int) {
-    for index in range {
-      let byte = text[index]
-      if byte & 0xC0 != 0x80 {
-        if room <= 0 { return }
-        room -= 1
-      }
-      output.append(byte)
+    var end = range.lowerBound
+    // Continuation bytes belong to the scalar before them.
+    while end < range.upperBound, room > 0 || text[end] & 0xC0 == 0x80 {
+      if text[end] & 0xC0 != 0x80 { room -= 1 }
+      end += 1
+    }
+    unsafe text.extracting(range.lowerBound..<end).withUnsafeBufferPointer { bytes in
+      unsafe output.append(contentsOf: bytes)
     }
   }
 }

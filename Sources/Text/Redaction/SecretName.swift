@@ -69,7 +69,7 @@ struct SecretName {
       isWeak = true
     }
     // Sidekiq's licences, as Bundler is told them.
-    if SecretName.has("contribsys", text, start, rest) { isStrong = true }
+    if SecretName.has("contribsys__com", text, start, rest) { isStrong = true }
     if rest == whole, rest == 3,
       SecretName.has("cvv", text, start, rest) || SecretName.has("cvc", text, start, rest)
     {
