@@ -54,8 +54,10 @@ struct Joining: Sendable {
   ///
   /// - Returns: False for an id that was seen already; nothing changes then.
   mutating func called(_ id: String) -> Bool {
-    guard recent.insert(RecentCalls.Key(id)) else { return false }
+    let key = RecentCalls.Key(id)
+    guard recent.insert(key) else { return false }
     if case .answered(let frame) = entries[id] {
+      recent.answer(key)
       bytes -= Self.weight(frame)
       entries[id] = .asking(answer: frame)
     } else {
