@@ -16,7 +16,7 @@ LIMIT = 0x110000
 
 # Kept in step with the masks in CUnicode.h.
 ASCII_LETTER, OTHER_LETTER, DIGIT = 1, 2, 3
-LOWER, UPPER, WHITE, UNSPACED, BOUNDARY, REMOVED, CASED = (1 << b for b in range(2, 9))
+LOWER, UPPER, WHITE, UNSPACED, BOUNDARY, REMOVED, CASED, AFRESH = (1 << b for b in range(2, 10))
 UNSPACED_SCRIPTS = {"Han", "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar"}
 REMOVED_SCALARS = {0x00AD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF}
 
@@ -117,6 +117,9 @@ def main():
     excluded = members(normal, lambda f: f[0] == "Full_Composition_Exclusion")
     folding = {int(f[0], 16): int(f[2], 16) for f in lines("CaseFolding.txt") if f[1] in "CS"}
 
+    def boundary(scalar):
+        return scalar not in unquick and scalar not in combining
+
     properties = []
     for scalar in range(LIMIT):
         kind = category.get(scalar, "Cn")
@@ -128,7 +131,8 @@ def main():
             bits = DIGIT
         bits |= WHITE * (scalar in white) | UNSPACED * (scalar in unspaced)
         bits |= REMOVED * (scalar in REMOVED_SCALARS) | CASED * (scalar in folding)
-        bits |= BOUNDARY * (scalar not in unquick and scalar not in combining)
+        bits |= BOUNDARY * boundary(scalar)
+        bits |= AFRESH * (boundary(scalar) or boundary(full(scalar, mapping)[0]))
         properties.append(bits | combining.get(scalar, 0) << 16)
     property_numbers, property_records = numbered(properties)
     assert len(property_records) <= 256

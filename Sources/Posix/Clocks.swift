@@ -13,10 +13,9 @@ package enum Clocks {
 
   /// The monotonic time that lies so far ahead.
   package static func deadline(afterMilliseconds milliseconds: Int64) -> UInt64 {
-    let now = monotonic()
-    let (sum, overflow) = now.addingReportingOverflow(
-      UInt64(clamping: milliseconds).multipliedReportingOverflow(by: 1_000_000).partialValue)
-    return overflow ? .max : sum
+    let (span, tooLong) = UInt64(clamping: milliseconds).multipliedReportingOverflow(by: 1_000_000)
+    let (sum, tooFar) = monotonic().addingReportingOverflow(span)
+    return tooLong || tooFar ? .max : sum
   }
 
   /// Sleeps; a signal does not cut it short.

@@ -45,6 +45,15 @@ extension Descriptor {
     return Self.result(got)
   }
 
+  /// As ``read(into:)-(MutableSpan<UInt8>)``, into memory whose owner lends it for the call.
+  @unsafe package func read(into buffer: UnsafeMutableRawBufferPointer) throws(PosixError) -> ReadResult {
+    let got = try retryingUnlessBlocked("read") {
+      unsafe Glibc.read(number, buffer.baseAddress, buffer.count)
+    }
+    guard let got else { return .wouldBlock }
+    return got == 0 ? .end : .bytes(got)
+  }
+
   /// Reads once into `buffer` from `offset` up to the array's end, without changing its size.
   package func read(into buffer: inout [UInt8], at offset: Int = 0) throws(PosixError) -> ReadResult {
     precondition(offset >= 0 && offset <= buffer.count, "offset outside the buffer")

@@ -26,6 +26,10 @@ package struct PosixError: Error, Equatable, CustomStringConvertible {
     detail.isEmpty ? "\(call): \(reason)" : "\(call) \(detail): \(reason)"
   }
 
+  package static let noSpace = ENOSPC
+  package static let inputOutput = EIO
+
+  package var isForbidden: Bool { code == EPERM || code == EACCES }
   package var isMissing: Bool { code == ENOENT || code == ENOTDIR }
   package var isDiskFull: Bool { code == ENOSPC || code == EDQUOT || code == EFBIG }
 }

@@ -161,9 +161,9 @@ package struct SocketPair: ~Copyable, Sendable {
   package let second: Descriptor
 
   /// Takes the pair apart.
-  package consuming func split<Result>(
-    _ body: (consuming Descriptor, consuming Descriptor) throws(PosixError) -> Result
-  ) throws(PosixError) -> Result {
+  package consuming func split<Result: ~Copyable, Failure: Error>(
+    _ body: (consuming Descriptor, consuming Descriptor) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
     try body(first, second)
   }
 }

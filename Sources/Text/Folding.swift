@@ -2,8 +2,8 @@
 /// (U+00AD, U+200B-U+200D, U+2060, U+FEFF).
 ///
 /// Works on UTF-8 bytes. Nearly all text is ASCII with a few strangers, and most strangers are in normal form
-/// already: those stretches are copied. Only a scalar that folding may change, with the one scalar before it and
-/// the marks after it, is decomposed and composed again.
+/// already: those stretches are copied. Only a scalar that folding may change, with the one before it where that
+/// may compose with it and the marks after it, is decomposed and composed again.
 package enum Folding {
   /// Whether folding is certain to leave the text alone because every byte is ASCII.
   package static func isASCII(_ text: Span<UInt8>) -> Bool {
@@ -70,7 +70,7 @@ package enum Folding {
   private static func segmentStart(
     _ text: Span<UInt8>, stranger: UInt32, at place: Int, after copied: Int
   ) -> Int {
-    guard place > copied, stranger != ScalarCoding.malformed, !ScalarTraits(of: stranger).has(.boundary)
+    guard place > copied, stranger != ScalarCoding.malformed, !ScalarTraits(of: stranger).has(.afresh)
     else {
       return place
     }
@@ -87,7 +87,7 @@ package enum Folding {
       var next = place
       let decoded = ScalarCoding.decode(text, at: &next)
       let scalar = decoded == ScalarCoding.malformed ? ScalarCoding.replacement : decoded
-      if place > start, ScalarTraits(of: scalar).has(.boundary) { break }
+      if place > start, ScalarTraits(of: scalar).has(.afresh) { break }
       normalizer.add(scalar)
       place = next
     }
@@ -95,7 +95,7 @@ package enum Folding {
     return place
   }
 
-  private static func append(_ text: Span<UInt8>, _ range: Range<Int>, to out: inout [UInt8]) {
+  static func append(_ text: Span<UInt8>, _ range: Range<Int>, to out: inout [UInt8]) {
     guard !range.isEmpty else { return }
     out.append(addingCapacity: range.count) { (free: inout OutputSpan<UInt8>) in
       for place in range { free.append(text[place]) }

@@ -34,6 +34,11 @@ struct FoldingNormalizer: Sendable {
     marked.removeAll(keepingCapacity: true)
   }
 
+  /// Gives its buffers back if they hold more than so many bytes.
+  mutating func trim(to limit: Int) {
+    if max(marked.capacity, sorted.capacity) > limit / 4 { self = FoldingNormalizer() }
+  }
+
   private mutating func mark(_ scalar: UInt32) {
     marked.append(scalar | UInt32(ScalarTraits(of: scalar).combiningClass) << 24)
   }
@@ -90,7 +95,9 @@ struct FoldingNormalizer: Sendable {
     var starter = -1
     var lastClass: UInt32 = 0
     var end = 0
-    for entry in marked {
+    // By index: iterating over the array while changing it would copy it.
+    for place in marked.indices {
+      let entry = marked[place]
       let (scalar, ccc) = (entry & 0xFF_FFFF, entry >> 24)
       // Blocked if something of the same or a higher class, or another starter, stands between.
       let adjacent = starter == end - 1

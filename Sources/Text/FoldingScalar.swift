@@ -17,6 +17,9 @@ struct ScalarTraits: Equatable {
   /// Simple case folding changes it.
   static let cased = ScalarTraits(bits: 1 << 8)
 
+  /// Normalisation never looks across the place before such a scalar, whatever becomes of the scalar itself.
+  static let afresh = ScalarTraits(bits: 1 << 9)
+
   private let bits: UInt32
 
   private init(bits: UInt32) { self.bits = bits }
@@ -77,7 +80,7 @@ enum ScalarCoding {
     default: return malformed
     }
     guard place < text.count, text[place] >= shape.low, text[place] <= shape.high else { return malformed }
-    var scalar = UInt32(lead) & (0x3F >> UInt32(shape.more)) << 6 | UInt32(text[place]) & 0x3F
+    var scalar = (UInt32(lead) & 0x3F >> UInt32(shape.more)) << 6 | UInt32(text[place]) & 0x3F
     place += 1
     for _ in 1..<shape.more {
       guard place < text.count, text[place] & 0xC0 == 0x80 else { return malformed }
@@ -92,6 +95,19 @@ enum ScalarCoding {
     var start = end - 1
     while start > 0, text[start] & 0xC0 == 0x80 { start -= 1 }
     return start
+  }
+
+  /// Writes a scalar beyond ASCII over another; false, and nothing is written, if it is not of the same length.
+  static func replace(_ range: Range<Int>, of out: inout [UInt8], with scalar: UInt32) -> Bool {
+    let length = scalar < 0x80 ? 1 : scalar < 0x800 ? 2 : scalar < 0x10000 ? 3 : 4
+    guard length == range.count, length > 1 else { return false }
+    var rest = scalar
+    for place in range.dropFirst().reversed() {
+      out[place] = UInt8(0x80 | rest & 0x3F)
+      rest >>= 6
+    }
+    out[range.lowerBound] = UInt8(truncatingIfNeeded: 0xF00 >> UInt32(length)) | UInt8(rest)
+    return true
   }
 
   static func append(_ scalar: UInt32, to out: inout [UInt8]) {

@@ -28,6 +28,29 @@ enum TermEdges {
     return isEdge(before, after, next: next)
   }
 
+  /// Writes the text with its case folded and every white space beyond ASCII as blanks, every character where it
+  /// was, so that edges can be told from the text itself.
+  ///
+  /// - Returns: False where that cannot be, because a character's other case is longer or shorter.
+  static func foldCaseInPlace(_ text: Span<UInt8>, into out: inout [UInt8]) -> Bool {
+    out.removeAll(keepingCapacity: true)
+    Folding.append(text, 0..<text.count, to: &out)
+    var place = Folding.firstNonASCII(text, from: 0)
+    while place < text.count {
+      let start = place
+      let scalar = ScalarCoding.decode(text, at: &place)
+      let traits = ScalarTraits(of: scalar)
+      if traits.has(.whiteSpace) {
+        for blank in start..<place { out[blank] = 0x20 }
+      } else if traits.has(.cased) {
+        let other = ScalarTraits.simpleFolding(of: scalar)
+        guard ScalarCoding.replace(start..<place, of: &out, with: other) else { return false }
+      }
+      if place < text.count, text[place] < 0x80 { place = Folding.firstNonASCII(text, from: place) }
+    }
+    return true
+  }
+
   /// Writes the text with its case folded and every white space as a blank, and for each byte of that, and
   /// once more for its end, 1 where there is an edge before it.
   ///

@@ -59,8 +59,18 @@ package struct TermHits: Sendable {
 
 /// Buffers of the slower paths of a scan.
 struct TermScratch: Sendable {
+  /// Capacity in bytes that a buffer may keep between scans. One hostile text (folding can make it eleven times
+  /// longer) must not hold its memory for ever.
+  private static let kept = 1 << 18
+
   var normalizer = FoldingNormalizer()
   var folded: [UInt8] = []
   var caseFolded: [UInt8] = []
   var edges: [UInt8] = []
+
+  /// Gives back what an unusually long text needed.
+  mutating func trim() {
+    if max(folded.capacity, caseFolded.capacity, edges.capacity) > Self.kept { self = TermScratch() }
+    normalizer.trim(to: Self.kept)
+  }
 }

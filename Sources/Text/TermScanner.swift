@@ -27,14 +27,16 @@ package struct TermScanner: Sendable {
   /// - Parameter terms: As the policy writes them; a term's id is its index. A term with a ``problem(in:)`` never
   ///   matches.
   package init(_ terms: [String]) {
+    let read = terms.map { try? TermPattern($0) }
+    let limit = Self.keyLimit(read.map { $0?.bytes.count ?? 0 })
     var patterns: [UInt8] = []
     var keyed: [Entry] = []
     var separatorOnly: [Entry] = []
-    for (id, term) in terms.enumerated() {
-      guard let pattern = try? TermPattern(term) else { continue }
+    for (id, pattern) in read.enumerated() {
+      guard let pattern else { continue }
       let start = patterns.count
       patterns.append(contentsOf: pattern.bytes)
-      let key = Self.key(of: pattern.bytes)
+      let key = Self.key(of: pattern.bytes, limit: limit)
       let entry = Entry(
         pattern: start..<patterns.count, key: start + key.lowerBound..<start + key.upperBound,
         isPrefix: pattern.isPrefix, id: id)
@@ -65,7 +67,7 @@ package struct TermScanner: Sendable {
     hits.reset(terms: count)
     guard !keyed.isEmpty || !separatorOnly.isEmpty else { return }
     if isPlain(text) {
-      search(.asWritten, text, [UInt8]().span, &hits)
+      search(.asWritten, text, edges: text, &hits)
       return
     }
     // Taken out for the while, so that `hits` is free to be written to.
@@ -76,6 +78,7 @@ package struct TermScanner: Sendable {
     Folding.fold(text, into: &folded, with: &scratch.normalizer)
     searchFolded(folded.span, &scratch, &hits)
     swap(&folded, &scratch.folded)
+    scratch.trim()
     swap(&scratch, &hits.scratch)
   }
 
@@ -83,11 +86,15 @@ package struct TermScanner: Sendable {
     _ folded: Span<UInt8>, _ scratch: inout TermScratch, _ hits: inout TermHits
   ) {
     guard !isPlain(folded) else {
-      search(.asWritten, folded, [UInt8]().span, &hits)
+      search(.asWritten, folded, edges: folded, &hits)
+      return
+    }
+    if TermEdges.foldCaseInPlace(folded, into: &scratch.caseFolded) {
+      search(.asWritten, scratch.caseFolded.span, edges: folded, &hits)
       return
     }
     TermEdges.foldCase(folded, into: &scratch.caseFolded, edges: &scratch.edges)
-    search(.caseFolded, scratch.caseFolded.span, scratch.edges.span, &hits)
+    search(.listed, scratch.caseFolded.span, edges: scratch.edges.span, &hits)
   }
 
   /// Whether the text can be searched as it stands, edges being told from it.
@@ -103,8 +110,16 @@ package struct TermScanner: Sendable {
     return true
   }
 
+  /// How long a key may be, in bytes. Eight tell words apart well enough; fewer where there are so many terms
+  /// that the automaton would become large: it has at most as many states as the keys have bytes.
+  private static func keyLimit(_ lengths: [Int]) -> Int {
+    var limit = 8
+    while limit > 2, lengths.reduce(0, { $0 + min($1, limit) }) > 1 << 16 { limit -= 1 }
+    return limit
+  }
+
   /// The piece to look for: of the longest literal the first bytes. Empty if there is no literal.
-  private static func key(of pattern: [UInt8]) -> Range<Int> {
+  private static func key(of pattern: [UInt8], limit: Int) -> Range<Int> {
     var best = 0..<0
     var start = 0
     while start < pattern.count {
@@ -113,14 +128,14 @@ package struct TermScanner: Sendable {
       if end - start > best.count { best = start..<end }
       start = end + 1
     }
-    return best.lowerBound..<min(best.upperBound, best.lowerBound + 8)
+    return best.lowerBound..<min(best.upperBound, best.lowerBound + limit)
   }
 }
 
-/// How a searched text tells its edges.
-enum TermText {
-  /// From its own characters.
+/// What the edges of a searched text are told from.
+enum TermEdgeSource {
+  /// The folded text, case as written: every character stands where it does in the searched text.
   case asWritten
-  /// From the list made when its case was folded.
-  case caseFolded
+  /// A list made when the case was folded: for each byte of the searched text, and its end, 1 or 0.
+  case listed
 }

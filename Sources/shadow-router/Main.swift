@@ -1,4 +1,11 @@
+import Posix
+
 @main
 enum Main {
-  static func main() {}
+  static func main() {
+    Signals.ignoreBrokenPipe()
+    let words = Array(CommandLine.arguments.dropFirst())
+    let exit = CommandTable.run(words)
+    Process.exit(exit)
+  }
 }

@@ -25,7 +25,7 @@ extern const uint32_t CUnicodePairResult[];
 /// bits 0-1 class (0 anything else, 1 ASCII letter, 2 other letter, 3 digit Nd), 2 lower-case letter,
 /// 3 upper-case letter, 4 White_Space, 5 of a script written without spaces, 6 normalisation boundary (NFKC_QC
 /// is yes and the combining class 0: nothing before it changes it or is changed by it), 7 removed by folding,
-/// 8 changed by simple case folding, 16-23 canonical combining class.
+/// 8 changed by simple case folding, 9 itself or what it maps to begins with a boundary, 16-23 canonical combining class.
 static inline uint32_t cunicode_properties(uint32_t scalar) {
   return CUnicodePropertyRecords
       [CUnicodePropertyBlocks[(uint32_t)CUnicodePropertyIndex[scalar >> 7] << 7 | (scalar & 127)]];

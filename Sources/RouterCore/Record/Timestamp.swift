@@ -55,14 +55,14 @@ package struct Timestamp: Sendable {
   }
 
   private static func fraction(_ text: Span<UInt8>) -> Int? {
-    let digits = 20..<text.count - 1
     if text.count == 20 { return 0 }
-    guard text[19] == UInt8(ascii: "."), 1...9 ~= text.count - 21, let value = number(text, digits) else {
+    let count = text.count - 21
+    guard text[19] == UInt8(ascii: "."), 1...9 ~= count, let value = number(text, 20..<20 + count) else {
       return nil
     }
     var milliseconds = value
-    for _ in 0..<max(0, 3 - digits.count) { milliseconds *= 10 }
-    for _ in 0..<max(0, digits.count - 3) { milliseconds /= 10 }
+    for _ in 0..<max(0, 3 - count) { milliseconds *= 10 }
+    for _ in 0..<max(0, count - 3) { milliseconds /= 10 }
     return milliseconds
   }
 

@@ -23,11 +23,11 @@ enum ByteWords {
     return quoteOrControl | backslash | word
   }
 
-  /// Marks the bytes equal to the one that `pattern` repeats; reduced to the top bits.
+  /// Marks the bytes equal to the ASCII one that `pattern` repeats; reduced to the top bits.
   @inline(__always)
   static func equal(_ word: UInt64, _ pattern: UInt64) -> UInt64 {
-    let difference = word ^ pattern
-    return (difference &- 0x0101_0101_0101_0101) & ~difference & tops
+    // Patterns are ASCII, so a byte from 0x80 on is told by its own top bit.
+    ((word ^ pattern) &- 0x0101_0101_0101_0101) & ~word & tops
   }
 
   @inline(__always)

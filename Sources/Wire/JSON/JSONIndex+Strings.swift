@@ -14,36 +14,96 @@ extension JSONIndex {
   package static func unescape(
     contents: Range<Int>, of text: Span<UInt8>, into output: inout [UInt8]
   ) {
-    let end = min(contents.upperBound, text.count)
-    var at = contents.lowerBound
-    output.reserveCapacity(output.count + contents.count)
-    while at < end {
-      let stop = ByteWords.first(UInt8(ascii: "\\"), in: text, from: at, to: end)
-      output.append(copying: text, at..<stop)
-      at = stop
-      guard at < end else { return }
-      at &+= appendEscape(text, at, to: &output)
+    let contents = contents.clamped(to: 0..<text.count)
+    output.append(addingCapacity: contents.count) { (space: inout OutputSpan<UInt8>) in
+      unsafe space.withUnsafeMutableBufferPointer { (buffer, count) in
+        unsafe count = decode(contents, of: text, to: buffer)
+      }
     }
   }
 
-  /// Decodes the escape at `at`. Returns its length.
+  /// Writes decoded text and returns its length.
+  ///
+  /// No escape is shorter than what it stands for. So what was written is never longer than what was read, and
+  /// a whole word may be stored wherever a whole word could be read: room for `contents` is enough.
   @inline(__always)
-  static func appendEscape(_ text: Span<UInt8>, _ at: Int, to output: inout [UInt8]) -> Int {
-    guard at &+ 1 < text.count else { return 1 }
+  private static func decode(
+    _ contents: Range<Int>, of text: Span<UInt8>, to buffer: UnsafeMutableBufferPointer<UInt8>
+  ) -> Int {
+    guard let start = buffer.baseAddress else { return 0 }
+    let bytes = UnsafeMutableRawPointer(start)
+    var at = contents.lowerBound
+    var count = 0
+    while true {
+      unsafe copyPlain(text, &at, before: contents.upperBound, to: bytes, &count)
+      guard at < contents.upperBound else { return count }
+      let escape = escape(text, at, before: contents.upperBound)
+      at &+= escape.length
+      for shift in 0..<escape.utf8Count {
+        let byte = UInt8(truncatingIfNeeded: escape.utf8 >> UInt32(shift &* 8))
+        unsafe bytes.storeBytes(of: byte, toByteOffset: count, as: UInt8.self)
+        count &+= 1
+      }
+    }
+  }
+
+  /// Copies up to the next backslash or the end. Whole words are stored; what of them is not text is
+  /// overwritten by what follows.
+  @inline(__always)
+  private static func copyPlain(
+    _ text: Span<UInt8>, _ at: inout Int, before end: Int, to bytes: UnsafeMutableRawPointer,
+    _ count: inout Int
+  ) {
+    while at &+ 16 <= end {
+      let first = ByteWords.load(text, at)
+      let second = ByteWords.load(text, at &+ 8)
+      unsafe bytes.storeBytes(of: first.littleEndian, toByteOffset: count, as: UInt64.self)
+      unsafe bytes.storeBytes(of: second.littleEndian, toByteOffset: count &+ 8, as: UInt64.self)
+      let inFirst = ByteWords.equal(first, 0x5C5C_5C5C_5C5C_5C5C)
+      let inSecond = ByteWords.equal(second, 0x5C5C_5C5C_5C5C_5C5C)
+      if inFirst | inSecond != 0 {
+        let plain = inFirst != 0 ? ByteWords.firstByte(inFirst) : 8 &+ ByteWords.firstByte(inSecond)
+        at &+= plain
+        count &+= plain
+        return
+      }
+      at &+= 16
+      count &+= 16
+    }
+    while at < end, text[at] != UInt8(ascii: "\\") {
+      unsafe bytes.storeBytes(of: text[at], toByteOffset: count, as: UInt8.self)
+      at &+= 1
+      count &+= 1
+    }
+  }
+
+  private struct Escape {
+    /// In the text.
+    var length: Int
+    /// What it stands for, the first byte lowest.
+    var utf8: UInt32
+    var utf8Count: Int
+  }
+
+  /// The escape at `at`. One that is malformed stands for nothing or for its second byte.
+  @inline(__always)
+  private static func escape(_ text: Span<UInt8>, _ at: Int, before end: Int) -> Escape {
+    guard at &+ 1 < end else { return Escape(length: 1, utf8: 0, utf8Count: 0) }
     let byte = text[at &+ 1]
     switch byte {
-    case UInt8(ascii: "n"): output.append(0x0A)
-    case UInt8(ascii: "t"): output.append(0x09)
-    case UInt8(ascii: "r"): output.append(0x0D)
-    case UInt8(ascii: "b"): output.append(0x08)
-    case UInt8(ascii: "f"): output.append(0x0C)
+    case UInt8(ascii: "n"): return Escape(length: 2, utf8: 0x0A, utf8Count: 1)
+    case UInt8(ascii: "t"): return Escape(length: 2, utf8: 0x09, utf8Count: 1)
+    case UInt8(ascii: "r"): return Escape(length: 2, utf8: 0x0D, utf8Count: 1)
+    case UInt8(ascii: "b"): return Escape(length: 2, utf8: 0x08, utf8Count: 1)
+    case UInt8(ascii: "f"): return Escape(length: 2, utf8: 0x0C, utf8Count: 1)
     case UInt8(ascii: "u"):
-      guard let escape = try? JSONScanner.unicodeEscape(text, at) else { return 2 }
-      UTF8Sequence.append(escape.scalar, to: &output)
-      return escape.length
-    default: output.append(byte)
+      guard let escape = try? JSONScanner.unicodeEscape(text, at), at &+ escape.length <= end else {
+        return Escape(length: 2, utf8: 0, utf8Count: 0)
+      }
+      let encoded = UTF8Sequence.encoded(escape.scalar)
+      return Escape(length: escape.length, utf8: encoded.bytes, utf8Count: encoded.count)
+    default: return Escape(length: 2, utf8: UInt32(byte), utf8Count: 1)
     }
-    return 2
   }
 
   /// The text of a string value.

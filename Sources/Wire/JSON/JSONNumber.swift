@@ -24,9 +24,8 @@ package struct JSONNumber: Sendable, Equatable, CustomStringConvertible {
   package var int: Int? {
     if let plain = Int(literal) { return plain }
     let decimal = JSONDecimal(literal)
-    guard decimal.exponent >= 0, decimal.digits.count + decimal.exponent <= 19 else {
-      return decimal.digits.isEmpty ? 0 : nil
-    }
+    if decimal.digits.isEmpty { return 0 }
+    guard decimal.exponent >= 0, decimal.digits.count + decimal.exponent <= 19 else { return nil }
     return Int(decimal.plainInteger)
   }
 

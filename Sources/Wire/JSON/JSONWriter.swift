@@ -212,7 +212,7 @@ extension JSONWriter {
           continue
         }
         bytes.append(copying: text, run..<at)
-        UTF8Sequence.append(0xFFFD, to: &bytes)
+        append("\u{FFFD}")
         at &-= length
       } else {
         bytes.append(copying: text, run..<at)

@@ -33,23 +33,15 @@ enum UTF8Sequence {
     return length
   }
 
-  /// Appends a scalar value that is known to be no surrogate.
+  /// A scalar value that is known to be no surrogate, the first byte lowest.
   @inline(__always)
-  static func append(_ scalar: UInt32, to output: inout [UInt8]) {
-    if scalar < 0x80 {
-      output.append(UInt8(truncatingIfNeeded: scalar))
-    } else if scalar < 0x800 {
-      output.append(UInt8(truncatingIfNeeded: 0xC0 | scalar >> 6))
-      output.append(UInt8(truncatingIfNeeded: 0x80 | scalar & 0x3F))
-    } else if scalar < 0x1_0000 {
-      output.append(UInt8(truncatingIfNeeded: 0xE0 | scalar >> 12))
-      output.append(UInt8(truncatingIfNeeded: 0x80 | scalar >> 6 & 0x3F))
-      output.append(UInt8(truncatingIfNeeded: 0x80 | scalar & 0x3F))
-    } else {
-      output.append(UInt8(truncatingIfNeeded: 0xF0 | scalar >> 18))
-      output.append(UInt8(truncatingIfNeeded: 0x80 | scalar >> 12 & 0x3F))
-      output.append(UInt8(truncatingIfNeeded: 0x80 | scalar >> 6 & 0x3F))
-      output.append(UInt8(truncatingIfNeeded: 0x80 | scalar & 0x3F))
-    }
+  static func encoded(_ scalar: UInt32) -> (bytes: UInt32, count: Int) {
+    let last = 0x80 | scalar & 0x3F
+    let second = 0x80 | scalar >> 6 & 0x3F
+    let third = 0x80 | scalar >> 12 & 0x3F
+    if scalar < 0x80 { return (scalar, 1) }
+    if scalar < 0x800 { return (0xC0 | scalar >> 6 | last << 8, 2) }
+    if scalar < 0x1_0000 { return (0xE0 | scalar >> 12 | second << 8 | last << 16, 3) }
+    return (0xF0 | scalar >> 18 | third << 8 | second << 16 | last << 24, 4)
   }
 }

@@ -1,0 +1,38 @@
+/// Why a model gave no answer. The words are the `detail` of `local_unavailable` and a metric's label.
+package enum AskFault: Error, Equatable, Sendable {
+  case refused
+  case timeout
+  case status(Int)
+  case connectionLost
+  case shortBody
+  case responseTooLarge
+  case badHTTP
+  /// A whole answer that is not of the server's own format.
+  case badResponse
+  case stopping
+  case unsupported
+
+  package var cause: String {
+    switch self {
+    case .refused: "refused"
+    case .timeout: "timeout"
+    case .status(let status): "status_\(status)"
+    case .connectionLost: "connection_lost"
+    case .shortBody: "short_body"
+    case .responseTooLarge: "response_too_large"
+    case .badHTTP: "bad_http"
+    case .badResponse: "bad_response"
+    case .stopping: "stopping"
+    case .unsupported: "provider_not_supported_yet"
+    }
+  }
+
+  /// Whether it speaks against the server rather than against this request.
+  package var countsForBreaker: Bool {
+    switch self {
+    case .refused, .timeout, .connectionLost, .shortBody, .badHTTP: true
+    case .status(let status): status == 429 || status >= 500
+    case .responseTooLarge, .badResponse, .stopping, .unsupported: false
+    }
+  }
+}

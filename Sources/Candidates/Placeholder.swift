@@ -1,1 +1,0 @@
-// Candidates: replaced by the module's first file.

@@ -1,1 +1,0 @@
-// Evidence: replaced by the module's first file.

@@ -1,0 +1,316 @@
+internal import RouterCore
+internal import Wire
+
+extension EvidenceFold {
+  /// The task under which calls of types that no policy knows are counted; senders can invent any number of them.
+  static let unknownTask = "(unknown task types)"
+
+  mutating func decision(_ text: Span<UInt8>, at ms: Int64) {
+    guard let key = line.withBytes(.callID, in: text, { ContentHash($0) }) else {
+      balance.damaged += 1
+      return
+    }
+    guard calls.find(key) == nil else {
+      balance.duplicateDecisions += 1
+      return
+    }
+    firstDecision = min(firstDecision ?? ms, ms)
+    lastDecision = max(lastDecision ?? ms, ms)
+    let task = taskNumber(text)
+    let row = callRow(text, key, task)
+    let call = calls.insert(row)
+    tally(text, task, row)
+    model(text, task)
+    if line.isFilled(.hardStopMatch) { hardStop(text, task) }
+    if row.isWouldAccept { waiting.keep(text, for: call) }
+    applyEarly(key, to: call)
+  }
+
+  private mutating func taskNumber(_ text: Span<UInt8>) -> Int {
+    let isUnknown = line.isString(.reason, "unknown_task", in: text)
+    let named = isUnknown ? nil : line.withBytes(.taskType, in: text) { taskNames.number($0) }
+    let task = named ?? taskNames.number(Self.unknownTask)
+    while tallies.count <= task { tallies.append(TaskTally()) }
+    return task
+  }
+
+  private mutating func callRow(_ text: Span<UInt8>, _ key: ContentHash, _ task: Int) -> CallRow {
+    var row = CallRow(key: key, task: UInt16(task))
+    if line.isString(.routeCandidate, "local", in: text) { row.flags.insert(.wouldAccept) }
+    if line.isString(.route, "local", in: text) { row.flags.insert(.answeredLocally) }
+    if line.isString(.reason, "confidence_low", in: text) { row.flags.insert(.lowConfidence) }
+    if line.bool(.sampled, in: text) == true { row.flags.insert(.drawn) }
+    if let confidence = line.double(.confidence, in: text), (0...1).contains(confidence) {
+      // 0.29 × 100 is a little less than 29; the nudge keeps every hundredth in its own bin.
+      row.confidence = UInt8(confidence * 100 + 1e-9)
+    }
+    let agent = line.withBytes(.agent, in: text) { agentNames.number($0) }
+    if let run = runNumber(text) {
+      row.run = UInt32(run)
+      if let agent { runs[run].agent = UInt16(agent) }
+      runs[run].calls += 1
+      if row.isWouldAccept { runs[run].wouldAccepts += 1 }
+      if line.bool(.fallbackTriggered, in: text) == true { runs[run].fallbacks += 1 }
+      runs[run].localCost += Float(line.double(.localCostUSD, in: text) ?? 0)
+    }
+    return row
+  }
+
+  private mutating func runNumber(_ text: Span<UInt8>) -> Int? {
+    guard let key = line.withBytes(.runID, in: text, { ContentHash($0) }) else { return nil }
+    if let known = runs.find(key) { return known }
+    var row = RunRow(key: key)
+    row.nameStart = UInt32(runNames.count)
+    line.withBytes(.runID, in: text) { name in
+      for index in name.indices { runNames.append(name[index]) }
+    }
+    row.nameCount = UInt16(clamping: runNames.count - Int(row.nameStart))
+    return runs.insert(row)
+  }
+
+  private mutating func tally(_ text: Span<UInt8>, _ task: Int, _ row: CallRow) {
+    let reason = reasonSlot(text, row)
+    let localMs = line.double(.localLatencyMs, in: text)
+    let localCost = line.double(.localCostUSD, in: text) ?? 0
+    let detail = line.withBytes(.detail, in: text) { words.number($0) }
+    let revision = line.withBytes(.policyRevision, in: text) { words.number($0) }
+    let answered = Self.isAnswered(reason, line: line, text)
+    tallies[task].calls += 1
+    if row.isWouldAccept { tallies[task].wouldAccepts += 1 }
+    tallies[task].reasons[reason] += 1
+    if let detail, !row.isWouldAccept {
+      tallies[task].reasonDetails.add(TaskTally.ReasonDetail(reason: reason, detail: detail))
+    }
+    if let revision { tallies[task].revisions.add(revision) }
+    tallies[task].localLatency.add(localMs)
+    tallies[task].localCost += localCost
+    if answered {
+      tallies[task].asked += 1
+      if isInvalid(text, reason) { tallies[task].invalid += 1 }
+    }
+  }
+
+  private func reasonSlot(_ text: Span<UInt8>, _ row: CallRow) -> Int {
+    if row.isWouldAccept { return 0 }
+    let known = line.string(.reason, in: text).flatMap(Reason.init(rawValue:))?.code
+    let code = known ?? line.int(.reasonCode, in: text) ?? TaskTally.reasonSlots - 1
+    return (1..<TaskTally.reasonSlots).contains(code) ? code : TaskTally.reasonSlots - 1
+  }
+
+  /// Whether the candidate answered: its reasons say so, or, for a stop that its answer tripped, the time it took.
+  private static func isAnswered(_ reason: Int, line: LogLine, _ text: Span<UInt8>) -> Bool {
+    if reason == 0 || reason == Reason.schemaInvalid.code || reason == Reason.labelEscalated.code
+      || reason == Reason.confidenceLow.code
+    {
+      return true
+    }
+    return reason != Reason.localUnavailable.code && line.double(.localLatencyMs, in: text) != nil
+  }
+
+  private func isInvalid(_ text: Span<UInt8>, _ reason: Int) -> Bool {
+    if reason == Reason.schemaInvalid.code { return true }
+    // An earlier reason may hide that the answer was also no good; the list of checks still shows it.
+    guard reason != 0, reason != Reason.confidenceLow.code else { return false }
+    return line.value(.checks, in: text)?[Reason.schemaInvalid.rawValue]?.stringValue == "fail"
+  }
+
+  /// Notes which model was asked, and that it is another one now.
+  private mutating func model(_ text: Span<UInt8>, _ task: Int) {
+    guard let name = line.withBytes(.localModel, in: text, { words.number($0) }) else { return }
+    let digest = line.withBytes(.localModelDigest, in: text) { words.number($0) } ?? -1
+    let model = TaskTally.ModelName(name: name, digest: digest)
+    tallies[task].models.add(model)
+    if let last = lastModel[task], last != model {
+      note(
+        "candidate", task: taskNames[task], ts: line.string(.ts, in: text) ?? "",
+        "from \(title(last)) to \(title(model))")
+    }
+    lastModel[task] = model
+  }
+
+  func title(_ model: TaskTally.ModelName) -> String {
+    model.digest < 0 ? words[model.name] : "\(words[model.name]) (\(words[model.digest].prefix(19)))"
+  }
+
+  private mutating func hardStop(_ text: Span<UInt8>, _ task: Int) {
+    for match in line.value(.hardStopMatch, in: text)?.arrayValue ?? [] {
+      hardStops.add(
+        HardStopKey(
+          task: task, stopClass: words.number(match["class"]?.stringValue ?? "?"),
+          term: words.number(match["term"]?.stringValue ?? "?"),
+          isAnswer: match["where"]?.stringValue == "answer"))
+    }
+  }
+
+  // MARK: What comes after the decision
+
+  mutating func comparison(_ text: Span<UInt8>, _ call: Int) {
+    let row = calls[call]
+    guard row.verdict == 0 else {
+      balance.duplicateComparisons += 1
+      return
+    }
+    let verdict = AgreementResult.Verdict(rawValue: line.string(.agreement, in: text) ?? "") ?? .unknown
+    calls[call].verdict = Self.code(verdict)
+    measure(text, row)
+    bin(row, verdict)
+    guard row.isWouldAccept else { return }
+    let task = Int(row.task)
+    let kind = line.withBytes(.agreementDetail, in: text) { words.number($0.upTo(UInt8(ascii: ":"))) }
+    let decisionLine = waiting.take(call)
+    switch verdict {
+    case .agree: tallies[task].agree += 1
+    case .unknown:
+      tallies[task].unknown += 1
+      tallies[task].unknownCauses.add(kind ?? words.number("no_detail"))
+    case .disagree:
+      tallies[task].disagree += 1
+      tallies[task].disagreementKinds.add(kind ?? words.number("no_detail"))
+      disagreement(text, call, decisionLine)
+    }
+  }
+
+  static func code(_ verdict: AgreementResult.Verdict) -> UInt8 {
+    switch verdict {
+    case .agree: 1
+    case .disagree: 2
+    case .unknown: 3
+    }
+  }
+
+  /// Times and money.
+  private mutating func measure(_ text: Span<UInt8>, _ row: CallRow) {
+    let task = Int(row.task)
+    let latency = line.double(.frontierLatencyMs, in: text)
+    let cost = line.double(.frontierCostUSD, in: text)
+    tallies[task].answers += 1
+    tallies[task].frontierLatency.add(latency)
+    if !row.isWouldAccept { tallies[task].fallbackLatency.add(line.double(.fallbackLatencyMs, in: text)) }
+    if let cost {
+      tallies[task].costedAnswers += 1
+      tallies[task].frontierCost += cost
+      if row.isWouldAccept { tallies[task].frontierCostOfAccepts += cost }
+    }
+    guard row.run != .max else { return }
+    runs[Int(row.run)].frontierCost += Float(cost ?? 0)
+    runs[Int(row.run)].latencyMs += Float(latency ?? 0)
+    if row.isWouldAccept { runs[Int(row.run)].frontierCostOfAccepts += Float(cost ?? 0) }
+  }
+
+  private mutating func bin(_ row: CallRow, _ verdict: AgreementResult.Verdict) {
+    guard row.confidence <= 100 else { return }
+    var one = ConfidenceBin()
+    switch verdict {
+    case .agree: one.agree = 1
+    case .disagree: one.disagree = 1
+    case .unknown: one.unknown = 1
+    }
+    let bin = Int(row.confidence)
+    if row.isWouldAccept {
+      tallies[Int(row.task)].accepted[bin] += one
+    } else if row.flags.contains(.lowConfidence) {
+      tallies[Int(row.task)].belowThreshold[bin] += one
+    }
+  }
+
+  private mutating func disagreement(_ text: Span<UInt8>, _ call: Int, _ decisionLine: [UInt8]?) {
+    let task = Int(calls[call].task)
+    guard let decisionLine, earlierLine.read(decisionLine.span) else {
+      balance.detailsNotKept += 1
+      return
+    }
+    let detail = falseAccept(text, decisionLine.span, task)
+    if let candidate = detail.label, let frontier = detail.frontierLabel {
+      let pair = TaskTally.Confusion(candidate: words.number(candidate), frontier: words.number(frontier))
+      tallies[task].confusions.add(pair)
+    }
+    keep(Example(call: call, detail: detail), task)
+  }
+
+  private func falseAccept(
+    _ text: Span<UInt8>, _ decision: Span<UInt8>, _ task: Int
+  ) -> Report.FalseAccept {
+    var item = Report.FalseAccept()
+    item.task = taskNames[task]
+    item.callID = earlierLine.string(.callID, in: decision) ?? ""
+    item.taskID = earlierLine.string(.taskID, in: decision)
+    item.runID = earlierLine.string(.runID, in: decision)
+    item.ts = earlierLine.string(.ts, in: decision) ?? ""
+    item.seq = earlierLine.int(.seq, in: decision) ?? 0
+    item.model = earlierLine.string(.localModel, in: decision)
+    item.confidence = earlierLine.double(.confidence, in: decision)
+    item.label = earlierLine.string(.label, in: decision)
+    item.answerPreview = earlierLine.string(.answerPreview, in: decision)
+    item.validatorResult = earlierLine.string(.validatorResult, in: decision)
+    item.inputPreview = earlierLine.string(.inputPreview, in: decision)
+    item.inputHash = earlierLine.string(.inputHash, in: decision)
+    item.checks = (earlierLine.value(.checks, in: decision)?.members ?? []).map {
+      Report.FalseAccept.Check(name: $0.name, outcome: $0.value.stringValue ?? "?")
+    }
+    item.frontierLabel = line.string(.frontierLabel, in: text)
+    item.frontierPreview = line.string(.frontierAnswerPreview, in: text)
+    item.agreementScore = line.double(.agreementScore, in: text)
+    item.agreementDetail = line.string(.agreementDetail, in: text)
+    return item
+  }
+
+  /// Keeps the worst few of a task, twice as many as are shown: people may clear some of them.
+  private mutating func keep(_ example: Example, _ task: Int) {
+    var list = examples[task] ?? []
+    let place = list.firstIndex { Example.isWorse(example, than: $0) } ?? list.count
+    guard place < 2 * options.examplesPerTask else { return }
+    list.insert(example, at: place)
+    if list.count > 2 * options.examplesPerTask { list.removeLast() }
+    examples[task] = list
+  }
+
+  mutating func review(_ text: Span<UInt8>, _ call: Int) {
+    let label: CallRow.Review
+    switch line.string(.reviewLabel, in: text) {
+    case "accept": label = .accept
+    case "escalate": label = .escalate
+    case "unsure": label = .unsure
+    default: return
+    }
+    calls[call].review = label
+    calls[call].severity = UInt8(clamping: line.int(.severity, in: text) ?? 0)
+    if line.bool(.missedStop, in: text) == true {
+      calls[call].flags.insert(.missedStop)
+    } else {
+      calls[call].flags.remove(.missedStop)
+    }
+    let reviewer = line.string(.reviewer, in: text)
+    reviewers.add(ReviewerKey(name: words.number(reviewer ?? "(unnamed)"), label: label))
+    guard reviewNotes.count < Self.noteLimit || reviewNotes[call] != nil else { return }
+    reviewNotes[call] = ReviewNote(
+      callID: line.string(.callID, in: text) ?? "", reviewer: reviewer, note: line.string(.note, in: text),
+      ts: line.string(.ts, in: text) ?? "", seq: line.int(.seq, in: text) ?? 0)
+  }
+
+  mutating func outcome(_ text: Span<UInt8>, mayWait: Bool) {
+    if line.withBytes(.callID, in: text, { $0.count > 0 }) == true { return ofCall(text, mayWait: mayWait) }
+    guard let key = line.withBytes(.runID, in: text, { ContentHash($0) }) else { return }
+    let result = Outcome(line.string(.result, in: text))
+    if let run = runs.find(key) {
+      runs[run].outcome = result
+    } else if mayWait, let run = runNumber(text) {
+      runs[run].outcome = result
+    }
+  }
+}
+
+extension Span<UInt8> {
+  /// The bytes before the first `byte`.
+  fileprivate func upTo(_ byte: UInt8) -> [UInt8] {
+    var head: [UInt8] = []
+    for index in indices {
+      if self[index] == byte { break }
+      head.append(self[index])
+    }
+    return head
+  }
+}
+
+extension Interner {
+  fileprivate mutating func number(_ bytes: [UInt8]) -> Int { number(bytes.span) }
+}

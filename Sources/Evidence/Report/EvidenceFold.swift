@@ -1,0 +1,251 @@
+package import RouterCore
+internal import Wire
+
+/// What a report is about.
+package struct ReportOptions: Sendable {
+  package var window = ReportWindow()
+  /// Gives limits, owners and tasks without calls; without one the contract's defaults hold.
+  package var policy: Policy?
+  /// The command that makes the report again, as it is to be shown.
+  package var command = "shadow-router report"
+  /// Suspected false accepts kept with their previews, for each task.
+  package var examplesPerTask = 25
+  /// Runs listed.
+  package var runsShown = 20
+
+  package init() {}
+}
+
+/// Reads a log once, in order, and keeps what a report needs: 32 bytes a call, sums, and a few examples.
+///
+/// A call's records are joined by `call_id` in whatever order they come; of a repeated decision or comparison the
+/// first counts, of a repeated review or outcome the last. Reads no clock: the same lines give the same report.
+package struct EvidenceFold: Sendable {
+  let options: ReportOptions
+  var line = LogLine()
+  /// For the decision's line while the comparison's is being read.
+  var earlierLine = LogLine()
+
+  var taskNames = Interner(limit: 1_000)
+  var tallies: [TaskTally] = []
+  var calls = CompactTable<CallRow>()
+  var runs = CompactTable<RunRow>()
+  /// Ids of runs, one after another.
+  var runNames: [UInt8] = []
+  var agentNames = Interner(limit: 1_000)
+  /// Models, labels, terms, details, causes: the words of which there are few.
+  var words = Interner(limit: 20_000)
+  var hardStops = Counts<HardStopKey>(limit: 10_000)
+  var reviewers = Counts<ReviewerKey>(limit: 1_000)
+
+  /// Lines of would-accepts that wait for their comparison, for the previews in them.
+  var waiting = WaitingLines(limit: 16_384)
+  /// Lines that came before the decision they belong to.
+  var early: [ContentHash: [[UInt8]]] = [:]
+  var earlyCount = 0
+  /// By task: the worst disagreements so far, and of what people called false, all that is known.
+  var examples: [Int: [Example]] = [:]
+  var reviewNotes: [Int: ReviewNote] = [:]
+
+  var changes: [Report.Change] = []
+  var changesNotShown = 0
+  var lastModel: [Int: TaskTally.ModelName] = [:]
+  var kinds: [String: Int] = [:]
+  var balance = Report.Balance()
+  var head: Report.Head?
+  var holesNamed = 0
+  var firstDecision: Int64?
+  var lastDecision: Int64?
+
+  static let earlyLimit = 20_000
+  static let changeLimit = 500
+  static let noteLimit = 1_000
+  static let gapLimit = 200
+
+  package init(_ options: ReportOptions = ReportOptions()) { self.options = options }
+
+  /// Reads the lines of a piece of log; the last may lack its newline.
+  package mutating func add(ndjson text: Span<UInt8>) {
+    var start = 0
+    for index in 0..<text.count where text[index] == 0x0A {
+      add(text.extracting(start..<index))
+      start = index + 1
+    }
+    if start < text.count { add(text.extracting(start..<text.count)) }
+  }
+
+  /// Reads one line without its newline. What is no record is counted as damaged, an empty line is skipped.
+  package mutating func add(_ text: Span<UInt8>) {
+    guard text.count > 0 else { return }
+    guard line.read(text), let ms = line.withBytes(.ts, in: text, { LogTime.parse($0) }) ?? nil else {
+      balance.damaged += 1
+      return
+    }
+    balance.recordsRead += 1
+    follow(text)
+    guard options.window.contains(ms) else {
+      balance.outsideWindow += 1
+      return belated(text)
+    }
+    kinds[line.string(.kind, in: text) ?? "", default: 0] += 1
+    inWindow(text, at: ms)
+  }
+
+  private mutating func inWindow(_ text: Span<UInt8>, at ms: Int64) {
+    if line.isString(.kind, "decision", in: text) { return decision(text, at: ms) }
+    if line.isString(.kind, "comparison", in: text) { return ofCall(text, mayWait: true) }
+    if line.isString(.kind, "outcome", in: text) { return outcome(text, mayWait: true) }
+    if line.isString(.kind, "review", in: text) { return ofCall(text, mayWait: true) }
+    if line.isString(.kind, "gap", in: text) { return gap(text) }
+    if line.isString(.kind, "recovered", in: text) {
+      balance.recovered += 1
+      return
+    }
+    change(text, at: ms)
+  }
+
+  /// Records outside the window that still belong to calls in it.
+  private mutating func belated(_ text: Span<UInt8>) {
+    if line.isString(.kind, "comparison", in: text) || line.isString(.kind, "review", in: text) {
+      ofCall(text, mayWait: false)
+    } else if line.isString(.kind, "outcome", in: text) {
+      outcome(text, mayWait: false)
+    }
+  }
+
+  /// Keeps the head of the chain, and notices sequence numbers that are missing.
+  private mutating func follow(_ text: Span<UInt8>) {
+    guard let seq = line.int(.seq, in: text) else { return }
+    let log = line.string(.log, in: text) ?? ""
+    if let head, head.log == log, seq > head.seq + 1 { balance.unexplainedHoles += seq - head.seq - 1 }
+    head = Report.Head(
+      log: log, seq: seq, hash: line.string(.h, in: text) ?? "", ts: line.string(.ts, in: text) ?? "")
+  }
+
+  private mutating func gap(_ text: Span<UInt8>) {
+    let from = line.int(.from, in: text) ?? 0
+    let to = line.int(.to, in: text) ?? from
+    if from <= to { holesNamed += to - from + 1 }
+    if balance.gaps.count < Self.gapLimit {
+      balance.gaps.append(
+        Report.Balance.Gap(from: from, to: to, cause: line.string(.cause, in: text) ?? "unknown"))
+    }
+  }
+
+  /// A record that belongs to one call: now if its decision is known, else when that comes.
+  mutating func ofCall(_ text: Span<UInt8>, mayWait: Bool) {
+    guard let key = line.withBytes(.callID, in: text, { ContentHash($0) }) else {
+      balance.damaged += 1
+      return
+    }
+    guard let call = calls.find(key) else {
+      if mayWait { wait(text, for: key) }
+      return
+    }
+    apply(text, to: call)
+  }
+
+  func isKnown(_ key: ContentHash) -> Bool { calls.find(key) != nil }
+
+  mutating func wait(_ text: Span<UInt8>, for key: ContentHash) {
+    guard earlyCount < Self.earlyLimit else {
+      if line.isString(.kind, "comparison", in: text) { balance.comparisonsWithoutDecision += 1 }
+      return
+    }
+    early[key, default: []].append(text.copied)
+    earlyCount += 1
+  }
+
+  /// Reads what came before its decision.
+  mutating func applyEarly(_ key: ContentHash, to call: Int) {
+    guard earlyCount > 0, let lines = early.removeValue(forKey: key) else { return }
+    earlyCount -= lines.count
+    for text in lines where line.read(text.span) { apply(text.span, to: call) }
+  }
+
+  private mutating func apply(_ text: Span<UInt8>, to call: Int) {
+    if line.isString(.kind, "comparison", in: text) {
+      comparison(text, call)
+    } else if line.isString(.kind, "review", in: text) {
+      review(text, call)
+    } else {
+      calls[call].outcome = Outcome(line.string(.result, in: text))
+    }
+  }
+
+  struct HardStopKey: Hashable, Comparable {
+    var task: Int
+    var stopClass: Int
+    var term: Int
+    var isAnswer: Bool
+
+    static func < (left: Self, right: Self) -> Bool {
+      (left.task, left.stopClass, left.term, left.isAnswer ? 1 : 0)
+        < (right.task, right.stopClass, right.term, right.isAnswer ? 1 : 0)
+    }
+  }
+
+  struct ReviewerKey: Hashable, Comparable {
+    var name: Int
+    var label: CallRow.Review
+
+    static func < (left: Self, right: Self) -> Bool {
+      (left.name, left.label.rawValue) < (right.name, right.label.rawValue)
+    }
+  }
+
+  struct Example: Sendable {
+    var call: Int
+    var detail: Report.FalseAccept
+
+    /// A confident mistake is the worst kind: no threshold would have caught it.
+    static func isWorse(_ left: Self, than right: Self) -> Bool {
+      let leftKey = (right.detail.confidence ?? 0, left.detail.agreementScore ?? 0, left.detail.seq)
+      let rightKey = (left.detail.confidence ?? 0, right.detail.agreementScore ?? 0, right.detail.seq)
+      return leftKey < rightKey
+    }
+  }
+
+  struct ReviewNote: Sendable {
+    var callID: String
+    var reviewer: String?
+    var note: String?
+    var ts: String
+    var seq: Int
+  }
+}
+
+extension Span<UInt8> {
+  var copied: [UInt8] {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(count)
+    for index in indices { bytes.append(self[index]) }
+    return bytes
+  }
+}
+
+/// Lines kept until they are asked for, by call; of too many, the oldest go.
+struct WaitingLines: Sendable {
+  private var lines: [Int: [UInt8]] = [:]
+  private var order: [Int] = []
+  private var oldest = 0
+  private let limit: Int
+
+  init(limit: Int) { self.limit = limit }
+
+  mutating func keep(_ text: Span<UInt8>, for call: Int) {
+    lines[call] = text.copied
+    order.append(call)
+    while lines.count > limit, oldest < order.count {
+      lines[order[oldest]] = nil
+      oldest += 1
+    }
+    // Entries that were taken meanwhile are dropped with the rest, so that this list stays short too.
+    if order.count > 4 * limit {
+      order = order[oldest...].filter { lines[$0] != nil }
+      oldest = 0
+    }
+  }
+
+  mutating func take(_ call: Int) -> [UInt8]? { lines.removeValue(forKey: call) }
+}

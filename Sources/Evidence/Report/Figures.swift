@@ -1,0 +1,64 @@
+/// Figures as people read them. Not localised: the same log has to give the same bytes everywhere.
+enum Figures {
+  /// `12,345`.
+  static func count(_ value: Int) -> String {
+    let digits = String(value.magnitude)
+    var text = ""
+    for (index, digit) in digits.enumerated() {
+      if index > 0, (digits.count - index) % 3 == 0 { text += "," }
+      text.append(digit)
+    }
+    return value < 0 ? "-" + text : text
+  }
+
+  /// A fraction as `6.9 %`: two significant digits below ten per cent, so that small rates do not look like none.
+  static func percent(_ fraction: Double) -> String {
+    let value = fraction * 100
+    if value == 0 || value == 100 { return "\(Int(value)) %" }
+    // Rounding must never turn "some" into "none", or "not quite all" into "all".
+    if value > 99.9 { return ">99.9 %" }
+    return fixed(value, value < 0.01 ? 4 : value < 0.1 ? 3 : value < 1 ? 2 : 1) + " %"
+  }
+
+  /// An upper bound: rounded away from zero, because a bound that was rounded down is none.
+  static func bound(_ fraction: Double) -> String {
+    if fraction >= 1 { return "100 %" }
+    let value = fraction * 100
+    let decimals = value < 0.1 ? 4 : value < 1 ? 3 : 2
+    let scale = power(decimals)
+    return fixed((value * scale).rounded(.up) / scale, decimals) + " %"
+  }
+
+  static func optionalPercent(_ fraction: Double?) -> String { fraction.map(percent) ?? "–" }
+
+  /// `$12.30`, with more digits for amounts below a dollar.
+  static func usd(_ value: Double) -> String {
+    if value == 0 { return "$0" }
+    let magnitude = abs(value)
+    let decimals = magnitude >= 1 ? 2 : magnitude >= 0.01 ? 4 : 6
+    return (value < 0 ? "-$" : "$") + fixed(magnitude, decimals)
+  }
+
+  static func milliseconds(_ value: Double) -> String {
+    value >= 10_000
+      ? fixed(value / 1_000, 1) + " s" : value >= 10 ? fixed(value, 0) + " ms" : fixed(value, 1) + " ms"
+  }
+
+  static func confidence(_ value: Double) -> String { fixed(value, 2) }
+
+  /// Decimal digits after the point, halves away from zero.
+  static func fixed(_ value: Double, _ decimals: Int) -> String {
+    guard value.isFinite, abs(value) < 1e15 else { return "–" }
+    let scaled = (abs(value) * power(decimals)).rounded()
+    let whole = UInt64(scaled)
+    let unit = UInt64(power(decimals))
+    let sign = value < 0 && whole > 0 ? "-" : ""
+    guard decimals > 0 else { return sign + String(whole) }
+    let rest = String(whole % unit)
+    return sign + String(whole / unit) + "." + String(repeating: "0", count: decimals - rest.count) + rest
+  }
+
+  private static func power(_ decimals: Int) -> Double {
+    (0..<decimals).reduce(1.0) { power, _ in power * 10 }
+  }
+}

@@ -1,0 +1,58 @@
+/// The members of log records that the report reads.
+///
+/// A case is named as its member is, in camel case; the raw value is its place in a ``LogLine``. (A raw value of the name
+/// would be simpler, but finding the place of a string costs more than reading the member.)
+enum LogField: Int, CaseIterable {
+  case v, log, seq, ts, kind, h
+  case callID
+  case taskID
+  case runID
+  case taskType
+  case agent, step, route, reason, detail, checks, label, confidence, sampled, attempts, cohort, stage
+  case routeCandidate
+  case reasonCode
+  case validatorResult
+  case hardStopMatch
+  case policyRevision
+  case localModel
+  case localModelDigest
+  case inputHash
+  case inputPreview
+  case answerPreview
+  case localLatencyMs
+  case localCostUSD
+  case fallbackTriggered
+
+  case frontierModel
+  case frontierStatus
+  case frontierAnswerHash
+  case frontierAnswerPreview
+  case frontierLabel
+  case agreement
+  case agreementScore
+  case agreementDetail
+  case frontierLatencyMs
+  case fallbackLatencyMs
+  case frontierCostUSD
+
+  case reviewLabel
+  case severity, reviewer, note
+  case missedStop
+  case result, source
+  case approvedBy
+
+  case from, to, cause, old, new, actor, task
+  case revision, generation, taken, errors
+
+  /// The name in the log: `localCostUSD` is `local_cost_usd`.
+  var name: String {
+    var text = ""
+    var wasUpper = false
+    for character in String(describing: self) {
+      if character.isUppercase, !wasUpper { text += "_" }
+      text += character.lowercased()
+      wasUpper = character.isUppercase
+    }
+    return text
+  }
+}

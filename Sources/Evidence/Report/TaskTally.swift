@@ -1,0 +1,106 @@
+internal import RouterCore
+
+/// Sums over one task's calls while the log is read.
+struct TaskTally: Sendable {
+  var calls = 0
+  var wouldAccepts = 0
+  /// By reason code; the last holds codes that this version does not know.
+  var reasons = [Int](repeating: 0, count: reasonSlots)
+  var reasonDetails = Counts<ReasonDetail>(limit: 64)
+  var models = Counts<ModelName>(limit: 16)
+  var revisions = Counts<Int>(limit: 64)
+
+  var agree = 0
+  var disagree = 0
+  var unknown = 0
+  /// Numbers of interned texts.
+  var unknownCauses = Counts<Int>(limit: 32)
+  var disagreementKinds = Counts<Int>(limit: 32)
+  var confusions = Counts<Confusion>(limit: 256)
+
+  var asked = 0
+  var invalid = 0
+  var localLatency = LatencySample()
+  var frontierLatency = LatencySample()
+  var fallbackLatency = LatencySample()
+  /// USD.
+  var localCost = 0.0
+  var frontierCost = 0.0
+  var frontierCostOfAccepts = 0.0
+  var costedAnswers = 0
+  var answers = 0
+
+  /// By hundredth of confidence, 0…100: would-accepts, then calls that only their confidence kept from it.
+  var accepted = [ConfidenceBin](repeating: ConfidenceBin(), count: 101)
+  var belowThreshold = [ConfidenceBin](repeating: ConfidenceBin(), count: 101)
+
+  static let reasonSlots = 32
+
+  struct ReasonDetail: Hashable, Comparable {
+    var reason: Int
+    var detail: Int
+    static func < (left: Self, right: Self) -> Bool {
+      (left.reason, left.detail) < (right.reason, right.detail)
+    }
+  }
+  struct Confusion: Hashable, Comparable {
+    var candidate: Int
+    var frontier: Int
+    static func < (left: Self, right: Self) -> Bool {
+      (left.candidate, left.frontier) < (right.candidate, right.frontier)
+    }
+  }
+  struct ModelName: Hashable, Comparable {
+    var name: Int
+    var digest: Int
+    static func < (left: Self, right: Self) -> Bool { (left.name, left.digest) < (right.name, right.digest) }
+  }
+}
+
+struct ConfidenceBin: Sendable, Equatable {
+  var agree = 0
+  var disagree = 0
+  var unknown = 0
+
+  static func += (left: inout Self, right: Self) {
+    left.agree += right.agree
+    left.disagree += right.disagree
+    left.unknown += right.unknown
+  }
+}
+
+/// How often each of a few things was seen; beyond the limit, new ones are only counted together.
+struct Counts<Key: Hashable & Comparable & Sendable>: Sendable {
+  private var counts: [Key: Int] = [:]
+  private(set) var others = 0
+  private let limit: Int
+
+  init(limit: Int) { self.limit = limit }
+
+  mutating func add(_ key: Key) {
+    if counts[key] == nil, counts.count >= limit { others += 1 } else { counts[key, default: 0] += 1 }
+  }
+
+  /// Most frequent first; of equals the smaller key, which is the one seen first, so that the order is the log's.
+  var sorted: [(key: Key, count: Int)] {
+    counts.map { ($0.key, $0.value) }.sorted { ($1.1, $0.0) < ($0.1, $1.0) }
+  }
+
+  var isEmpty: Bool { counts.isEmpty }
+}
+
+/// Latencies in milliseconds, all of them: percentiles are exact, by nearest rank.
+struct LatencySample: Sendable {
+  private var values: [Float] = []
+
+  mutating func add(_ ms: Double?) {
+    if let ms, ms.isFinite, ms >= 0 { values.append(Float(ms)) }
+  }
+
+  var summary: Report.Latency? {
+    guard !values.isEmpty else { return nil }
+    let sorted = values.sorted()
+    func rank(_ percent: Int) -> Double { Double(sorted[(sorted.count * percent + 99) / 100 - 1]) }
+    return Report.Latency(count: sorted.count, p50: rank(50), p95: rank(95), p99: rank(99))
+  }
+}

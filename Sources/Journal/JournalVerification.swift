@@ -1,0 +1,156 @@
+import Posix
+import RouterCore
+
+/// The first thing wrong with a log.
+package struct JournalDamage: Equatable, Sendable, CustomStringConvertible {
+  package enum Fault: String, Sendable {
+    /// Not a line of the log's form; not JSON, for one.
+    case notARecord = "not_a_record"
+    /// The line's bytes do not have the hash that it states.
+    case hash
+    /// It does not state the hash of the record before it.
+    case chain
+    /// Its number does not follow, and it is no `gap` that explains why.
+    case sequence
+    /// It belongs to another log.
+    case otherLog = "other_log"
+    /// Bytes after the last newline of the last segment: what a crash leaves, or a write that is under way.
+    case tornTail = "torn_tail"
+    /// Bytes after the last newline of a segment that has successors.
+    case tornSegment = "torn_segment"
+    /// A segment between two others, or the first, is not there.
+    case missingSegment = "missing_segment"
+    /// The log does not hold the record of a checkpoint.
+    case checkpoint
+  }
+
+  package let fault: Fault
+  package let segment: Int
+  /// From 1.
+  package let line: Int
+  /// Bytes from the segment's start to the line's.
+  package let offset: Int64
+  /// The number that a record here should have.
+  package let seq: UInt64
+
+  init(_ fault: Fault, at place: JournalPlace, seq: UInt64) {
+    self.init(fault, segment: place.segment, line: place.line, offset: place.offset, seq: seq)
+  }
+
+  init(_ fault: Fault, segment: Int, line: Int = 1, offset: Int64 = 0, seq: UInt64) {
+    self.fault = fault
+    self.segment = segment
+    self.line = line
+    self.offset = offset
+    self.seq = seq
+  }
+
+  package var description: String {
+    let place = "\(SegmentList.name(segment)):\(line) (byte \(offset), record \(seq))"
+    return switch fault {
+    case .notARecord: "\(place): not a record"
+    case .hash: "\(place): the hash does not fit the line"
+    case .chain: "\(place): does not follow the record before it"
+    case .sequence: "\(place): numbers are missing or repeated"
+    case .otherLog: "\(place): belongs to another log"
+    case .tornTail: "\(place): the last line is not whole"
+    case .tornSegment: "\(place): the segment ends within a line"
+    case .missingSegment: "\(SegmentList.name(segment)): missing"
+    case .checkpoint: "record \(seq): not the one of the checkpoint"
+    }
+  }
+}
+
+/// Whether a log is whole.
+package enum JournalVerification {
+  package struct Outcome: Equatable, Sendable {
+    /// Records that hold, up to the damage.
+    package internal(set) var records: UInt64 = 0
+    /// Numbers that `gap` records account for.
+    package internal(set) var missing: UInt64 = 0
+    /// The last record that holds.
+    package internal(set) var head = JournalHead.empty
+    package internal(set) var segments = 0
+    /// nil where the log is whole.
+    package internal(set) var damage: JournalDamage?
+
+    package var isWhole: Bool { damage == nil }
+  }
+
+  /// Reads a whole log, also while a router writes it.
+  ///
+  /// - Parameters:
+  ///   - checkpoint: A head noted earlier, that the log must still hold: cutting whole records off the end can be seen
+  ///     in no other way.
+  ///   - settling: Pauses in milliseconds, after each of which a last line that looks torn is looked at again.
+  /// - Returns: Stops at the first damage. A folder that is empty or absent is a whole log of no records.
+  package static func verify(
+    _ folder: String, checkpoint: JournalHead? = nil, settling: [Int64] = [1, 10, 50]
+  ) throws(JournalError) -> Outcome {
+    guard try reaching({ () throws(PosixError) in try Files.status(folder) }) != nil else {
+      return Outcome(checkpoint)
+    }
+    var outcome = Outcome()
+    let segments = try SegmentList.read(folder)
+    outcome.segments = segments.numbers.count
+    let absent = firstAbsent(segments.numbers)
+    // What is written from now on is not looked at: a busy writer could keep ahead of this for ever.
+    let last = segments.numbers.last ?? 0
+    let size = try reaching { () throws(PosixError) in try Files.status(segments.path(last))?.size ?? 0 }
+    var reader = try JournalReader(folder: folder)
+    var check = ChainCheck(after: SegmentScan.Link(head: .empty, logID: nil))
+    var found: JournalDamage?
+    var reached = checkpoint == nil || checkpoint == .empty
+
+    let visit = { (line: Span<UInt8>, place: JournalPlace) -> Bool in
+      if let absent, place.segment > absent {
+        found = JournalDamage(.missingSegment, segment: absent, seq: check.expectedSeq)
+        return false
+      }
+      if place.segment > last || place.segment == last && place.offset >= size { return false }
+      let before = check.expectedSeq
+      if let fault = check.add(line, at: place) {
+        found = JournalDamage(fault, at: place, seq: before)
+        return false
+      }
+      outcome.records += 1
+      outcome.head = check.link.head
+      outcome.missing += outcome.head.seq - before
+      if outcome.head.seq == checkpoint?.seq { reached = outcome.head == checkpoint }
+      return true
+    }
+    try reader.visit(visit)
+    // A line in the middle of being written looks torn: a living one is whole a moment later.
+    for pause in settling where found == nil && !reader.tails.isEmpty {
+      Clocks.sleep(milliseconds: pause)
+      try reader.visit(visit)
+    }
+    if found == nil, let absent {
+      found = JournalDamage(.missingSegment, segment: absent, seq: check.expectedSeq)
+    }
+    outcome.damage = first(of: found, reader.tails.first, last: reader.segment, seq: check.expectedSeq)
+    if outcome.damage == nil, !reached { outcome.damage = Outcome(checkpoint).damage }
+    return outcome
+  }
+
+  private static func firstAbsent(_ numbers: [Int]) -> Int? {
+    for (index, number) in numbers.enumerated() where number != index + 1 { return index + 1 }
+    return nil
+  }
+
+  private static func first(
+    of damage: JournalDamage?, _ tail: JournalReader.Tail?, last: Int, seq: UInt64
+  ) -> JournalDamage? {
+    guard let tail, damage.map({ tail.segment < $0.segment }) ?? true else { return damage }
+    let fault: JournalDamage.Fault = tail.segment == last ? .tornTail : .tornSegment
+    return JournalDamage(fault, segment: tail.segment, line: tail.line, offset: tail.offset, seq: seq)
+  }
+}
+
+extension JournalVerification.Outcome {
+  /// A log without records.
+  fileprivate init(_ checkpoint: JournalHead?) {
+    guard let checkpoint, checkpoint != .empty else { return }
+    damage = JournalDamage(.checkpoint, segment: 0, line: 0, seq: checkpoint.seq)
+  }
+}

@@ -1,1 +1,0 @@
-// Journal: replaced by the module's first file.

@@ -1,0 +1,137 @@
+import RouterCore
+
+/// What was found when a log was opened.
+package struct Recovery: Equatable, Sendable {
+  /// The record that new ones follow.
+  package internal(set) var head: JournalHead
+  /// Bytes cut from the last segment's end: half a line, and a last line whose hash did not fit.
+  package internal(set) var cutBytes: Int64 = 0
+  /// The segment that was cut or left alone as damaged, else the one in use.
+  package internal(set) var segment: Int
+  /// Damage before the last segment's end. It is left as it is, for `verify-log` to find; the log goes on in
+  /// a new segment from the last record that is whole.
+  package internal(set) var damage: JournalDamage?
+  /// Whether the log has just been made.
+  package internal(set) var isNew = false
+}
+
+/// The last segment read through: where the chain holds, where it ends, what is behind.
+struct SegmentScan {
+  /// What a chain must go on from.
+  struct Link: Equatable {
+    var head: JournalHead
+    /// nil before the log's first record.
+    var logID: String?
+  }
+
+  /// The last line whose own hash fits, whatever stands before it.
+  private(set) var last: Link
+  /// Lines after `last`, all of them broken.
+  private(set) var linesAfter = 0
+  /// The first line that does not hold; nil where all do.
+  private(set) var damage: JournalDamage?
+  /// End of the lines before `damage`, in bytes.
+  private(set) var soundBytes: Int64 = 0
+  /// Lines before `damage`.
+  private(set) var soundLines = 0
+  private(set) var lines = 0
+  /// All whole lines, broken ones too.
+  private(set) var totalBytes: Int64 = 0
+  private var check: ChainCheck
+
+  init(after link: Link) {
+    last = link
+    check = ChainCheck(after: link)
+  }
+
+  /// Takes in the next line.
+  ///
+  /// - Returns: Whether its own hash fits.
+  mutating func add(_ line: Span<UInt8>, at place: JournalPlace) -> Bool {
+    lines += 1
+    totalBytes = place.offset + Int64(line.count) + 1
+    let expected = check.expectedSeq
+    if let fault = check.add(line, at: place) {
+      if damage == nil { damage = JournalDamage(fault, at: place, seq: expected) }
+    } else if damage == nil {
+      soundBytes = totalBytes
+      soundLines += 1
+    }
+    guard check.hashFits else {
+      linesAfter += 1
+      return false
+    }
+    last = check.link
+    linesAfter = 0
+    return true
+  }
+
+  /// Whether the damage is only what a crash leaves: the very last line.
+  var isTorn: Bool {
+    guard let damage else { return true }
+    return damage.line == lines && linesAfter == 1
+  }
+}
+
+/// Follows a chain line by line.
+struct ChainCheck {
+  /// The last line whose own hash fits: what the next one must follow.
+  private(set) var link: SegmentScan.Link
+  /// Whether the line taken in last has the hash that it states.
+  private(set) var hashFits = false
+
+  var expectedSeq: UInt64 { link.head.seq + 1 }
+
+  init(after link: SegmentScan.Link) { self.link = link }
+
+  /// Takes in the next line; nil where it goes on from the one before.
+  ///
+  /// After a fault the chain is followed from this line, where its own hash fits.
+  mutating func add(_ line: Span<UInt8>, at place: JournalPlace) -> JournalDamage.Fault? {
+    hashFits = false
+    guard !place.isCut, line.count < RecordFrame.longestLine, let record = RecordLine(line) else {
+      return .notARecord
+    }
+    let hash = RecordLine.hash(line)
+    guard hash.isSpelled(in: line, at: line.count - 2 - SHA256Digest.hexCount) else { return .hash }
+    hashFits = true
+    let before = link
+    let logID = RecordLine.logID(line, unless: before.logID)
+    link = SegmentScan.Link(head: JournalHead(seq: record.seq, hash: hash), logID: logID)
+    guard
+      before.head.hash.isSpelled(in: line, at: line.count - RecordFrame.tail + RecordFrame.beforePrev.count)
+    else { return .chain }
+    if let known = before.logID, known != logID { return .otherLog }
+    guard record.seq == before.head.seq + 1 || GapRecord(line, record)?.fits(after: before.head.seq) == true
+    else { return .sequence }
+    return nil
+  }
+}
+
+/// A `gap`: the numbers before its own that no record has.
+struct GapRecord {
+  let from: UInt64
+  let to: UInt64
+  let seq: UInt64
+
+  init?(_ line: Span<UInt8>, _ record: RecordLine) {
+    guard Literal("gap").isAll(of: line.extracting(record.kind)) else { return nil }
+    var cursor = record.body.lowerBound
+    guard let from = Self.member(Literal(#""from":"#), line, &cursor), cursor < record.body.upperBound else {
+      return nil
+    }
+    cursor += 1
+    guard let to = Self.member(Literal(#""to":"#), line, &cursor) else { return nil }
+    self.from = from
+    self.to = to
+    seq = record.seq
+  }
+
+  func fits(after last: UInt64) -> Bool { from == last + 1 && to >= from && seq == to + 1 }
+
+  private static func member(_ name: Literal, _ line: Span<UInt8>, _ cursor: inout Int) -> UInt64? {
+    guard name.stands(in: line, at: cursor) else { return nil }
+    cursor += name.count
+    return RecordLine.number(line, &cursor)
+  }
+}

@@ -1,0 +1,263 @@
+import Wire
+
+/// Finds the text of a call in chat messages and in providers' request bodies.
+///
+/// The three request shapes share most of their parts, so one reading serves all: what differs is where the system
+/// prompt stands and what a content block is called. Blocks that carry no text that a person or a tool wrote (images,
+/// audio, model reasoning, ids) are passed over; a block of an unknown type that holds `text` counts, because text
+/// that the scanner does not see is the dangerous side.
+enum RequestReading {
+  /// The frame's `messages`: a chat without the rest of a request.
+  static func readMessages(_ frame: Span<UInt8>, _ range: Range<Int>, into call: inout Call)
+    throws(FrameFault)
+  {
+    for element in try frame.elements(in: range) {
+      guard element.kind == .object else { throw .wrongType }
+      try readMessage(frame, element.value, into: &call)
+    }
+  }
+
+  /// A provider's request body as the agent sends it.
+  static func readRequest(_ frame: Span<UInt8>, _ range: Range<Int>, into call: inout Call) throws(FrameFault)
+  {
+    let body = TopLevel(try frame.members(in: range))
+    call.form = try form(frame, body)
+    if call.frontierModel == nil, let model = body.find(frame, "model"), model.kind == .string {
+      call.frontierModel = String(frame.string(in: model).prefix(256))
+    }
+    if let system = body.find(frame, call.form == .openAIResponses ? "instructions" : "system") {
+      try readContent(frame, system.value, system.kind, into: &call)
+      if let first = call.text.parts.first { call.system = first.lowerBound..<call.text.bytes.count }
+    }
+    if let tools = body.find(frame, "tools"), tools.kind == .array {
+      call.tools = try toolNames(frame, tools.value)
+    }
+    if let messages = body.find(frame, call.form == .openAIResponses ? "input" : "messages") {
+      if messages.kind == .string {
+        appendString(frame, messages.value, into: &call)
+      } else {
+        try readMessages(frame, messages.value, into: &call)
+      }
+    }
+  }
+
+  // MARK: - Shapes
+
+  private static func form(_ frame: Span<UInt8>, _ body: TopLevel) throws(FrameFault) -> Call.Form {
+    if body.find(frame, "contents") != nil { throw .unknownShapeGoogle }
+    if body.find(frame, "inferenceConfig") != nil || body.find(frame, "toolConfig") != nil {
+      throw .unknownShapeBedrock
+    }
+    if let messages = body.find(frame, "messages") {
+      guard messages.kind == .array else { throw .unknownShape }
+      return try chatForm(frame, body, messages.value)
+    }
+    if let input = body.find(frame, "input") {
+      guard input.kind == .array || input.kind == .string else { throw .unknownShape }
+      return .openAIResponses
+    }
+    if body.find(frame, "previous_response_id") != nil || body.find(frame, "instructions") != nil {
+      return .openAIResponses
+    }
+    throw body.find(frame, "prompt") != nil ? .unknownShapeCompletion : .unknownShape
+  }
+
+  /// OpenAI chat, Anthropic messages or Bedrock Converse: all three say `messages`.
+  private static func chatForm(
+    _ frame: Span<UInt8>, _ body: TopLevel, _ messages: Range<Int>
+  ) throws(FrameFault) -> Call.Form {
+    var form = Call.Form.openAIChat
+    if body.find(frame, "system") != nil || body.find(frame, "anthropic_version") != nil {
+      form = .anthropicMessages
+    }
+    for message in try frame.elements(in: messages) {
+      guard message.kind == .object else { throw .unknownShape }
+      let members = TopLevel(try frame.members(in: message.value))
+      guard members.find(frame, "role")?.kind == .string else { throw .unknownShape }
+      guard let content = members.find(frame, "content"), content.kind == .array else { continue }
+      for block in try frame.elements(in: content.value) where block.kind == .object {
+        let block = TopLevel(try frame.members(in: block.value))
+        // Both other providers name the type of every block; Converse tells it by the member's name.
+        guard let type = block.find(frame, "type") else { throw .unknownShapeBedrock }
+        if ["tool_use", "tool_result", "thinking"].contains(where: { frame.holds($0, in: type) }) {
+          form = .anthropicMessages
+        }
+      }
+    }
+    return form
+  }
+
+  private static func toolNames(_ frame: Span<UInt8>, _ range: Range<Int>) throws(FrameFault) -> [String] {
+    var names: [String] = []
+    for tool in try frame.elements(in: range) where tool.kind == .object {
+      let members = TopLevel(try frame.members(in: tool.value))
+      if let name = members.find(frame, "name"), name.kind == .string {
+        names.append(frame.string(in: name))
+      } else if let function = members.find(frame, "function"), function.kind == .object,
+        let name = TopLevel(try frame.members(in: function.value)).find(frame, "name"), name.kind == .string
+      {
+        names.append(frame.string(in: name))
+      }
+    }
+    return names
+  }
+
+  // MARK: - Messages and their parts
+
+  /// A chat message, or an item of a responses request (a tool call or its output stands for itself there).
+  private static func readMessage(
+    _ frame: Span<UInt8>, _ range: Range<Int>, into call: inout Call
+  ) throws(FrameFault) {
+    let message = TopLevel(try frame.members(in: range))
+    let isFirst = call.text.parts.isEmpty
+    if let content = message.find(frame, "content") {
+      try readContent(frame, content.value, content.kind, into: &call)
+    }
+    if isFirst, call.system == nil, let role = message.find(frame, "role"),
+      frame.holds("system", in: role) || frame.holds("developer", in: role), let first = call.text.parts.first
+    {
+      call.system = first.lowerBound..<call.text.bytes.count
+    }
+    if let calls = message.find(frame, "tool_calls"), calls.kind == .array {
+      for element in try frame.elements(in: calls.value) where element.kind == .object {
+        let toolCall = TopLevel(try frame.members(in: element.value))
+        for name: StaticString in ["function", "custom"] {
+          guard let function = toolCall.find(frame, name), function.kind == .object else { continue }
+          try readToolCall(frame, TopLevel(try frame.members(in: function.value)), into: &call)
+        }
+      }
+    }
+    if let function = message.find(frame, "function_call"), function.kind == .object {
+      try readToolCall(frame, TopLevel(try frame.members(in: function.value)), into: &call)
+    }
+    if let type = message.find(frame, "type"), !frame.holds("message", in: type) {
+      try readToolBlock(frame, message, into: &call)
+    }
+  }
+
+  /// A string, or an array of content blocks.
+  private static func readContent(
+    _ frame: Span<UInt8>, _ range: Range<Int>, _ kind: JSONKind, into call: inout Call
+  ) throws(FrameFault) {
+    switch kind {
+    case .string: appendString(frame, range, into: &call)
+    case .array:
+      for element in try frame.elements(in: range) {
+        if element.kind == .string { appendString(frame, element.value, into: &call) }
+        guard element.kind == .object else { continue }
+        try readBlock(frame, TopLevel(try frame.members(in: element.value)), into: &call)
+      }
+    case .object: try readBlock(frame, TopLevel(try frame.members(in: range)), into: &call)
+    case .null, .bool, .number: break
+    }
+  }
+
+  private static func readBlock(
+    _ frame: Span<UInt8>, _ block: TopLevel, into call: inout Call
+  ) throws(FrameFault) {
+    if let type = block.find(frame, "type"),
+      ["thinking", "redacted_thinking", "reasoning", "reasoning_text", "summary_text"].contains(where: {
+        (name: StaticString) in frame.holds(name, in: type)
+      })
+    {
+      return
+    }
+    if let text = block.find(frame, "text"), text.kind == .string {
+      appendString(frame, text.value, into: &call)
+    }
+    if let source = block.find(frame, "source"), source.kind == .object {
+      try readDocument(frame, TopLevel(try frame.members(in: source.value)), into: &call)
+    }
+    try readToolBlock(frame, block, into: &call)
+  }
+
+  /// A document given as text; one given as base64 is binary and no part of the text.
+  private static func readDocument(
+    _ frame: Span<UInt8>, _ source: TopLevel, into call: inout Call
+  ) throws(FrameFault) {
+    guard let type = source.find(frame, "type") else { return }
+    if frame.holds("text", in: type), let data = source.find(frame, "data"), data.kind == .string {
+      appendString(frame, data.value, into: &call)
+    } else if frame.holds("content", in: type), let content = source.find(frame, "content") {
+      try readContent(frame, content.value, content.kind, into: &call)
+    }
+  }
+
+  /// A tool's call or its result, by whatever provider: told by the members it has.
+  private static func readToolBlock(
+    _ frame: Span<UInt8>, _ block: TopLevel, into call: inout Call
+  ) throws(FrameFault) {
+    if block.find(frame, "name") != nil { try readToolCall(frame, block, into: &call) }
+    if let output = block.find(frame, "output") {
+      try readResult(frame, output.value, output.kind, into: &call)
+    }
+    // A message's own content was read already; a tool result's stands beside its `tool_use_id`.
+    if block.find(frame, "role") == nil, let content = block.find(frame, "content") {
+      try readResult(frame, content.value, content.kind, into: &call)
+    }
+  }
+
+  /// A result is text, blocks, or a JSON value whose names and values count like arguments.
+  private static func readResult(
+    _ frame: Span<UInt8>, _ range: Range<Int>, _ kind: JSONKind, into call: inout Call
+  ) throws(FrameFault) {
+    guard kind == .object else { return try readContent(frame, range, kind, into: &call) }
+    guard let value = frame.tree(range) else { throw .notJSON }
+    append(value, into: &call)
+  }
+
+  private static func readToolCall(
+    _ frame: Span<UInt8>, _ function: TopLevel, into call: inout Call
+  ) throws(FrameFault) {
+    if let name = function.find(frame, "name"), name.kind == .string {
+      appendString(frame, name.value, into: &call)
+    }
+    for name: StaticString in ["arguments", "input"] {
+      guard let arguments = function.find(frame, name) else { continue }
+      if arguments.kind == .string {
+        // OpenAI sends arguments as JSON text. What is not JSON is text of the model's own making.
+        let text = frame.string(in: arguments)
+        if let value = try? JSONValue(parsing: text) {
+          append(value, into: &call)
+        } else {
+          append(text, into: &call)
+        }
+      } else if let value = frame.tree(arguments.value) {
+        append(value, into: &call)
+      }
+    }
+  }
+
+  // MARK: - Parts
+
+  private static func appendString(_ frame: Span<UInt8>, _ range: Range<Int>, into call: inout Call) {
+    call.text.appendPart { bytes in JSONIndex.unescape(frame, range, into: &bytes) }
+  }
+
+  private static func append(_ text: String, into call: inout Call) {
+    call.text.appendPart { bytes in bytes.append(contentsOf: text.utf8) }
+  }
+
+  /// Member names and values, each a part of its own.
+  private static func append(_ value: JSONValue, into call: inout Call) {
+    value.forEachText { append($0, into: &call) }
+  }
+}
+
+extension JSONValue {
+  /// Every member name and every scalar inside, as text, in document order: what a person would read of it.
+  package func forEachText(_ body: (String) -> Void) {
+    switch self {
+    case .null: break
+    case .bool(let value): body(value ? "true" : "false")
+    case .number(let number): body(number.literal)
+    case .string(let text): body(text)
+    case .array(let elements): for element in elements { element.forEachText(body) }
+    case .object(let members):
+      for member in members {
+        body(member.name)
+        member.value.forEachText(body)
+      }
+    }
+  }
+}

@@ -1,0 +1,78 @@
+import Wire
+
+/// What holds for a decision beside the call and the policy: values, so that deciding stays a function.
+package struct DecisionContext: Sendable {
+  /// Why everything goes to the frontier: `kill_switch`, `kill_file` or `flags_unreadable`; nil: it does not.
+  package var override: StaticString?
+  /// `YYYY-MM-DD`, UTC: waivers end by it.
+  package var today: String
+
+  package init(override: StaticString? = nil, today: String) {
+    self.override = override
+    self.today = today
+  }
+}
+
+/// Where a call's task type came from.
+package enum TaskTypeSource: String, Sendable { case given, rule, classified }
+
+/// The outcome of all checks that need no model.
+package struct Screening: Sendable {
+  package var taskType: String?
+  package var taskTypeSource: TaskTypeSource?
+  package var task: PreparedTask?
+  package var checks = Checks()
+  package var hits: [HardStopHit] = []
+  package var detail: String?
+  /// Unicode scalars of the text, reviewed parts left out.
+  package var inputChars = 0
+
+  /// nil: the candidate is asked next.
+  package var reason: Reason? { checks.firstFailure }
+}
+
+/// What came of asking the candidate.
+package enum CandidateOutcome: Sendable {
+  /// A model's text, to be validated.
+  case said(CandidateReply)
+  /// The built-in classifier's answer: already of the right shape.
+  case classified(label: String, confidence: Double, isNovel: Bool)
+  /// No answer; `cause` is a word of a closed set, such as `timeout` or `status_503`.
+  case unavailable(cause: String)
+}
+
+/// A candidate's text with what the server said about it.
+package struct CandidateReply: Sendable {
+  package var text: String
+  package var inputTokens: Int?
+  package var outputTokens: Int?
+
+  package init(text: String, inputTokens: Int? = nil, outputTokens: Int? = nil) {
+    self.text = text
+    self.inputTokens = inputTokens
+    self.outputTokens = outputTokens
+  }
+}
+
+/// A whole decision: what the router would do with the call, and why.
+package struct Decision: Sendable {
+  package enum ConfidenceSource: String, Sendable {
+    case selfReported = "self_reported"
+    case logprob, samples, builtin
+  }
+
+  package var checks: Checks
+  package var hits: [HardStopHit]
+  package var detail: String?
+  /// The candidate's answer where one could be read, also where it was not accepted.
+  package var answer: CandidateAnswer?
+  package var confidence: Double?
+  package var confidenceSource: ConfidenceSource?
+  /// One readable phrase, such as `passed schema, confidence 0.76`.
+  package var validatorResult: String?
+
+  /// nil: accepted.
+  package var reason: Reason? { checks.firstFailure }
+  package var isLocal: Bool { reason == nil }
+  package var route: StaticString { isLocal ? "local" : "frontier" }
+}

@@ -1,0 +1,154 @@
+package import Wire
+
+/// What asking the candidate cost, for the record; all nil where it was not asked.
+package struct AskFigures: Sendable {
+  package var model: String?
+  package var modelID: String?
+  package var modelDigest: String?
+  package var promptRevision: String?
+  package var latencyMs: Double?
+  package var inputTokens: Int?
+  package var outputTokens: Int?
+  package var costUSD: Double?
+  package var attempts = 0
+
+  package init() {}
+}
+
+/// A `decision` record (contract, section 5).
+package struct DecisionRecord {
+  package var call: Call
+  package var screening: Screening
+  package var decision: Decision
+  package var policy: PreparedPolicy
+  package var ask: AskFigures
+  /// Microseconds spent deciding, the candidate's own time not counted.
+  package var decideUs: Int
+
+  package init(
+    call: Call, screening: Screening, decision: Decision, policy: PreparedPolicy, ask: AskFigures,
+    decideUs: Int
+  ) {
+    self.call = call
+    self.screening = screening
+    self.decision = decision
+    self.policy = policy
+    self.ask = ask
+    self.decideUs = decideUs
+  }
+
+  /// - Parameter isDrawn: Whether the call was drawn for review.
+  package func body(sealedBy seal: TextSeal, isDrawn: Bool = false) -> [UInt8] {
+    var record = RecordBody()
+    writeIdentity(into: &record, seal: seal)
+    writeDecision(into: &record)
+    writeCandidate(into: &record)
+    let text = call.text.bytes.span
+    record.field("input_chars", screening.inputChars)
+    record.field("input_hash", seal.hash(text))
+    record.field("input_preview", utf8: seal.preview(text))
+    writeAnswer(into: &record, seal: seal)
+    record.field("decide_us", decideUs)
+    record.field("local_latency_ms", ask.latencyMs)
+    record.field("local_input_tokens", ask.inputTokens)
+    record.field("local_output_tokens", ask.outputTokens)
+    record.field("local_cost_usd", ask.costUSD)
+    record.field("attempts", ask.attempts)
+    // A local attempt was made and did not hold.
+    record.field("fallback_triggered", !decision.isLocal && decision.checks[.localUnavailable] != .skipped)
+    record.field("audit", false)
+    record.field("sampled", isDrawn)
+    return record.bytes
+  }
+
+  private func writeIdentity(into record: inout RecordBody, seal: TextSeal) {
+    record.field("call_id", call.callID)
+    record.field("task_id", call.taskID)
+    record.field("run_id", call.runID)
+    // A task type that the policy does not know is text from outside.
+    let known = screening.task?.policy.name
+    record.field("task_type", known ?? screening.taskType.flatMap { seal.label($0) })
+    record.field("task_type_source", screening.taskTypeSource?.rawValue)
+    record.field("tenant", call.tenant)
+    record.field("user_group", call.userGroup)
+    record.field("agent", call.agent)
+    record.field("step", call.step)
+    record.field("traceparent", call.traceparent)
+    record.field("generation", policy.generation)
+    record.field("policy_revision", policy.policy.revision)
+    record.field("prompt_revision", ask.promptRevision)
+    record.field("stage", word: "shadow")
+    record.field("cohort", word: "shadow")
+    record.field("route", word: "frontier")
+  }
+
+  private func writeDecision(into record: inout RecordBody) {
+    record.field("route_candidate", word: decision.route)
+    record.field("reason", decision.reason?.rawValue)
+    record.field("reason_code", decision.reason?.code ?? 0)
+    record.field("detail", decision.detail)
+    record.field("validator_result", decision.validatorResult)
+    record.field("checks") { $0.checks(decision.checks) }
+    record.field("hard_stop_match") { $0.hits(decision.hits) }
+    record.field("signals") { writer in
+      writer.beginObject()
+      for signal in RiskSignal.allCases where call.signals[signal] == true {
+        writer.key(signal.rawValue)
+        writer.string("given")
+      }
+      writer.endObject()
+    }
+    record.field("flag_reason", nil as String?)
+  }
+
+  private func writeCandidate(into record: inout RecordBody) {
+    record.field("local_model", ask.model)
+    record.field("local_model_id", ask.modelID)
+    record.field("local_model_digest", ask.modelDigest)
+    // A label outside the set is text of the model's own: it stands, redacted, in the preview.
+    record.field(
+      "label", decision.answer?.label.flatMap { screening.task?.labels.contains($0) == true ? $0 : nil })
+    record.field("confidence", decision.confidence)
+    record.field("confidence_raw", decision.confidence)
+    record.field("confidence_source", decision.confidenceSource?.rawValue)
+  }
+
+  private func writeAnswer(into record: inout RecordBody, seal: TextSeal) {
+    guard let answer = decision.answer else {
+      record.field("answer_hash", nil as String?)
+      record.field("answer_preview", nil as String?)
+      return
+    }
+    let text = Array((answer.answer.stringValue ?? answer.answer.jsonText).utf8)
+    record.field("answer_hash", seal.hash(text.span))
+    record.field("answer_preview", utf8: seal.preview(text.span))
+  }
+}
+
+extension JSONWriter {
+  /// Check → `pass`, `fail` or `skipped`, in the contract's order.
+  package mutating func checks(_ checks: Checks) {
+    beginObject()
+    for reason in Reason.allCases {
+      key(reason.rawValue)
+      string(checks[reason].rawValue)
+    }
+    endObject()
+  }
+
+  /// At most 64 hits: a policy with thousands of terms must not push a record over its limit.
+  package mutating func hits(_ hits: [HardStopHit]) {
+    beginArray()
+    for hit in hits.prefix(64) {
+      beginObject()
+      key("class")
+      string(hit.kind.rawValue)
+      key("term")
+      string(hit.term)
+      key("where")
+      string(hit.place.rawValue)
+      endObject()
+    }
+    endArray()
+  }
+}

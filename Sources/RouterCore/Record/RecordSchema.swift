@@ -1,0 +1,126 @@
+package import Wire
+
+/// The JSON Schema of the log's records (`schema record`).
+package enum RecordSchema {
+  package static let kinds = [
+    "start", "stop", "recovered", "gap", "policy", "flag", "decision", "challenge", "comparison", "outcome",
+    "review",
+    "access", "gate", "receipt", "drill", "probe", "week", "checkpoint",
+  ]
+
+  package static func document() -> JSONValue {
+    [
+      "$schema": "https://json-schema.org/draft/2020-12/schema",
+      "title": "shadow-router log record",
+      "description":
+        "One JSON object a line. h is the SHA-256, in hex, of the line's bytes before ,\"h\": and prev the h before it.",
+      "type": "object",
+      "required": ["v", "log", "seq", "ts", "kind", "prev", "h"],
+      "properties": [
+        "v": ["const": 1], "log": ["type": "string"], "seq": ["type": "integer", "minimum": 1],
+        "ts": ["type": "string", "pattern": "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}\\.\\d{3}Z$"],
+        "kind": ["enum": .array(kinds.map { .string($0) })], "prev": digest, "h": digest,
+      ],
+      "allOf": [
+        when("decision", decision), when("comparison", comparison), when("outcome", outcome),
+        when("policy", policy),
+        when("gap", gap),
+      ],
+    ]
+  }
+
+  private static let digest: JSONValue = ["type": "string", "pattern": "^[0-9a-f]{64}$"]
+  private static let text: JSONValue = ["type": ["string", "null"]]
+  private static let number: JSONValue = ["type": ["number", "null"]]
+  private static let count: JSONValue = ["type": ["integer", "null"], "minimum": 0]
+  private static let flag: JSONValue = ["type": "boolean"]
+
+  private static func when(_ kind: String, _ then: JSONValue) -> JSONValue {
+    ["if": ["properties": ["kind": ["const": .string(kind)]]], "then": then]
+  }
+
+  /// All members are always there; what is absent or unknown is null.
+  private static func members(_ members: [(String, JSONValue)]) -> JSONValue {
+    [
+      "required": .array(members.map { .string($0.0) }),
+      "properties": .object(members.map { JSONMember($0.0, $0.1) }),
+    ]
+  }
+
+  private static func list(_ names: [String], _ type: JSONValue) -> [(String, JSONValue)] {
+    names.map { ($0, type) }
+  }
+
+  private static var decision: JSONValue {
+    let reasons = Reason.allCases.map { JSONValue.string($0.rawValue) } + [.null]
+    let checks = Reason.allCases.map { JSONMember($0.rawValue, ["enum": ["pass", "fail", "skipped"]]) }
+    let hit: JSONValue = [
+      "type": "object", "required": ["class", "term", "where"],
+      "properties": [
+        "class": ["enum": .array(HardStopClass.allCases.map { .string($0.rawValue) })],
+        "term": ["type": "string"],
+        "where": ["enum": ["input", "answer"]],
+      ],
+    ]
+    return members(
+      [("call_id", ["type": "string"])]
+        + list(["task_id", "run_id", "task_type"], text)
+        + [("task_type_source", ["enum": ["given", "rule", "classified", .null]])]
+        + list(["tenant", "user_group", "agent", "step", "traceparent"], text)
+        + [("generation", count), ("policy_revision", ["type": "string"]), ("prompt_revision", text)]
+        + [
+          ("stage", ["enum": ["shadow", "canary", "live"]]),
+          ("cohort", ["enum": ["shadow", "local", "control"]]),
+          ("route", ["enum": ["local", "frontier"]]), ("route_candidate", ["enum": ["local", "frontier"]]),
+          ("reason", ["enum": .array(reasons)]),
+          ("reason_code", ["type": "integer", "minimum": 0, "maximum": 12]),
+          ("detail", text), ("validator_result", text),
+          ("checks", ["type": "object", "properties": .object(checks)]),
+          ("hard_stop_match", ["type": "array", "items": hit]),
+          ("signals", ["type": "object", "additionalProperties": ["enum": ["given", "predicted"]]]),
+        ]
+        + list(["flag_reason", "local_model", "local_model_id", "local_model_digest", "label"], text)
+        + list(["confidence", "confidence_raw"], ["type": ["number", "null"], "minimum": 0, "maximum": 1])
+        + [("confidence_source", ["enum": ["self_reported", "logprob", "samples", "builtin", .null]])]
+        + [
+          ("input_chars", ["type": "integer", "minimum": 0]), ("input_hash", text), ("input_preview", text),
+        ]
+        + list(["answer_hash", "answer_preview"], text)
+        + [("decide_us", count), ("local_latency_ms", number)]
+        + list(["local_input_tokens", "local_output_tokens"], count)
+        + [("local_cost_usd", number), ("attempts", count)]
+        + list(["fallback_triggered", "audit", "sampled"], flag))
+  }
+
+  private static var comparison: JSONValue {
+    members(
+      [
+        ("call_id", ["type": "string"]), ("frontier_model", text),
+        ("frontier_status", ["enum": ["ok", "error"]]),
+      ]
+        + list(["frontier_answer_hash", "frontier_answer_preview", "frontier_label"], text)
+        + [("agreement", ["enum": ["agree", "disagree", "unknown"]]), ("agreement_score", number)]
+        + [("agreement_detail", text)]
+        + list(["frontier_latency_ms", "fallback_latency_ms"], number)
+        + list(["frontier_input_tokens", "frontier_output_tokens"], count) + [("frontier_cost_usd", number)])
+  }
+
+  private static var outcome: JSONValue {
+    members(
+      list(["call_id", "run_id"], text)
+        + [
+          ("result", ["enum": .array(Outcome.Result.allCases.map { .string($0.rawValue) })]),
+          ("source", ["enum": .array(Outcome.Source.allCases.map { .string($0.rawValue) })]),
+          ("approved_by", text),
+        ])
+  }
+
+  private static var policy: JSONValue {
+    members([
+      ("revision", text), ("generation", count), ("taken", flag),
+      ("errors", ["type": "array", "items": ["type": "string"]]),
+    ])
+  }
+
+  private static var gap: JSONValue { members([("from", count), ("to", count), ("cause", text)]) }
+}

@@ -1,0 +1,33 @@
+import Text
+
+/// What the log may keep of a text: a keyed hash and a redacted beginning. The text itself never passes.
+package struct TextSeal: Sendable {
+  /// Which key the hashes are made with.
+  package let keyID: String
+  private let key: HMACSHA256Key
+  private let redactor: Redactor
+  /// Unicode scalars; 0 turns previews off.
+  private let previewChars: Int
+
+  package init(keyID: String, key: HMACSHA256Key, privacy: PrivacyPolicy) {
+    self.keyID = keyID
+    self.key = key
+    redactor = Redactor(extra: privacy.redact)
+    previewChars = min(privacy.previewChars, 240)
+  }
+
+  /// `hmac-sha256:KID:HEX`.
+  package func hash(_ text: Span<UInt8>) -> String {
+    "hmac-sha256:\(keyID):\(key.authenticate(text).hex)"
+  }
+
+  /// nil where previews are off, or where redaction could not handle the text.
+  package func preview(_ text: Span<UInt8>) -> [UInt8]? {
+    previewChars > 0 ? redactor.preview(of: text, characters: previewChars) : nil
+  }
+
+  /// A short text from outside as it may be kept: redacted, at most `limit` characters.
+  package func label(_ text: String, limit: Int = 64) -> String? {
+    redactor.preview(of: Array(text.utf8).span, characters: limit).map { String(decoding: $0, as: UTF8.self) }
+  }
+}

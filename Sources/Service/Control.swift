@@ -1,0 +1,254 @@
+import Evidence
+import Journal
+import Posix
+import RouterCore
+import Synchronization
+import Wire
+
+/// The control socket: HTTP/1.1 for the command line, for scrapers and for scripts of the owner.
+///
+///     GET  /healthz /readyz /metrics
+///     GET  /v1/status
+///     POST /v1/reload
+///     PUT  /v1/kill            {"on": true, "reason": "…"}
+///     GET  /v1/report          ?format=md|html|json|csv&since=7d&week=2026-W47
+///     GET  /v1/find/ID
+///
+/// A thread a connection, at most sixteen: a slow client must not stand before the kill switch.
+final class Control: Sendable {
+  private let state: SidecarState
+  private let connections = Atomic<Int>(0)
+  private let stopping = Atomic<Bool>(false)
+  private let thread = Mutex<Thread?>(nil)
+
+  private static let mostConnections = 16
+
+  init(_ state: SidecarState) { self.state = state }
+
+  func start(_ listener: consuming Descriptor) throws(PosixError) {
+    let number = listener.release()
+    let started = try Thread.spawn(name: "control") { [self] in accept(from: Descriptor(owning: number)) }
+    thread.withLock { $0 = started }
+  }
+
+  func stop() {
+    stopping.store(true, ordering: .releasing)
+    thread.withLock { $0.take() }?.join()
+  }
+
+  private func accept(from listener: consuming Descriptor) {
+    while !stopping.load(ordering: .acquiring) {
+      let deadline = Clocks.deadline(afterMilliseconds: 100)
+      guard (try? Poll.wait(listener, for: .readable, until: deadline)) == true else { continue }
+      guard let socket = (try? UnixSocket.accept(from: listener)) ?? nil else { continue }
+      guard connections.load(ordering: .relaxed) < Self.mostConnections else { continue }
+      connections.add(1, ordering: .relaxed)
+      let number = socket.release()
+      let spawned = try? Thread.spawn(name: "control-client") { [self] in
+        serve(Descriptor(owning: number))
+        connections.subtract(1, ordering: .relaxed)
+      }
+      if spawned == nil {
+        _ = Descriptor(owning: number)
+        connections.subtract(1, ordering: .relaxed)
+      }
+    }
+  }
+
+  /// One connection, until it closes or has been silent for ten seconds.
+  private func serve(_ socket: consuming Descriptor) {
+    let actor = (try? UnixSocket.peer(of: socket)).map { "uid:\($0.user)" } ?? "control"
+    var parser = HTTPRequestParser()
+    var buffer = [UInt8](repeating: 0, count: 16 << 10)
+    while !stopping.load(ordering: .acquiring) {
+      let deadline = Clocks.deadline(afterMilliseconds: 10_000)
+      guard (try? Poll.wait(socket, for: .readable, until: deadline)) == true,
+        case .bytes(let count)? = try? socket.read(into: &buffer)
+      else { return }
+      var at = 0
+      while at < count {
+        do throws(HTTPError) {
+          at += try parser.feed(buffer.span.extracting(at..<count))
+        } catch {
+          return send(.problem(error.answerStatus, error.description), over: socket, keeps: false)
+        }
+        guard let request = parser.request else { break }
+        send(answer(request, actor: actor), over: socket, keeps: request.keepsConnection)
+        guard request.keepsConnection else { return }
+        parser.reset()
+      }
+    }
+  }
+
+  private func send(_ answer: Answer, over socket: borrowing Descriptor, keeps: Bool) {
+    var headers: HTTPHeaders = ["Content-Type": answer.type, "Cache-Control": "no-store"]
+    if !keeps { headers.add("Connection", "close") }
+    guard
+      let bytes = try? HTTPResponseWriter.bytes(status: answer.status, headers: headers, body: answer.body)
+    else { return }
+    var sent = 0
+    let deadline = Clocks.deadline(afterMilliseconds: 10_000)
+    while sent < bytes.count {
+      guard let count = try? socket.send(bytes.span.extracting(sent..<bytes.count)) else { return }
+      if count > 0 {
+        sent += count
+      } else if (try? Poll.wait(socket, for: .writable, until: deadline)) != true {
+        return
+      }
+    }
+  }
+
+  // MARK: - Answers
+
+  struct Answer: Sendable {
+    var status = 200
+    var type = "application/json"
+    var body: [UInt8]
+
+    static func json(_ value: JSONValue, status: Int = 200) -> Answer {
+      Answer(status: status, body: value.jsonBytes + [UInt8(ascii: "\n")])
+    }
+
+    static func text(_ text: String, type: String = "text/plain; charset=utf-8", status: Int = 200) -> Answer
+    {
+      Answer(status: status, type: type, body: Array(text.utf8))
+    }
+
+    static func problem(_ status: Int, _ message: String) -> Answer {
+      .json(["error": .string(message)], status: status)
+    }
+  }
+
+  private func answer(_ request: HTTPRequest, actor: String) -> Answer {
+    let path = request.path
+    switch (request.method, path) {
+    case ("GET", "/healthz"), ("GET", "/readyz"): return .text("ok\n")
+    case ("GET", "/metrics"):
+      return .text(MetricsText.render(state), type: "text/plain; version=0.0.4; charset=utf-8")
+    case ("GET", "/v1/status"): return .json(StatusReport.document(state))
+    case ("POST", "/v1/reload"): return reload(actor)
+    case ("PUT", "/v1/kill"): return kill(request.body, actor)
+    case ("GET", "/v1/report"): return report(request.query)
+    default: break
+    }
+    if request.method == "GET", path.hasPrefix("/v1/find/") {
+      return find(PercentDecoding.decode(String(path.dropFirst("/v1/find/".count))))
+    }
+    let known = ["/healthz", "/readyz", "/metrics", "/v1/status", "/v1/reload", "/v1/kill", "/v1/report"]
+    return known.contains(path)
+      ? .problem(405, "\(request.method) is not allowed here") : .problem(404, "no such path")
+  }
+
+  private func reload(_ actor: String) -> Answer {
+    switch state.reloading.reload(by: actor) {
+    case .taken(let revision, let generation):
+      return .json([
+        "result": "taken", "revision": .string(revision), "generation": .number(JSONNumber(generation)),
+      ])
+    case .unchanged(let revision, let generation):
+      return .json(
+        ["result": "unchanged", "revision": .string(revision), "generation": .number(JSONNumber(generation))])
+    case .refused(let lines):
+      let current = state.pipeline.current
+      return .json(
+        [
+          "result": "refused", "revision": .string(current.revision),
+          "generation": .number(JSONNumber(current.number)), "errors": .array(lines.map { .string($0) }),
+        ], status: 422)
+    }
+  }
+
+  private func kill(_ body: [UInt8], _ actor: String) -> Answer {
+    guard let value = try? JSONValue(parsing: body), let isOn = value["on"]?.boolValue else {
+      return .problem(400, "the body must be {\"on\": true} or {\"on\": false}, with an optional \"reason\"")
+    }
+    let reason = value["reason"]?.stringValue.map { String($0.prefix(256)) }
+    return isOn ? turnOn(actor, reason) : turnOff(actor)
+  }
+
+  func turnOn(_ actor: String, _ reason: String?) -> Answer {
+    let isLatched = state.pipeline.kill.turnOn(by: actor, reason: reason, now: Clocks.realtime())
+    state.log.warning("kill_switch_on", ["by": actor, "latched": "\(isLatched)"])
+    recordFlag(old: "off", new: "on", reason: reason, actor: actor)
+    return .json(["on": true, "latched": .bool(isLatched)])
+  }
+
+  private func turnOff(_ actor: String) -> Answer {
+    do throws(PosixError) {
+      try state.pipeline.kill.turnOff()
+    } catch {
+      return .json(
+        ["error": .string("a latch could not be removed: \(error.description)"), "on": true], status: 409)
+    }
+    state.log.warning("kill_switch_off", ["by": actor])
+    recordFlag(old: "on", new: "off", reason: nil, actor: actor)
+    return .json(["on": false])
+  }
+
+  private func recordFlag(old: String, new: String, reason: String?, actor: String) {
+    var body = RecordBody()
+    body.field("task", nil as String?)
+    body.field("flag", "kill_switch")
+    body.field("old", old)
+    body.field("new", new)
+    body.field("reason", reason)
+    body.field("actor", actor)
+    state.pipeline.recorder.write("flag", body)
+  }
+
+  private func report(_ query: String?) -> Answer {
+    var wanted = ReportRequest(stateFolder: state.paths.state)
+    wanted.policy = state.pipeline.current.prepared.policy
+    for (name, value) in PercentDecoding.query(query) {
+      switch name {
+      case "format": wanted.format = value
+      case "week": wanted.week = value
+      case "since": wanted.since = value
+      default: return .problem(400, "unknown parameter \(name); known are format, week and since")
+      }
+    }
+    _ = state.pipeline.recorder.journal.flush(deadline: Clocks.deadline(afterMilliseconds: 2_000))
+    do throws(ReportRequest.Fault) {
+      let made = try wanted.make(now: Clocks.realtime())
+      return .text(made.text, type: made.type)
+    } catch {
+      return .problem(error.isRequest ? 400 : 500, error.message)
+    }
+  }
+
+  private func find(_ id: String) -> Answer {
+    _ = state.pipeline.recorder.journal.flush(deadline: Clocks.deadline(afterMilliseconds: 2_000))
+    do throws(JournalError) {
+      let records = try LogSearch.records(about: id, in: state.paths.log)
+      return records.isEmpty ? .problem(404, "no record about that id") : .json(["records": .array(records)])
+    } catch {
+      return .problem(500, "\(error)")
+    }
+  }
+}
+
+/// `%41` → `A`, in paths and queries of the control socket.
+enum PercentDecoding {
+  static func decode(_ text: String) -> String {
+    var bytes: [UInt8] = []
+    var rest = Array(text.utf8)[...]
+    while let byte = rest.popFirst() {
+      if byte == UInt8(ascii: "%"), rest.count >= 2,
+        let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16)
+      {
+        bytes.append(value)
+        rest = rest.dropFirst(2)
+      } else {
+        bytes.append(byte)
+      }
+    }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  static func query(_ text: String?) -> [(String, String)] {
+    (text ?? "").split(separator: "&").map { pair in
+      let halves = pair.split(separator: "=", maxSplits: 1).map { decode(String($0)) }
+      return (halves.first ?? "", halves.count > 1 ? halves[1] : "")
+    }
+  }
+}

@@ -1,1 +1,0 @@
-// Service: replaced by the module's first file.

@@ -1,0 +1,101 @@
+import Candidates
+import Posix
+import RouterCore
+import Synchronization
+import Wire
+
+/// Takes a new policy in force, or leaves the old one deciding and says why.
+///
+/// One at a time, on whichever thread asks; the tap goes on deciding meanwhile.
+package final class Reloading: Sendable {
+  package enum Outcome: Sendable {
+    case taken(revision: String, generation: Int)
+    case unchanged(revision: String, generation: Int)
+    case refused(lines: [String])
+  }
+
+  package struct Last: Sendable {
+    package var outcome: Outcome
+    package var at: Int64
+  }
+
+  private let loading: PolicyLoading
+  private let pipeline: Pipeline
+  private let serviceManager: ServiceNotice
+  private let log: EventLog
+  private let turn = Mutex<Int>(0)
+  private let last: Mutex<Last>
+
+  init(
+    loading: PolicyLoading, pipeline: Pipeline, serviceManager: ServiceNotice, log: EventLog, startedAt: Int64
+  ) {
+    self.loading = loading
+    self.pipeline = pipeline
+    self.serviceManager = serviceManager
+    self.log = log
+    let first = pipeline.current
+    last = Mutex(Last(outcome: .taken(revision: first.revision, generation: first.number), at: startedAt))
+  }
+
+  package var latest: Last { last.withLock { $0 } }
+
+  /// Reads the policy file and swaps the generation, all or nothing.
+  package func reload(by actor: String) -> Outcome {
+    // Held for the whole reload: two at once could put the older file in force last.
+    let (outcome, retired) = turn.withLock { _ in
+      serviceManager.reloading()
+      defer { serviceManager.ready() }
+      let result = run()
+      record(result.0, by: actor)
+      return result
+    }
+    // Pools that no generation uses any more let their last questions finish, outside the lock.
+    for pool in retired { pool.stop(until: Clocks.deadline(afterMilliseconds: Int64(pool.model.timeoutMs))) }
+    return outcome
+  }
+
+  private func run() -> (Outcome, [ModelPool]) {
+    let old = pipeline.current
+    do throws(PolicyLoading.Refusal) {
+      let new = try loading.load(number: old.number + 1, previous: old, now: Clocks.realtime()).generation
+      let isSame =
+        new.revision == old.revision && new.pools.count == old.pools.count
+        && new.pools.allSatisfy { old.pools[$0.key] === $0.value }
+      if isSame { return (.unchanged(revision: old.revision, generation: old.number), []) }
+      pipeline.adopt(new)
+      let retired = old.pools.values.filter { pool in !new.pools.values.contains { $0 === pool } }
+      return (.taken(revision: new.revision, generation: new.number), Array(retired))
+    } catch {
+      return (.refused(lines: error.lines(loading.path)), [])
+    }
+  }
+
+  private func record(_ outcome: Outcome, by actor: String) {
+    last.withLock { $0 = Last(outcome: outcome, at: Clocks.realtime()) }
+    let current = pipeline.current
+    var body = RecordBody()
+    body.field("revision", current.revision)
+    body.field("generation", current.number)
+    var errors: [String] = []
+    switch outcome {
+    case .taken(let revision, let generation):
+      body.field("taken", true)
+      log.info("policy_reloaded", ["revision": revision, "generation": "\(generation)", "by": actor])
+    case .unchanged(let revision, _):
+      body.field("taken", true)
+      log.info("policy_unchanged", ["revision": revision, "by": actor])
+    case .refused(let lines):
+      errors = lines
+      body.field("taken", false)
+      log.warning("policy_refused", ["errors": "\(lines.count)", "first": lines.first ?? "", "by": actor])
+    }
+    body.field("errors") { writer in
+      writer.beginArray()
+      // A policy of a thousand mistakes must not push the record over its limit.
+      for line in errors.prefix(50) { writer.string(String(line.prefix(500))) }
+      writer.endArray()
+    }
+    body.field("actor", actor)
+    pipeline.recorder.write("policy", body)
+  }
+}

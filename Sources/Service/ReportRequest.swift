@@ -1,0 +1,126 @@
+import Evidence
+import Journal
+package import RouterCore
+
+/// A report asked for on the command line or over the control socket: window, form, and the log it is made from.
+package struct ReportRequest: Sendable {
+  /// `md`, `html`, `json` or `csv`.
+  package var format = "md"
+  /// `2026-W47`.
+  package var week: String?
+  /// A number and `m`, `h`, `d` or `w`, such as `7d`; or RFC 3339, or a day.
+  package var since: String?
+  /// For limits, owners and prices; nil: the log alone.
+  package var policy: Policy?
+  package let stateFolder: String
+
+  package init(stateFolder: String) { self.stateFolder = stateFolder }
+
+  package struct Fault: Error, Sendable {
+    /// The request is wrong, rather than the log.
+    package let isRequest: Bool
+    package let message: String
+
+    package init(isRequest: Bool, message: String) {
+      self.isRequest = isRequest
+      self.message = message
+    }
+  }
+
+  package struct Made: Sendable {
+    package let text: String
+    /// Media type.
+    package let type: String
+  }
+
+  package static let formats = ["md", "html", "json", "csv"]
+
+  /// Reads the log and renders. The same log and window give the same bytes.
+  ///
+  /// - Parameter progress: Told the bytes read so far, now and then.
+  package func make(now: Int64, progress: (Int64) -> Void = { _ in }) throws(Fault) -> Made {
+    guard Self.formats.contains(format) else {
+      throw Fault(isRequest: true, message: "unknown format \(format); known are md, html, json and csv")
+    }
+    let window = try self.window(now: now)
+    var options = ReportOptions()
+    options.window = window
+    options.policy = policy
+    options.command = command
+    if format == "csv" { return Made(text: try rows(window, progress), type: "text/csv; charset=utf-8") }
+    var fold = EvidenceFold(options)
+    try read(progress) { line in fold.add(line) }
+    return render(fold.report())
+  }
+
+  /// Twice through the log, so that rows are whole and memory stays bounded.
+  private func rows(_ window: ReportWindow, _ progress: (Int64) -> Void) throws(Fault) -> String {
+    var join = RowJoin(window: window)
+    try read(progress) { line in join.survey(line) }
+    var text = CSV.header
+    try read(progress) { line in join.join(line) { row in text += CSV.line(row) } }
+    join.finish { row in text += CSV.line(row) }
+    return String(decoding: text, as: UTF8.self)
+  }
+
+  private func read(_ progress: (Int64) -> Void, _ add: (Span<UInt8>) -> Void) throws(Fault) {
+    do throws(JournalError) {
+      var bytes: Int64 = 0
+      var reader = try JournalReader(folder: stateFolder + "/log")
+      try reader.visit { line, _ in
+        add(line)
+        bytes += Int64(line.count) + 1
+        progress(bytes)
+        return true
+      }
+    } catch {
+      throw Fault(isRequest: false, message: error.description)
+    }
+  }
+
+  private func render(_ report: Report) -> Made {
+    switch format {
+    case "html": Made(text: report.html, type: "text/html; charset=utf-8")
+    case "json": Made(text: String(decoding: report.json, as: UTF8.self) + "\n", type: "application/json")
+    default: Made(text: report.markdown, type: "text/markdown; charset=utf-8")
+    }
+  }
+
+  private var command: String {
+    var words = ["shadow-router report", "--format \(format)"]
+    if let week { words.append("--week \(week)") }
+    if let since { words.append("--since \(since)") }
+    return words.joined(separator: " ")
+  }
+
+  private func window(now: Int64) throws(Fault) -> ReportWindow {
+    if let week {
+      guard since == nil else { throw Fault(isRequest: true, message: "give --week or --since, not both") }
+      guard let week = ISOWeek(name: week) else {
+        throw Fault(isRequest: true, message: "\(week) is not an ISO week such as 2026-W47")
+      }
+      return ReportWindow(from: week.start, to: week.end, name: "week \(week.name)")
+    }
+    guard let since else { return ReportWindow() }
+    guard let start = TimeSpan.start(since, now: now) else {
+      throw Fault(
+        isRequest: true, message: "\(since) is neither a span such as 7d nor a time such as 2026-11-21")
+    }
+    return ReportWindow(from: start, to: nil, name: "since \(Timestamp.string(start))")
+  }
+}
+
+/// `7d` and its kin, as people write them.
+package enum TimeSpan {
+  /// Milliseconds since 1970 of a span before `now`, of a day, or of an RFC 3339 time; nil for anything else.
+  package static func start(_ text: String, now: Int64) -> Int64? {
+    let units: [Character: Int64] = ["m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000]
+    if let unit = text.last.flatMap({ units[$0] }), let count = Int64(text.dropLast()),
+      (0...100_000).contains(count)
+    {
+      return now - count * unit
+    }
+    if let time = Timestamp.parse(text) { return time }
+    return Timestamp.parse(text + "T00:00:00.000Z")
+  }
+}

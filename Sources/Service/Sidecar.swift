@@ -1,0 +1,257 @@
+import Candidates
+package import Journal
+package import Posix
+package import RouterCore
+import Synchronization
+import Wire
+
+/// How a sidecar runs beyond its policy.
+package struct SidecarOptions: Sendable {
+  package var paths: SidecarPaths
+  /// Longest frame in bytes, its line feed counted.
+  package var frameLimit = 1 << 20
+  package var journal = JournalOptions()
+  /// Users and groups admitted to the tap besides root, the own user and the socket's group.
+  package var allowedUsers: [UInt32] = []
+  package var allowedGroups: [UInt32] = []
+  /// The value of NOTIFY_SOCKET.
+  package var notifyAddress: String?
+
+  package init(paths: SidecarPaths) { self.paths = paths }
+}
+
+/// Why a sidecar did not start.
+package enum SidecarFault: Error, Sendable {
+  /// The policy is refused: its problems, as lines.
+  case policy([String])
+  /// The policy, a folder or a socket could not be had.
+  case surroundings(String)
+}
+
+/// The running sidecar: everything put together, from the lock of the state folder to a flushed stop.
+package final class Sidecar {
+  private let options: SidecarOptions
+  private let log: EventLog
+  private let recorder: Recorder
+  private let pipeline: Pipeline
+  private let reloading: Reloading
+  private let control: Control
+  private let notice: ServiceNotice
+  private let tap: Tap
+  private let reloads: Monitor<ReloadRequests>
+  /// What a reviewer should know about the policy: warnings and notes.
+  package let remarks: [PolicyProblem]
+
+  private struct ReloadRequests: Sendable {
+    var isAsked = false
+    var isStopping = false
+  }
+
+  /// Brings everything up; the sockets listen when it returns.
+  ///
+  /// - Parameter signals: Made first thing in `main`, so that no signal finds an unblocked thread.
+  package init(
+    _ options: SidecarOptions, signals: consuming SignalReader, log: EventLog
+  ) throws(SidecarFault) {
+    self.options = options
+    self.log = log
+    notice = ServiceNotice(address: options.notifyAddress)
+    let paths = options.paths
+    let now = Clocks.realtime()
+    let loading: PolicyLoading
+    do throws(PosixError) {
+      try Files.makeFolder(paths.state, mode: 0o700)
+      try Files.makeFolder(paths.runtime, mode: 0o755)
+      loading = PolicyLoading(path: paths.policy, keys: try Keyring.open(stateFolder: paths.state))
+    } catch {
+      throw .surroundings(error.description)
+    }
+    let loaded: PolicyLoading.Loaded
+    do throws(PolicyLoading.Refusal) {
+      loaded = try loading.load(number: 1, now: now)
+    } catch {
+      throw error.isUnreadable
+        ? .surroundings(error.lines(paths.policy).joined(separator: "\n"))
+        : .policy(error.lines(paths.policy))
+    }
+    remarks = loaded.remarks
+    let opened = try Self.openJournal(options, now: now)
+    recorder = Recorder(journal: opened.journal)
+    recorder.joining.withLock { joining in
+      for id in opened.recentCalls.reversed() { joining.restored(id) }
+    }
+    let kill = KillSwitch(stateFolder: paths.state, runtimeFolder: paths.runtime)
+    kill.flags(areUnreadable: !FlagsFile.isReadable(paths.flags))
+    pipeline = Pipeline(recorder: recorder, kill: kill, generation: loaded.generation)
+    reloading = Reloading(
+      loading: loading, pipeline: pipeline, serviceManager: notice, log: log, startedAt: now)
+    let reloads = Monitor(ReloadRequests())
+    self.reloads = reloads
+    do throws(PosixError) {
+      let listener = try UnixSocket.listen(at: paths.tap, mode: 0o660)
+      let controlListener = try UnixSocket.listen(at: paths.control, mode: 0o600)
+      let group = try Files.status(paths.tap)?.group
+      var admission = Admission(ownUser: ProcessState.effectiveUser, socketGroup: group)
+      admission.users.formUnion(options.allowedUsers)
+      admission.groups.formUnion(options.allowedGroups)
+      let state = SidecarState(
+        pipeline: pipeline, reloading: reloading, admission: admission, paths: paths, startedAt: now, log: log
+      )
+      control = Control(state)
+      let control = control
+      tap = try Tap(
+        pipeline: pipeline, listener: listener, signals: signals, admission: admission,
+        frameLimit: options.frameLimit
+      ) { action in
+        switch action {
+        case .reload:
+          reloads.withLock { $0.isAsked = true }
+          reloads.notify()
+        case .kill: _ = control.turnOn("signal:USR1", nil)
+        case .stop: break
+        }
+      }
+      writeStart(opened.recovery, generation: loaded.generation)
+      try control.start(controlListener)
+    } catch {
+      throw .surroundings(error.description)
+    }
+  }
+
+  private struct OpenedJournal {
+    let journal: Journal
+    let recovery: Recovery
+    let recentCalls: [String]
+  }
+
+  /// Opens the log and remembers which calls it holds last: a restart must not decide one twice.
+  private static func openJournal(_ options: SidecarOptions, now: Int64) throws(SidecarFault) -> OpenedJournal
+  {
+    var recent: [String] = []
+    do throws(JournalError) {
+      let (journal, recovery) = try Journal.open(
+        folder: options.paths.log, options: options.journal, now: now
+      ) { line in
+        if let id = RecordIdentity.decisionCallID(line) { recent.append(id) }
+        return recent.count < RecentCalls.capacity
+      }
+      return OpenedJournal(journal: journal, recovery: recovery, recentCalls: recent)
+    } catch {
+      throw .surroundings(error.description)
+    }
+  }
+
+  private func writeStart(_ recovery: Recovery, generation: Generation) {
+    if recovery.cutBytes > 0 {
+      log.warning("log_tail_cut", ["bytes": "\(recovery.cutBytes)", "segment": "\(recovery.segment)"])
+    }
+    if let damage = recovery.damage { log.error("log_damaged", ["where": damage.description]) }
+    var body = RecordBody()
+    body.field("version", SidecarVersion.text)
+    body.field("policy_revision", generation.revision)
+    body.field("generation", generation.number)
+    body.field("pid", Int(ProcessState.id))
+    body.field("kill_switch", pipeline.kill.override?.description)
+    recorder.write("start", body)
+  }
+
+  /// The one line that says that all sockets listen, and what to try next.
+  package var readyLine: String {
+    let generation = pipeline.current
+    let candidates = generation.candidates.joined(separator: ", ")
+    let killed = pipeline.kill.override.map { "  KILLED (\($0)): everything goes to the frontier" } ?? ""
+    let short = generation.revision.prefix("sha256:".count + 12)
+    return "ready  tap \(options.paths.tap)  policy \(options.paths.policy) \(short)  candidate "
+      + "\(candidates.isEmpty ? "none" : candidates)\(killed)  next: shadow-router status"
+  }
+
+  /// Serves until TERM or INT, then flushes: when it returns nothing is in flight and every record is on the disk.
+  ///
+  /// - Returns: False where the log could not take everything.
+  package func run() throws(SidecarFault) -> Bool {
+    let reloader: Thread
+    do throws(PosixError) {
+      reloader = try Thread.spawn(name: "reload") { [reloads, reloading] in
+        Self.reloadLoop(reloads, reloading)
+      }
+      notice.ready()
+      try tap.run()
+    } catch {
+      throw .surroundings(error.description)
+    }
+    notice.stopping()
+    reloads.withLock { $0.isStopping = true }
+    reloads.notify()
+    reloader.join()
+    return stop()
+  }
+
+  /// Signals that come while a reload is under way are one more reload together.
+  private static func reloadLoop(_ requests: Monitor<ReloadRequests>, _ reloading: Reloading) {
+    while true {
+      let isStopping = requests.wait(
+        for: { $0.isAsked || $0.isStopping },
+        { requests in
+          requests.isAsked = false
+          return requests.isStopping
+        })
+      if isStopping { return }
+      _ = reloading.reload(by: "signal:HUP")
+    }
+  }
+
+  /// Time that candidates have to finish what they were asked before the stop.
+  private static let graceMilliseconds: Int64 = 2_000
+
+  private func stop() -> Bool {
+    let deadline = Clocks.deadline(afterMilliseconds: Self.graceMilliseconds)
+    for pool in pipeline.current.pools.values { pool.stop(until: deadline) }
+    recorder.expire(generation: pipeline.current, everything: true)
+    let balance = recorder.balance.withLock { $0 }
+    var body = RecordBody()
+    body.field("received", Int(balance.receivedTotal))
+    body.field("recorded", Int(balance.recordedTotal))
+    body.field("answered", Int(balance.answered))
+    body.field("malformed", Int(balance.malformedTotal))
+    body.field("shed", Int(balance.shedTotal))
+    body.field("in_flight", Int(balance.inFlight))
+    body.field("lost_by_sender", Int(balance.lostBySender))
+    recorder.write("stop", body)
+    control.stop()
+    let isWhole = recorder.journal.close()
+    try? Files.remove(options.paths.tap)
+    try? Files.remove(options.paths.control)
+    if !isWhole { log.error("log_incomplete", ["last_error": recorder.journal.status.lastError ?? ""]) }
+    return isWhole
+  }
+}
+
+/// `flags.json`: which task is live. This version serves no task live, but what it cannot read must not be taken for
+/// "everything in shadow".
+enum FlagsFile {
+  /// An absent file is readable: it says that everything is in shadow.
+  static func isReadable(_ path: String) -> Bool {
+    guard Files.exists(path) else { return true }
+    guard let bytes = try? Files.read(path, limit: 1 << 20), let value = try? JSONValue(parsing: bytes),
+      let flags = value["flags"]?.members
+    else { return false }
+    return flags.allSatisfy { flag in
+      flag.value["state"]?.stringValue != nil && flag.value["variants"]?.members != nil
+        && flag.value["defaultVariant"]?.stringValue != nil
+    }
+  }
+}
+
+/// Finds the id in a `decision` line without reading the rest of it.
+enum RecordIdentity {
+  static func decisionCallID(_ line: Span<UInt8>) -> String? {
+    var members: [JSONMemberRange] = []
+    guard (try? JSONIndex.members(of: line, into: &members)) != nil else { return nil }
+    var isDecision = false
+    for member in members where member.kind == .string {
+      if line.isKey("kind", member) { isDecision = line.holds("decision", in: member) }
+      if isDecision, line.isKey("call_id", member) { return line.string(in: member) }
+    }
+    return nil
+  }
+}

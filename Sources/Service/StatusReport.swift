@@ -1,0 +1,164 @@
+import Candidates
+import Journal
+import Posix
+import RouterCore
+import Synchronization
+import Wire
+
+package enum SidecarVersion {
+  package static let text = "0.1.0"
+}
+
+/// What the control socket and the tap share of a running sidecar.
+final class SidecarState: Sendable {
+  let pipeline: Pipeline
+  let reloading: Reloading
+  let admission: Admission
+  let paths: SidecarPaths
+  let startedAt: Int64
+  let log: EventLog
+
+  init(
+    pipeline: Pipeline, reloading: Reloading, admission: Admission, paths: SidecarPaths, startedAt: Int64,
+    log: EventLog
+  ) {
+    self.pipeline = pipeline
+    self.reloading = reloading
+    self.admission = admission
+    self.paths = paths
+    self.startedAt = startedAt
+    self.log = log
+  }
+
+  /// Milliseconds since 1970 of the last policy that was taken.
+  var lastGoodReload: Int64 {
+    let last = reloading.latest
+    if case .refused = last.outcome { return startedAt }
+    return last.at
+  }
+}
+
+/// `GET /v1/status`: all that `status` shows, as one JSON object.
+enum StatusReport {
+  static func document(_ sidecar: SidecarState) -> JSONValue {
+    let pipeline = sidecar.pipeline
+    let generation = pipeline.current
+    return [
+      "version": .string(SidecarVersion.text),
+      "ready": true,
+      "started_at": .string(Timestamp.string(sidecar.startedAt)),
+      "pid": .number(JSONNumber(Int(ProcessState.id))),
+      "kill": kill(pipeline.kill),
+      "policy": [
+        "file": .string(sidecar.paths.policy), "revision": .string(generation.revision),
+        "generation": .number(JSONNumber(generation.number)), "last_reload": reload(sidecar.reloading.latest),
+      ],
+      "live_tasks": .array([]),
+      "last_demotion": .null,
+      "candidates": candidates(generation),
+      "balance": balance(pipeline),
+      "log": log(pipeline.recorder.journal),
+      "sockets": ["tap": .string(sidecar.paths.tap), "control": .string(sidecar.paths.control)],
+      "refused_peers": refused(pipeline, sidecar.admission),
+      "unmatched_shapes": shapes(pipeline),
+      "resident_bytes": ProcessState.residentBytes().map { .number(JSONNumber($0)) } ?? .null,
+    ]
+  }
+
+  private static func kill(_ kill: KillSwitch) -> JSONValue {
+    guard let override = kill.override else { return ["on": false] }
+    let latch = kill.current
+    return [
+      "on": true, "detail": .string(override.description),
+      "by": latch.map { .string($0.by) } ?? .null,
+      "since": latch.map { $0.since > 0 ? .string(Timestamp.string($0.since)) : .null } ?? .null,
+      "reason": latch?.reason.map { .string($0) } ?? .null,
+      "latched": .bool(latch?.isPersistent ?? true),
+    ]
+  }
+
+  private static func reload(_ last: Reloading.Last) -> JSONValue {
+    let at = JSONValue.string(Timestamp.string(last.at))
+    switch last.outcome {
+    case .taken: return ["at": at, "result": "taken", "errors": .array([])]
+    case .unchanged: return ["at": at, "result": "unchanged", "errors": .array([])]
+    case .refused(let lines):
+      return ["at": at, "result": "refused", "errors": .array(lines.map { .string($0) })]
+    }
+  }
+
+  private static func candidates(_ generation: Generation) -> JSONValue {
+    .array(
+      generation.pools.values.sorted { $0.model.id < $1.model.id }.map { pool in
+        let breaker: String =
+          switch pool.breaker {
+          case .closed: "closed"
+          case .open: "open"
+          case .probing: "probing"
+          }
+        let load = pool.load
+        return [
+          "id": .string(pool.model.id), "provider": .string(pool.model.provider.name),
+          "name": .string(pool.model.name),
+          "endpoint": pool.model.endpoint.map { .string($0.description) } ?? .null,
+          "digest": pool.digest.map { .string($0) } ?? .null, "breaker": .string(breaker),
+          "waiting": .number(JSONNumber(load.waiting)), "asking": .number(JSONNumber(load.asking)),
+        ]
+      })
+  }
+
+  private static func balance(_ pipeline: Pipeline) -> JSONValue {
+    let balance = pipeline.recorder.balance.withLock { $0 }
+    func number(_ value: UInt64) -> JSONValue { .number(JSONNumber(Int(value))) }
+    func causes<Key: RawRepresentable<String>>(_ counts: [Key: UInt64]) -> JSONValue {
+      .object(
+        counts.sorted { $0.key.rawValue < $1.key.rawValue }.map {
+          JSONMember($0.key.rawValue, number($0.value))
+        })
+    }
+    return [
+      "received": number(balance.receivedTotal), "recorded": number(balance.recordedTotal),
+      "answered": number(balance.answered), "malformed": number(balance.malformedTotal),
+      "shed": number(balance.shedTotal), "in_flight": number(balance.inFlight),
+      "lost_by_sender": number(balance.lostBySender), "incomplete": number(balance.incomplete),
+      "malformed_by_cause": causes(balance.malformed), "shed_by_cause": causes(balance.shed),
+    ]
+  }
+
+  private static func log(_ journal: Journal) -> JSONValue {
+    let status = journal.status
+    return [
+      "id": .string(journal.logID), "seq": .number(JSONNumber(Int(status.head.seq))),
+      "head": .string(status.head.hash.hex), "segment": .number(JSONNumber(status.segment)),
+      "pending_bytes": .number(JSONNumber(status.pendingBytes)),
+      "failing": .bool(status.failingSince != nil),
+      "last_error": status.lastError.map { .string($0) } ?? .null,
+    ]
+  }
+
+  private static func refused(_ pipeline: Pipeline, _ admission: Admission) -> JSONValue {
+    let counts = pipeline.refused.withLock { $0.counts }
+    return .array(
+      counts.sorted { $0.key < $1.key }.map { user, count in
+        let name = Accounts.name(ofUser: user)
+        let group = admission.groups.min().map { "\($0)" } ?? "GROUP"
+        return [
+          "uid": .number(JSONNumber(Int(user))), "name": name.map { .string($0) } ?? .null,
+          "count": .number(JSONNumber(count)),
+          "admit_with": .string(
+            "shadow-router run --allow-uid \(user)   # or: usermod -aG \(group) \(name ?? "USER")"),
+        ]
+      })
+  }
+
+  private static func shapes(_ pipeline: Pipeline) -> JSONValue {
+    .array(
+      pipeline.unmatched.withLock { $0.top }.map { shape, count, rule in
+        func text(_ value: String?) -> JSONValue { value.map { .string($0) } ?? .null }
+        return [
+          "count": .number(JSONNumber(count)), "agent": text(shape.agent), "step": text(shape.step),
+          "model": text(shape.model), "tool": text(shape.tool), "rule": .string(rule),
+        ]
+      })
+  }
+}

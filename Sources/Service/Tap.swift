@@ -1,0 +1,253 @@
+import Posix
+import RouterCore
+import Synchronization
+import Wire
+
+/// The tap's socket and its one thread: reads whatever is there, hands on whole lines, never makes a sender wait.
+///
+/// All of a connection's state is this thread's own. Signals are read here too, so that they are ordered with frames.
+final class Tap {
+  enum SignalAction { case reload, stop, kill }
+
+  private let pipeline: Pipeline
+  private let listener: Descriptor
+  private let signals: SignalReader
+  private let admission: Admission
+  private let frameLimit: Int
+  private let onSignal: (SignalAction) -> Void
+
+  private var loop: EventLoop
+  private var connections: [UInt64: Connection] = [:]
+  private var nextToken: UInt64 = 10
+  private var scratch = Pipeline.Scratch()
+  private var isStopping = false
+
+  static let listenerToken: UInt64 = 1
+  static let signalToken: UInt64 = 2
+  /// Bytes read from one connection before the others have their turn.
+  private static let turnBytes = 512 << 10
+
+  init(
+    pipeline: Pipeline, listener: consuming Descriptor, signals: consuming SignalReader, admission: Admission,
+    frameLimit: Int, onSignal: @escaping (SignalAction) -> Void
+  ) throws(PosixError) {
+    self.pipeline = pipeline
+    self.listener = listener
+    self.signals = signals
+    self.admission = admission
+    self.frameLimit = frameLimit
+    self.onSignal = onSignal
+    loop = try EventLoop(capacity: 128)
+    try loop.add(self.listener, token: Self.listenerToken, for: .readable)
+    try loop.add(self.signals.descriptor, token: Self.signalToken, for: .readable)
+  }
+
+  /// Runs until a stop is asked for; then takes in what senders have already written, and returns.
+  func run() throws(PosixError) {
+    var events: [EventLoop.Event] = []
+    var nextSweep = Clocks.monotonic() + Self.sweepInterval
+    while !isStopping {
+      try loop.wait(until: nextSweep, into: &events)
+      scratch.today.refresh(now: Clocks.realtime())
+      for event in events where event.token == Self.signalToken { try readSignals() }
+      for event in events { handle(event) }
+      let now = Clocks.monotonic()
+      if now >= nextSweep {
+        sweep()
+        nextSweep = now + Self.sweepInterval
+      }
+    }
+    for (token, connection) in connections { drain(connection, token: token) }
+    for connection in connections.values { close(connection) }
+    connections = [:]
+  }
+
+  private static let sweepInterval: UInt64 = 1_000_000_000
+
+  private func sweep() {
+    pipeline.recorder.expire(generation: pipeline.current)
+    for connection in connections.values { connection.noteQuiet() }
+  }
+
+  private func readSignals() throws(PosixError) {
+    while let (signal, _) = try signals.next() {
+      switch signal {
+      case .hangUp: onSignal(.reload)
+      case .user1: onSignal(.kill)
+      case .interrupt, .terminate:
+        onSignal(.stop)
+        isStopping = true
+      }
+    }
+  }
+
+  private func handle(_ event: EventLoop.Event) {
+    switch event.token {
+    case Self.listenerToken: acceptAll()
+    case Self.signalToken: break
+    default:
+      guard let connection = connections[event.token] else { return }
+      if event.readiness.contains(.writable) { flush(connection, token: event.token) }
+      if !event.readiness.isDisjoint(with: [.readable, .hungUp, .failed, .peerClosed]) {
+        read(connection, token: event.token)
+      }
+    }
+  }
+
+  // MARK: - Connections
+
+  private func acceptAll() {
+    // An error here (too many open files) leaves the rest waiting in the kernel; the next event tries again.
+    while let socket = (try? UnixSocket.accept(from: listener)) ?? nil {
+      guard let peer = try? UnixSocket.peer(of: socket) else { continue }
+      guard admission.admits(peer) else {
+        pipeline.refused.withLock { $0.count(peer.user) }
+        continue
+      }
+      let token = nextToken
+      nextToken += 1
+      let connection = Connection(socket, frameLimit: frameLimit)
+      guard (try? loop.add(connection.socket, token: token, for: .readable)) != nil else { continue }
+      connections[token] = connection
+    }
+  }
+
+  private func read(_ connection: Connection, token: UInt64) {
+    var left = Self.turnBytes
+    while left > 0 {
+      switch connection.read() {
+      case .bytes(let count):
+        left -= count
+        handleLines(connection)
+      case .wouldBlock: break
+      case .end: return end(connection, token: token)
+      }
+      if connection.lastRead == .wouldBlock { break }
+      if connection.isShort { break }
+    }
+    finishTurn(connection, token: token)
+  }
+
+  private func handleLines(_ connection: Connection) {
+    while let line = connection.splitter.next() {
+      switch line {
+      case .tooLong: pipeline.tooLong()
+      case .whole(let range):
+        var number: Int?
+        // Let go at the end of this turn, before the buffer is written to again: nothing is copied.
+        let bytes = connection.splitter.bytes
+        let frame = bytes.span.extracting(range)
+        if let reply = pipeline.handle(frame, &scratch, numbered: &number) { connection.queue(reply) }
+        if let number {
+          let lost = connection.lost(before: number)
+          if lost > 0 { pipeline.recorder.balance.withLock { $0.lostBySender += UInt64(lost) } }
+        }
+      }
+    }
+  }
+
+  private func finishTurn(_ connection: Connection, token: UInt64) {
+    guard !connection.output.isEmpty else { return }
+    flush(connection, token: token)
+  }
+
+  private func flush(_ connection: Connection, token: UInt64) {
+    guard connection.output.count <= Connection.outputLimit, connection.flush() else {
+      return end(connection, token: token)
+    }
+    let wantsWrite = !connection.output.isEmpty
+    guard wantsWrite != connection.isWatchedForWriting else { return }
+    connection.isWatchedForWriting = wantsWrite
+    try? loop.change(connection.socket, token: token, for: wantsWrite ? [.readable, .writable] : .readable)
+  }
+
+  private func end(_ connection: Connection, token: UInt64) {
+    close(connection)
+    connections[token] = nil
+  }
+
+  private func close(_ connection: Connection) {
+    if connection.splitter.pendingBytes > 0 { pipeline.recorder.balance.withLock { $0.incomplete += 1 } }
+    try? loop.remove(connection.socket)
+  }
+
+  /// What was written before the stop is taken in; bounded, so that a sender at full speed cannot hold the stop up.
+  private func drain(_ connection: Connection, token: UInt64) {
+    var left = 64 << 20
+    while left > 0, case .bytes(let count) = connection.read() {
+      left -= count
+      handleLines(connection)
+    }
+    _ = connection.flush()
+  }
+}
+
+/// One sender. Belongs to the tap's thread.
+final class Connection {
+  let socket: Descriptor
+  var splitter: LineSplitter
+  var output: [UInt8] = []
+  var isWatchedForWriting = false
+  private(set) var lastRead = ReadResult.wouldBlock
+  /// The last read did not fill the space it had: nothing more is waiting.
+  private(set) var isShort = false
+  private var lastNumber = 0
+  private var isQuiet = false
+
+  /// Replies waiting for a peer that does not read them, in bytes.
+  static let outputLimit = 1 << 20
+
+  init(_ socket: consuming Descriptor, frameLimit: Int) {
+    self.socket = socket
+    splitter = LineSplitter(limit: frameLimit)
+  }
+
+  func read() -> ReadResult {
+    isQuiet = false
+    var result = ReadResult.wouldBlock
+    var space = 0
+    _ = unsafe splitter.withFreeSpace { buffer in
+      space = buffer.count
+      result = unsafe (try? socket.read(into: buffer)) ?? .end
+      if case .bytes(let count) = result { return count }
+      return 0
+    }
+    if case .bytes(let count) = result { isShort = count < space } else { isShort = false }
+    lastRead = result
+    return result
+  }
+
+  /// Past the limit replies are dropped, frames are still taken in, and the connection ends with its turn: a peer
+  /// that does not read its replies is let go, never waited for.
+  func queue(_ reply: [UInt8]) {
+    if output.count <= Self.outputLimit { output += reply }
+  }
+
+  /// - Returns: False when the peer is gone.
+  func flush() -> Bool {
+    var sent = 0
+    let waiting = output
+    while sent < waiting.count {
+      do throws(PosixError) {
+        guard let count = try socket.send(waiting.span.extracting(sent..<waiting.count)) else { break }
+        sent += count
+      } catch {
+        return false
+      }
+    }
+    output.removeFirst(sent)
+    return true
+  }
+
+  /// Frames that were numbered before this one and did not come.
+  func lost(before number: Int) -> Int {
+    defer { lastNumber = max(lastNumber, number) }
+    return max(0, number - lastNumber - 1)
+  }
+
+  /// Called once a second: a connection without traffic since the last time gives its memory back.
+  func noteQuiet() {
+    if isQuiet { splitter.releaseUnusedSpace() }
+    isQuiet = true
+  }
+}

@@ -1,0 +1,52 @@
+// Reading values where they stand, by the places that ``JSONIndex`` found.
+
+extension Span<UInt8> {
+  /// Whether the bytes at `range` are those of `text`.
+  package func equals(_ text: StaticString, in range: Range<Int>) -> Bool {
+    guard range.count == text.utf8CodeUnitCount else { return false }
+    return text.withUTF8Buffer { name in
+      for i in 0..<name.count where unsafe self[range.lowerBound + i] != name[i] { return false }
+      return true
+    }
+  }
+
+  package func isKey(_ name: StaticString, _ member: JSONMemberRange) -> Bool {
+    guard member.keyHasEscapes else { return equals(name, in: member.key) }
+    return key(of: member) == name.description
+  }
+
+  /// Whether a string value is `text`.
+  package func holds(_ text: StaticString, in member: JSONMemberRange) -> Bool {
+    guard member.kind == .string else { return false }
+    guard member.hasEscapes else {
+      return equals(text, in: (member.value.lowerBound + 1)..<(member.value.upperBound - 1))
+    }
+    return string(in: member) == text.description
+  }
+
+  package func key(of member: JSONMemberRange) -> String {
+    string(in: (member.key.lowerBound - 1)..<(member.key.upperBound + 1), hasEscapes: member.keyHasEscapes)
+  }
+
+  package func string(in member: JSONMemberRange) -> String {
+    string(in: member.value, hasEscapes: member.hasEscapes)
+  }
+
+  /// The string whose quotes stand at the ends of `range`.
+  package func string(in range: Range<Int>, hasEscapes: Bool) -> String {
+    if hasEscapes {
+      var bytes: [UInt8] = []
+      JSONIndex.unescape(self, range, into: &bytes)
+      return String(decoding: bytes, as: UTF8.self)
+    }
+    let inner = extracting((range.lowerBound + 1)..<(range.upperBound - 1))
+    return unsafe inner.withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) }
+  }
+
+  package func bool(in range: Range<Int>) -> Bool { self[range.lowerBound] == UInt8(ascii: "t") }
+
+  /// The value as a tree; nil where it nests too deep.
+  package func tree(_ range: Range<Int>) -> JSONValue? { try? JSONValue(parsing: extracting(range)) }
+
+  package func integer(in range: Range<Int>) -> Int? { tree(range)?.intValue }
+}

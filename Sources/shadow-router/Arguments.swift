@@ -1,0 +1,96 @@
+import Posix
+import Service
+
+/// A command's words, sorted into options and operands against what the command knows.
+struct Arguments {
+  /// `--name` → whether it takes a value.
+  typealias Known = [String: Bool]
+
+  static let common: Known = [
+    "state-dir": true, "runtime-dir": true, "policy": true, "json": false, "help": false,
+  ]
+
+  private var values: [String: [String]] = [:]
+  private(set) var operands: [String] = []
+
+  init(_ words: [String], knows known: Known) throws(Failure) {
+    let known = known.merging(Self.common) { own, _ in own }
+    var rest = words[...]
+    while let word = rest.popFirst() {
+      guard word.hasPrefix("-"), word != "-", word != "--" else {
+        if word == "--" {
+          operands += rest
+          return
+        }
+        operands.append(word)
+        continue
+      }
+      guard word != "-h" else {
+        values["help", default: []].append("")
+        continue
+      }
+      if word == "-f", known["follow"] != nil {
+        values["follow", default: []].append("")
+        continue
+      }
+      let halves = word.drop { $0 == "-" }.split(
+        separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      let name = halves.first.map(String.init) ?? ""
+      guard word.hasPrefix("--"), let takesValue = known[name] else {
+        throw .usage("unknown option \(word); see --help")
+      }
+      if takesValue {
+        guard let value = halves.count > 1 ? String(halves[1]) : rest.popFirst() else {
+          throw .usage("--\(name) needs a value")
+        }
+        values[name, default: []].append(value)
+      } else {
+        guard halves.count == 1 else { throw .usage("--\(name) takes no value") }
+        values[name, default: []].append("")
+      }
+    }
+  }
+
+  func has(_ name: String) -> Bool { values[name] != nil }
+  func value(_ name: String) -> String? { values[name]?.last }
+  func all(_ name: String) -> [String] { values[name] ?? [] }
+  var wantsJSON: Bool { has("json") }
+
+  /// The operands, where there must be so many.
+  func operands(_ range: ClosedRange<Int>, _ usage: String) throws(Failure) -> [String] {
+    guard range.contains(operands.count) else { throw .usage("usage: shadow-router \(usage)") }
+    return operands
+  }
+
+  func wholeNumber(_ name: String, in range: ClosedRange<Int>) throws(Failure) -> Int? {
+    guard let text = value(name) else { return nil }
+    guard let number = Int(text), range.contains(number) else {
+      throw .usage(
+        "--\(name) must be a whole number from \(range.lowerBound) to \(range.upperBound), not \(text)")
+    }
+    return number
+  }
+
+  /// From options, else the environment, else the defaults for root or for others.
+  var paths: SidecarPaths {
+    let isRoot = ProcessState.effectiveUser == 0
+    let environment = ProcessState.environment
+    let home = environment("HOME") ?? "/"
+    let state =
+      value("state-dir") ?? environment("SHADOW_ROUTER_STATE_DIR")
+      ?? (isRoot
+        ? "/var/lib/shadow-router"
+        : (environment("XDG_STATE_HOME") ?? home + "/.local/state") + "/shadow-router")
+    let runtime =
+      value("runtime-dir") ?? environment("SHADOW_ROUTER_RUNTIME_DIR")
+      ?? (isRoot
+        ? "/run/shadow-router"
+        : environment("XDG_RUNTIME_DIR").map { $0 + "/shadow-router" } ?? state + "/run")
+    let policy =
+      value("policy") ?? environment("SHADOW_ROUTER_POLICY")
+      ?? (isRoot
+        ? "/etc/shadow-router/router-policy.yaml"
+        : (environment("XDG_CONFIG_HOME") ?? home + "/.config") + "/shadow-router/router-policy.yaml")
+    return SidecarPaths(state: state, runtime: runtime, policy: policy, tap: value("tap"))
+  }
+}

@@ -1,0 +1,115 @@
+import Posix
+import RouterCore
+import Service
+import Wire
+
+enum CheckCommand {
+  static let command = Command(
+    name: "check", summary: "loads policies whole and runs the tests inside them",
+    help: """
+      Examples:
+        shadow-router check policies/router-policy.yaml
+        shadow-router check --brief policies/router-policy.yaml      one page for the review meeting
+        shadow-router check --against running new-policy.yaml        what would change, and whose evidence ends
+
+      One line `FILE:LINE:COL: error: …` per fault, all of them, on stderr; exit 1 with any error.
+
+        --brief                 what may be local, which stops hold, which host receives the text of which task
+        --against running|FILE  the difference to the policy in force or to another file
+        --live                  also asks each candidate endpoint what it can do (comes with a later version)
+        --strict                a task without an owner is an error
+
+      """,
+    options: ["brief": false, "against": true, "live": false, "strict": false],
+    run: run)
+
+  private static func run(_ arguments: Arguments) throws(Failure) -> Exit {
+    guard !arguments.operands.isEmpty else { throw .usage("usage: shadow-router check [options] POLICY…") }
+    guard !arguments.has("live") else {
+      throw Failure(exit: .refused, message: "--live comes with a later version")
+    }
+    var exit = Exit.yes
+    for file in arguments.operands {
+      let result = try check(file, arguments)
+      if exit == .yes || result == .surroundings { exit = result }
+    }
+    return exit
+  }
+
+  private static func check(_ file: String, _ arguments: Arguments) throws(Failure) -> Exit {
+    var loading = PolicyLoading(path: file, keys: .temporary())
+    loading.isStrict = arguments.has("strict")
+    let now = Clocks.realtime()
+    let loaded: PolicyLoading.Loaded
+    do throws(PolicyLoading.Refusal) {
+      loaded = try loading.load(number: 1, now: now)
+    } catch {
+      if error.isUnreadable { throw .surroundings(error.problems.map(\.message).joined(separator: "; ")) }
+      for problem in error.problems { Terminal.message(problem.line(in: file) + "\n") }
+      if arguments.wantsJSON { Terminal.out(outcome(file, nil, error.problems).jsonText + "\n") }
+      return .no
+    }
+    let policy = loaded.generation.prepared.policy
+    for remark in loaded.remarks { Terminal.message(remark.line(in: file) + "\n") }
+    if arguments.has("brief") {
+      brief(policy, now: now, asJSON: arguments.wantsJSON)
+    } else if let other = arguments.value("against") {
+      try difference(policy, against: other, arguments, now: now)
+    } else if arguments.wantsJSON {
+      Terminal.out(outcome(file, policy.revision, loaded.remarks).jsonText + "\n")
+    } else {
+      let tests = policy.tests.count
+      Terminal.out(
+        "\(file): ok, \(policy.tasks.count) tasks, \(tests) test\(tests == 1 ? "" : "s") passed, \(policy.revision)\n"
+      )
+    }
+    return .yes
+  }
+
+  private static func outcome(_ file: String, _ revision: String?, _ problems: [PolicyProblem]) -> JSONValue {
+    [
+      "file": .string(file), "ok": .bool(revision != nil), "revision": revision.map { .string($0) } ?? .null,
+      "problems": .array(
+        problems.map { problem in
+          [
+            "severity": .string(problem.severity.rawValue), "line": .number(JSONNumber(problem.mark.line)),
+            "column": .number(JSONNumber(problem.mark.column)), "message": .string(problem.message),
+          ]
+        }),
+    ]
+  }
+
+  private static func brief(_ policy: Policy, now: Int64, asJSON: Bool) {
+    let today = PolicyLoading.day(now)
+    Terminal.out(
+      asJSON ? PolicyBrief.json(policy, today: today).jsonText + "\n" : PolicyBrief.text(policy, today: today)
+    )
+  }
+
+  private static func difference(
+    _ policy: Policy, against other: String, _ arguments: Arguments, now: Int64
+  ) throws(Failure) {
+    var path = other
+    if other == "running" {
+      let (_, status) = try ControlClient.json("GET", "/v1/status", at: arguments.paths)
+      guard let file = status["policy"]?["file"]?.stringValue,
+        let revision = status["policy"]?["revision"]?.stringValue
+      else { throw .surroundings("the router does not say which policy it runs") }
+      guard let bytes = try? Files.read(file, limit: 2 << 20), "sha256:" + SHA256.hash(bytes).hex == revision
+      else {
+        throw Failure(
+          exit: .refused,
+          message:
+            "the policy in force (\(revision)) no longer stands in \(file); compare with a file instead")
+      }
+      path = file
+    }
+    do throws(PolicyLoading.Refusal) {
+      let old = try PolicyLoading(path: path, keys: .temporary()).policy(now: now)
+      let difference = PolicyDifference.between(old, policy)
+      Terminal.out(arguments.wantsJSON ? difference.json.jsonText + "\n" : difference.text)
+    } catch {
+      throw .surroundings("\(path): \(error.problems.first?.message ?? "cannot be read as a policy")")
+    }
+  }
+}

@@ -1,0 +1,100 @@
+import Journal
+import Posix
+import RouterCore
+import Service
+
+enum RunCommand {
+  static let command = Command(
+    name: "run", summary: "the sidecar, in the foreground",
+    help: """
+      Examples:
+        shadow-router run --policy policies/router-policy.yaml
+        shadow-router run --tap /run/agent/tap.sock --allow-uid 1001
+
+      Watches the agent's calls on the tap socket, decides each by the policy, asks the candidate in parallel and
+      keeps the log. Prints one line starting with `ready` on stderr once every socket listens. Nothing here is in
+      the agent's way: whatever happens to this process, the agent goes on.
+
+      SIGHUP reloads the policy, SIGTERM and SIGINT stop after flushing, SIGUSR1 turns the kill switch on.
+
+        --tap PATH              the tap socket (default: tap.sock in the runtime folder)
+        --allow-uid UID         admit this user to the tap as well; may be given again
+        --allow-gid GID         admit this group's members to the tap as well; may be given again
+        --max-frame-bytes N     longest frame, line feed included (default 1048576)
+        --sync-interval-ms N    longest time a record waits for the disk (default 200)
+        --sync-records N        most records that wait for the disk (default 256)
+        --segment-mb N          size of a log segment (default 64)
+
+      """,
+    options: [
+      "tap": true, "allow-uid": true, "allow-gid": true, "max-frame-bytes": true, "sync-interval-ms": true,
+      "sync-records": true, "segment-mb": true, "console": true,
+    ],
+    run: run)
+
+  private static func run(_ arguments: Arguments) throws(Failure) -> Exit {
+    _ = try arguments.operands(0...0, "run [options]")
+    guard !arguments.has("console") else {
+      throw Failure(exit: .refused, message: "--console comes with a later version")
+    }
+    // Before any thread exists: all of them inherit the mask.
+    let signals = try mended { () throws(PosixError) in
+      try SignalReader([.hangUp, .interrupt, .user1, .terminate])
+    }
+    // A core dump would hold prompts.
+    try mended { () throws(PosixError) in try ProcessState.keepMemoryPrivate() }
+    let options = try options(arguments)
+    let log = EventLog { line in Terminal.message(line) }
+    do throws(SidecarFault) {
+      let sidecar = try Sidecar(options, signals: signals, log: log)
+      for remark in sidecar.remarks where remark.severity == .warning {
+        Terminal.message(remark.line(in: options.paths.policy) + "\n")
+      }
+      Terminal.message(sidecar.readyLine + "\n")
+      return try sidecar.run() ? .yes : .surroundings
+    } catch {
+      switch error {
+      case .policy(let lines):
+        Terminal.message(lines.map { $0 + "\n" }.joined())
+        throw Failure(exit: .no, message: "the policy is refused; `shadow-router check` says the same")
+      case .surroundings(let text): throw .surroundings(text)
+      }
+    }
+  }
+
+  /// Does something to the system, so that a failure speaks the command line's language.
+  private static func mended<Value: ~Copyable>(_ body: () throws(PosixError) -> Value) throws(Failure)
+    -> Value
+  {
+    do throws(PosixError) { return try body() } catch { throw .surroundings(error.description) }
+  }
+
+  private static func options(_ arguments: Arguments) throws(Failure) -> SidecarOptions {
+    var options = SidecarOptions(paths: arguments.paths)
+    options.notifyAddress = ProcessState.environment("NOTIFY_SOCKET")
+    options.allowedUsers = try ids(arguments.all("allow-uid"), "allow-uid")
+    options.allowedGroups = try ids(arguments.all("allow-gid"), "allow-gid")
+    if let bytes = try arguments.wholeNumber("max-frame-bytes", in: 1_024...(64 << 20)) {
+      options.frameLimit = bytes
+    }
+    if let interval = try arguments.wholeNumber("sync-interval-ms", in: 1...60_000) {
+      options.journal.syncIntervalMilliseconds = Int64(interval)
+    }
+    if let records = try arguments.wholeNumber("sync-records", in: 1...1_000_000) {
+      options.journal.syncRecords = records
+    }
+    if let megabytes = try arguments.wholeNumber("segment-mb", in: 1...4_096) {
+      options.journal.segmentBytes = megabytes << 20
+    }
+    return options
+  }
+
+  private static func ids(_ texts: [String], _ name: String) throws(Failure) -> [UInt32] {
+    var ids: [UInt32] = []
+    for text in texts {
+      guard let id = UInt32(text) else { throw .usage("--\(name) takes a number, not \(text)") }
+      ids.append(id)
+    }
+    return ids
+  }
+}

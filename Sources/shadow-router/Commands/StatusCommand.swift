@@ -1,0 +1,101 @@
+import RouterCore
+import Service
+import Wire
+
+enum StatusCommand {
+  static let command = Command(
+    name: "status", summary: "one screen about the running router",
+    help: """
+      Examples:
+        shadow-router status
+        shadow-router status --ready && echo up
+
+        --ready   only the exit code: 0 when a router is ready, 1 otherwise
+
+      """,
+    options: ["ready": false]
+  ) { (arguments) throws(Failure) in
+    _ = try arguments.operands(0...0, "status [--ready]")
+    if arguments.has("ready") {
+      let response = try? ControlClient.ask("GET", "/readyz", at: arguments.paths)
+      return response?.status == 200 ? .yes : .no
+    }
+    let (_, status) = try ControlClient.json("GET", "/v1/status", at: arguments.paths)
+    Terminal.out(arguments.wantsJSON ? status.jsonText + "\n" : screen(status))
+    return .yes
+  }
+
+  private static func screen(_ status: JSONValue) -> String {
+    var lines: [String] = []
+    func row(_ name: String, _ value: String) { lines.append(name.padded(to: 12) + value) }
+    row(
+      "router",
+      "version \(text(status["version"])), pid \(text(status["pid"])), since \(text(status["started_at"]))")
+    row("kill switch", kill(status["kill"]))
+    row("local now", "nothing: every task is in shadow")
+    let policy = status["policy"]
+    row("policy", "\(text(policy?["file"]))  generation \(text(policy?["generation"]))")
+    row("", text(policy?["revision"]))
+    let reload = policy?["last_reload"]
+    row("reload", "\(text(reload?["result"])) at \(text(reload?["at"]))")
+    for error in reload?["errors"]?.arrayValue ?? [] { row("", Terminal.styled(text(error), .red)) }
+    row("demotion", "none")
+    for candidate in status["candidates"]?.arrayValue ?? [] {
+      let breaker = text(candidate["breaker"])
+      row(
+        "candidate",
+        "\(text(candidate["id"])): \(text(candidate["provider"])) \(text(candidate["name"])), breaker "
+          + (breaker == "closed" ? breaker : Terminal.styled(breaker, .yellow))
+          + ", \(text(candidate["waiting"])) waiting, \(text(candidate["asking"])) being asked")
+    }
+    let balance = status["balance"]
+    row(
+      "frames",
+      ["received", "recorded", "answered", "malformed", "shed", "in_flight"].map {
+        "\($0) \(text(balance?[$0]))"
+      }
+      .joined(separator: "  "))
+    for (title, key) in [("malformed", "malformed_by_cause"), ("shed", "shed_by_cause")] {
+      let causes = (balance?[key]?.members ?? []).map { "\($0.name) \(text($0.value))" }
+      if !causes.isEmpty { row("  \(title)", causes.joined(separator: "  ")) }
+    }
+    if (balance?["lost_by_sender"]?.intValue ?? 0) > 0 {
+      row("  lost", "\(text(balance?["lost_by_sender"])) by senders")
+    }
+    let log = status["log"]
+    row(
+      "log",
+      "seq \(text(log?["seq"]))  head \(text(log?["head"]).prefix(16))…  segment \(text(log?["segment"]))")
+    if log?["failing"]?.boolValue == true {
+      row("", Terminal.styled("FAILING: \(text(log?["last_error"]))", .red))
+    }
+    for peer in status["refused_peers"]?.arrayValue ?? [] {
+      row("refused", "uid \(text(peer["uid"])) \(text(peer["count"])) times; admit it with:")
+      row("", text(peer["admit_with"]))
+    }
+    for shape in status["unmatched_shapes"]?.arrayValue ?? [] {
+      row("unmatched", "\(text(shape["count"])) calls without a task type; under classifier.rules:")
+      row("", text(shape["rule"]))
+    }
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  private static func kill(_ kill: JSONValue?) -> String {
+    guard kill?["on"]?.boolValue == true else { return Terminal.styled("off", .green) }
+    var words = "ON (\(text(kill?["detail"])))"
+    if kill?["by"]?.stringValue != nil { words += " by \(text(kill?["by"]))" }
+    if kill?["since"]?.stringValue != nil { words += " since \(text(kill?["since"]))" }
+    if let reason = kill?["reason"]?.stringValue { words += ": \(reason)" }
+    if kill?["latched"]?.boolValue == false { words += " latched: false" }
+    return Terminal.styled(words, .red)
+  }
+
+  private static func text(_ value: JSONValue?) -> String {
+    switch value {
+    case .string(let text)?: text
+    case .number(let number)?: number.literal
+    case .bool(let value)?: value ? "true" : "false"
+    default: "-"
+    }
+  }
+}

@@ -1,0 +1,179 @@
+import Evidence
+import Journal
+import Posix
+import RouterCore
+import Service
+import Wire
+
+enum TailCommand {
+  static let command = Command(
+    name: "tail", summary: "the log, one readable line a record",
+    help: """
+      Examples:
+        shadow-router tail -f
+        shadow-router tail --rows --json       one joined row a call
+        shadow-router tail --find run-42       one call, run or task
+
+        -f, --follow   goes on as records come
+        --rows         one row a call: decision, comparison, outcome and review together
+        --find ID      all about a call, run or task id
+        --last N       only the last N records (default 20 on a terminal, else all)
+
+      """,
+    options: ["follow": false, "rows": false, "find": true, "last": true],
+    run: run)
+
+  private static func run(_ arguments: Arguments) throws(Failure) -> Exit {
+    _ = try arguments.operands(0...0, "tail [-f] [--rows] [--find ID]")
+    do throws(JournalError) {
+      if let id = arguments.value("find") { return try find(id, arguments) }
+      if arguments.has("rows") {
+        try rows(arguments)
+        return .yes
+      }
+      let last: Int?
+      do throws(Failure) { last = try arguments.wholeNumber("last", in: 0...1_000_000) } catch {
+        Terminal.message(error.message + "\n")
+        return .usage
+      }
+      try records(arguments, last: last ?? (StandardStream.output.isTerminal ? 20 : nil))
+      return .yes
+    } catch {
+      throw .surroundings(error.description)
+    }
+  }
+
+  private static func records(_ arguments: Arguments, last: Int?) throws(JournalError) {
+    let asJSON = arguments.wantsJSON
+    func show(_ line: Span<UInt8>) {
+      if asJSON {
+        Terminal.out(
+          unsafe line.withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) } + "\n")
+      } else {
+        Terminal.out(RecordLineText.text(line) + "\n")
+      }
+    }
+    var reader = try JournalReader(folder: arguments.paths.log)
+    if let last {
+      var kept: [[UInt8]] = []
+      try reader.visit { line, _ in
+        kept.append(unsafe line.withUnsafeBufferPointer { unsafe Array($0) })
+        if kept.count > last { kept.removeFirst(max(1, kept.count - last)) }
+        return true
+      }
+      for line in kept { show(line.span) }
+    } else {
+      try reader.visit { line, _ in
+        show(line)
+        return true
+      }
+    }
+    guard arguments.has("follow") else { return }
+    try reader.follow(
+      while: { true },
+      { line, _ in
+        show(line)
+        return true
+      })
+  }
+
+  private static func rows(_ arguments: Arguments) throws(JournalError) {
+    let asJSON = arguments.wantsJSON
+    if !asJSON { Terminal.out(String(decoding: CSV.header, as: UTF8.self)) }
+    func show(_ row: JoinedRow) {
+      Terminal.out(asJSON ? row.json.jsonText + "\n" : String(decoding: CSV.line(row), as: UTF8.self))
+    }
+    var join = RowJoin()
+    if !arguments.has("follow") {
+      var survey = try JournalReader(folder: arguments.paths.log)
+      try survey.visit { line, _ in
+        join.survey(line)
+        return true
+      }
+    }
+    var reader = try JournalReader(folder: arguments.paths.log)
+    try reader.visit { line, _ in
+      join.join(line, show)
+      return true
+    }
+    guard arguments.has("follow") else { return join.finish(show) }
+    try reader.follow(
+      while: { true },
+      { line, _ in
+        join.join(line, show)
+        return true
+      })
+  }
+
+  private static func find(_ id: String, _ arguments: Arguments) throws(JournalError) -> Exit {
+    let records = try LogSearch.records(about: id, in: arguments.paths.log)
+    guard !records.isEmpty else {
+      Terminal.message("no record about \(id)\n")
+      return .no
+    }
+    for record in records {
+      Terminal.out((arguments.wantsJSON ? record.jsonText : RecordLineText.text(record)) + "\n")
+    }
+    if !arguments.wantsJSON { Terminal.out(story(records) + "\n") }
+    return .yes
+  }
+
+  /// The whole of it in one sentence a call: local, frontier, escalated after validation, approved by a person.
+  private static func story(_ records: [JSONValue]) -> String {
+    let decisions = records.filter { $0["kind"]?.stringValue == "decision" }
+    let approvals = records.compactMap { $0["approved_by"]?.stringValue }
+    return decisions.map { decision in
+      let id = decision["call_id"]?.stringValue ?? "?"
+      let reason = decision["reason"]?.stringValue
+      let wasAsked = decision["checks"]?["local_unavailable"]?.stringValue == "pass"
+      let end =
+        reason.map { wasAsked ? "escalated after validation (\($0))" : "frontier (\($0))" }
+        ?? "would have been local"
+      return "→ \(id): \(end)"
+        + (approvals.isEmpty ? "" : ", approved by \(approvals.joined(separator: ", "))")
+    }.joined(separator: "\n")
+  }
+}
+
+/// A record in one line for people.
+enum RecordLineText {
+  static func text(_ line: Span<UInt8>) -> String {
+    guard let record = try? JSONValue(parsing: line) else { return "not a record" }
+    return text(record)
+  }
+
+  static func text(_ record: JSONValue) -> String {
+    func value(_ key: String) -> String? {
+      switch record[key] {
+      case .string(let text)?: text
+      case .number(let number)?: number.literal
+      case .bool(let value)?: value ? "true" : "false"
+      default: nil
+      }
+    }
+    let kind = value("kind") ?? "?"
+    let time = (value("ts") ?? "").dropFirst(11).prefix(12)
+    var words = [Terminal.styled(String(time), .dim), kind.padded(to: 10)]
+    switch kind {
+    case "decision":
+      let isLocal = value("route_candidate") == "local"
+      words.append(Terminal.styled((isLocal ? "local" : "frontier").padded(to: 8), isLocal ? .green : .dim))
+      words += [value("call_id") ?? "", value("task_type") ?? "no task"]
+      if let reason = value("reason") { words.append(Terminal.styled(reason, .yellow)) }
+      if let detail = value("detail") { words.append("(\(detail))") }
+      if let label = value("label") { words.append("label \(label)") }
+      if let confidence = value("confidence") { words.append("confidence \(confidence)") }
+    case "comparison":
+      let agreement = value("agreement") ?? "?"
+      words.append(Terminal.styled(agreement.padded(to: 8), agreement == "disagree" ? .red : .dim))
+      words += [value("call_id") ?? "", value("agreement_detail") ?? ""]
+      if let label = value("frontier_label") { words.append("frontier \(label)") }
+    default:
+      let hidden: Set<String> = ["v", "log", "seq", "ts", "kind", "prev", "h"]
+      for member in record.members ?? [] where !hidden.contains(member.name) && !member.value.isNull {
+        words.append("\(member.name)=\(value(member.name) ?? member.value.jsonText)")
+      }
+    }
+    return words.joined(separator: "  ")
+  }
+}

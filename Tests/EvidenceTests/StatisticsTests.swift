@@ -1,0 +1,151 @@
+import Foundation
+import Testing
+import Wire
+
+@testable import Evidence
+
+@Suite("Statistics")
+struct StatisticsTests {
+  /// The reference table's rows under one name, as numbers.
+  private func rows(_ name: String) throws -> [[Double]] {
+    guard let bytes = SharedFiles.read("vectors/statistics.json", for: "reference values of \(name)") else {
+      return []
+    }
+    let table = try JSONValue(parsing: bytes)
+    return try #require(table[name]?.arrayValue).map { row in
+      try #require(row.arrayValue).map { try #require($0.doubleValue) }
+    }
+  }
+
+  private func near(_ got: Double, _ want: Double, _ relative: Double = 1e-9) -> Bool {
+    abs(got - want) <= relative * abs(want) || got == want
+  }
+
+  @Test("Clopper-Pearson, one-sided, matches the reference")
+  func upper() throws {
+    for row in try rows("clopper_pearson_upper95_onesided") {
+      let got = RateBounds.upper(Int(row[0]), of: Int(row[1]))
+      #expect(near(got, row[2]), "\(row): \(got)")
+    }
+  }
+
+  @Test("Clopper-Pearson, two-sided, matches the reference")
+  func interval() throws {
+    for row in try rows("clopper_pearson_95_twosided") {
+      let got = RateBounds.clopperPearson(Int(row[0]), of: Int(row[1]))
+      #expect(near(got.lower, row[2]) && near(got.upper, row[3]), "\(row): \(got)")
+    }
+  }
+
+  @Test("Wilson matches the reference")
+  func wilson() throws {
+    for row in try rows("wilson_95") {
+      let got = RateBounds.wilson(Int(row[0]), of: Int(row[1]))
+      #expect(near(got.lower, row[2]) && near(got.upper, row[3]), "\(row): \(got)")
+    }
+  }
+
+  @Test("the e-process and its anytime bound match the reference")
+  func sequential() throws {
+    for row in try rows("mix_eprocess") {
+      let got = exp(SequentialEvidence.logE(Int(row[0]), of: Int(row[1]), limit: row[2]))
+      #expect(near(got, row[3]), "\(row): \(got)")
+    }
+    for row in try rows("mix_anytime_upper95") {
+      let got = SequentialEvidence.upper(Int(row[0]), of: Int(row[1]))
+      #expect(near(got, row[2]), "\(row): \(got)")
+    }
+  }
+
+  @Test("at most M of N matches the reference")
+  func hypergeometric() throws {
+    for row in try rows("hypergeom_upper95") {
+      #expect(Hypergeometric.upper(Int(row[2]), drawn: Int(row[1]), of: Int(row[0])) == Int(row[3]), "\(row)")
+    }
+  }
+
+  @Test("the binomial tail matches the reference")
+  func tail() throws {
+    for row in try rows("ltt_binom_p") {
+      let got = RateBounds.atMost(Int(row[0]), of: Int(row[1]), rate: row[2])
+      #expect(near(got, row[3]), "\(row): \(got)")
+    }
+  }
+
+  @Test("agreement of raters and drift match the reference")
+  func raters() throws {
+    guard let bytes = SharedFiles.read("vectors/statistics.json", for: "kappa and PSI") else { return }
+    let table = try JSONValue(parsing: bytes)
+    let kappa = try #require(table["kappa_2x2"])
+    let raters = RaterAgreement(
+      try #require(kappa["table"]?.arrayValue).map { ($0.arrayValue ?? []).compactMap(\.intValue) })
+    #expect(near(raters.kappa, try #require(kappa["kappa"]?.doubleValue)))
+    #expect(near(raters.ac1, try #require(kappa["ac1"]?.doubleValue)))
+    #expect(near(raters.pabak, try #require(kappa["pabak"]?.doubleValue)))
+    let psi = try #require(table["psi"])
+    let got = Drift.psi(
+      reference: (psi["e"]?.arrayValue ?? []).compactMap(\.doubleValue),
+      now: (psi["a"]?.arrayValue ?? []).compactMap(\.doubleValue))
+    #expect(near(got, try #require(psi["psi"]?.doubleValue)))
+  }
+
+  @Test("bounds at the edges are what they must be")
+  func edges() {
+    #expect(RateBounds.upper(0, of: 0) == 1)
+    #expect(RateBounds.lower(0, of: 0) == 0)
+    #expect(RateBounds.upper(7, of: 7) == 1)
+    #expect(RateBounds.upper(9, of: 7) == 1)
+    #expect(near(RateBounds.lower(7, of: 7), pow(0.05, 1.0 / 7), 1e-14))
+    #expect(RateBounds.clopperPearson(0, of: 30).lower == 0)
+    #expect(RateBounds.needed(forUpper: 0.01) == 299)
+    #expect(RateBounds.needed(forUpper: 0.05) == 59)
+    #expect(RateBounds.needed(forUpper: 0) == .max)
+  }
+
+  @Test("a bound gives back its own tail probability", arguments: [10, 1_000, 100_000, 10_000_000])
+  func roundTrip(n: Int) {
+    for k in [1, 2, n / 100, n / 3, n / 2, n - 1] where k > 0 && k < n {
+      let upper = RateBounds.upper(k, of: n)
+      // A bound next to 1 has few digits left for its distance from 1, which is what the tail depends on.
+      #expect(near(RateBounds.atMost(k, of: n, rate: upper), 0.05, k == n - 1 ? 1e-6 : 1e-9), "\(k) of \(n)")
+      let lower = RateBounds.lower(k, of: n)
+      #expect(near(1 - RateBounds.atMost(k - 1, of: n, rate: lower), 0.05, 1e-8), "\(k) of \(n)")
+      #expect(lower < Double(k) / Double(n) && Double(k) / Double(n) < upper)
+    }
+  }
+
+  @Test("at most M of N agrees with counting every draw")
+  func smallHypergeometric() {
+    func choose(_ n: Int, _ k: Int) -> Double {
+      k < 0 || k > n ? 0 : (0..<k).reduce(1.0) { $0 * Double(n - $1) / Double($1 + 1) }
+    }
+    for population in 1...12 {
+      for marked in 0...population {
+        for drawn in 0...population {
+          for k in 0...drawn {
+            let exact = (0...k).reduce(0.0) {
+              $0 + choose(marked, $1) * choose(population - marked, drawn - $1) / choose(population, drawn)
+            }
+            let got = Hypergeometric.atMost(k, drawn: drawn, marked: marked, of: population)
+            #expect(abs(got - exact) < 1e-12)
+          }
+        }
+      }
+    }
+  }
+
+  @Test("McNemar, Brier, ECE and CUSUM on cases worked by hand")
+  func byHand() {
+    #expect(near(PairedComparison.mcNemar(1, 5), 2 * 7.0 / 64))
+    #expect(PairedComparison.mcNemar(0, 0) == 1)
+    #expect(PairedComparison.mcNemar(4, 4) == 1)
+    let cases = [(confidence: 0.9, correct: true), (confidence: 0.6, correct: false)]
+    #expect(near(Calibration.brier(cases), (0.01 + 0.36) / 2))
+    #expect(near(Calibration.expectedError(cases, bins: 2), (0.1 + 0.6) / 2))
+    var alarm = RateAlarm(usual: 0.01, raised: 0.03)
+    for _ in 0..<50 { alarm.saw(fault: false) }
+    #expect(alarm.level == 0)
+    alarm.saw(fault: true)
+    #expect(near(alarm.level, log(3)))
+  }
+}

@@ -1,0 +1,196 @@
+import Foundation
+import Posix
+import RouterCore
+import Testing
+
+@testable import Journal
+
+@Suite("Recovery")
+struct RecoveryTests {
+  private func lineStarts(_ bytes: [UInt8]) -> [Int] {
+    [0] + bytes.indices.filter { bytes[$0] == 10 }.map { $0 + 1 }
+  }
+
+  @Test("mends a cut at every byte of the last three records, and says what it took")
+  func everyCut() throws {
+    let log = try LogFolder()
+    try log.write(6)
+    let whole = try log.bytes()
+    let starts = lineStarts(whole)
+    for cut in starts[3]...whole.count {
+      try log.put(Array(whole[..<cut]))
+      let sound = try #require(starts.last { $0 <= cut })
+      let kept = try #require(starts.firstIndex(of: sound))
+      let (journal, recovery) = try log.open()
+      #expect(recovery.cutBytes == Int64(cut - sound))
+      #expect(recovery.head.seq == UInt64(kept))
+      #expect(recovery.damage == nil)
+      journal.append(kind: "start", at: LogFolder.now, body: [] as [UInt8])
+      #expect(journal.close())
+      let outcome = try log.verify()
+      #expect(outcome.isWhole)
+      #expect(outcome.records == UInt64(kept + (cut == sound ? 1 : 2)))
+      if cut != sound {
+        let record = try #require(try log.records().first { $0["kind"] as? String == "recovered" })
+        #expect(record["cut_bytes"] as? Int == cut - sound)
+        #expect(record["segment"] as? String == "0000000001.ndjson")
+      }
+    }
+  }
+
+  @Test("cuts a last line whose hash does not fit, but none before it")
+  func lastLine() throws {
+    let log = try LogFolder()
+    try log.write(5)
+    var bytes = try log.bytes()
+    let starts = lineStarts(bytes)
+    bytes[starts[4] + 20] ^= 1
+    try log.put(bytes)
+    let (journal, recovery) = try log.open()
+    #expect(recovery.cutBytes == Int64(bytes.count - starts[4]))
+    #expect(journal.close())
+    #expect(try log.verify().isWhole)
+    #expect(try log.records().count == 5)
+  }
+
+  @Test(
+    "leaves damage further in for all to see, and goes on from the last whole record", arguments: [0, 1, 3])
+  func inner(line: Int) throws {
+    let log = try LogFolder()
+    try log.write(5)
+    var bytes = try log.bytes()
+    let starts = lineStarts(bytes)
+    bytes[starts[line] + 120] ^= 1
+    try log.put(bytes)
+    let (journal, recovery) = try log.open()
+    #expect(recovery.cutBytes == 0)
+    #expect(recovery.damage?.line == line + 1)
+    #expect(recovery.damage?.fault == .hash)
+    #expect(recovery.head.seq == 5)
+    journal.append(kind: "start", at: 0, body: [] as [UInt8])
+    #expect(journal.close())
+    #expect(try log.bytes() == bytes, "not a byte of it was touched")
+    #expect(try log.segments() == [1, 2])
+    let found = try #require(try log.verify().damage)
+    #expect(
+      (found.segment, found.line, found.offset, found.fault) == (1, line + 1, Int64(starts[line]), .hash))
+    // The next start finds the new segment whole, and adds nothing.
+    let (again, second) = try log.open()
+    #expect(second.damage == nil && second.cutBytes == 0 && second.head.seq == 7)
+    again.close()
+    let new = try log.bytes(2).split(separator: 10).map { String(decoding: $0, as: UTF8.self) }
+    #expect(new.count == 2)
+    #expect(new[0].contains(#""seq":6"#) && new[0].contains(#""kind":"recovered""#))
+    #expect(new[0].contains(#""damage":"hash","damaged_line":\#(line + 1)"#))
+  }
+
+  @Test("names the numbers of broken lines at the end as a gap")
+  func brokenEnd() throws {
+    let log = try LogFolder()
+    try log.write(5)
+    var bytes = try log.bytes()
+    let starts = lineStarts(bytes)
+    bytes[starts[3] + 120] ^= 1
+    bytes[starts[4] + 120] ^= 1
+    try log.put(bytes)
+    let (journal, recovery) = try log.open()
+    #expect(recovery.head.seq == 3)
+    #expect(recovery.damage?.line == 4)
+    journal.close()
+    let first = String(decoding: try log.bytes(2).split(separator: 10)[0], as: UTF8.self)
+    #expect(
+      first.contains(#""seq":6,"#) && first.contains(#""kind":"gap","from":4,"to":5,"cause":"damaged""#))
+    #expect(try log.verify().damage?.line == 4)
+  }
+
+  @Test("sees that the last segment does not follow the one before")
+  func wrongSegment() throws {
+    let log = try LogFolder()
+    try log.write(40) {
+      $0.segmentBytes = 5000
+      $0.syncRecords = 1
+    }
+    let last = try #require(try log.segments().last)
+    #expect(last > 2)
+    var bytes = try log.bytes(last - 1)
+    bytes.removeLast(lineStarts(bytes).suffix(2).reduce(0) { $1 - $0 })
+    try log.put(bytes, last - 1)
+    let (journal, recovery) = try log.open()
+    #expect(recovery.damage?.fault == .chain)
+    #expect(recovery.segment == last)
+    journal.close()
+    #expect(try log.verify().damage?.fault == .chain)
+    #expect(try log.segments().last == last + 1)
+  }
+
+  @Test("copes with a file of rubbish, of nothing, and of one endless line")
+  func rubbish() throws {
+    for content in [
+      [], Array("rubbish".utf8), [UInt8](repeating: 0, count: 1_000_000), Array("a\nb\nc\n".utf8),
+    ] {
+      let log = try LogFolder()
+      try Files.makeFolder(log.path)
+      try log.put(content)
+      try log.write(2)
+      let outcome = try log.verify()
+      let isLines = content.contains(10)
+      #expect(outcome.isWhole == !isLines)
+      #expect(try log.segments() == (isLines ? [1, 2] : [1]))
+    }
+  }
+
+  @Test("opens after a cut anywhere and any flipped byte, and never a second time worse", arguments: 1...30)
+  func anything(seed: Int) throws {
+    let log = try LogFolder()
+    try log.write(30) {
+      $0.segmentBytes = 4000
+      $0.syncRecords = 1
+    }
+    let last = try #require(try log.segments().last)
+    var bytes = try log.bytes(last)
+    var state = UInt64(seed) &* 0x9e37_79b9_7f4a_7c15
+    func random(_ bound: Int) -> Int {
+      state = state &* 6_364_136_223_846_793_005 &+ 1
+      return Int(state >> 33) % bound
+    }
+    if seed % 2 == 0 { bytes.removeLast(random(bytes.count)) }
+    if seed % 3 > 0, !bytes.isEmpty { bytes[random(bytes.count)] ^= UInt8(1 << random(8)) }
+    try log.put(bytes, last)
+    let before = try log.verify()
+    try log.write(5, from: 100)
+    let after = try log.verify()
+    let innerDamage = after.damage
+    if innerDamage == nil { #expect(after.records >= before.records) }
+    if let damage = before.damage, damage.fault != .tornTail, innerDamage != nil {
+      #expect(innerDamage == damage)
+    }
+    let (journal, recovery) = try log.open()
+    #expect(recovery.cutBytes == 0 && recovery.damage == nil)
+    journal.close()
+  }
+
+  @Test("shows recent records, newest segment first, until told that it is enough")
+  func recent() throws {
+    let log = try LogFolder()
+    try log.write(60) {
+      $0.segmentBytes = 4000
+      $0.syncRecords = 1
+    }
+    let segments = try log.segments()
+    #expect(segments.count > 3)
+    var seen: [UInt64] = []
+    var options = JournalOptions()
+    options.segmentBytes = 4000
+    let (journal, _) = try Journal.open(folder: log.path, options: options, now: 0) { line in
+      if let record = RecordLine(line) { seen.append(record.seq) }
+      return seen.count < 20
+    }
+    journal.close()
+    #expect(seen.count >= 20 && seen.count < 60)
+    let runs = seen.indices.filter { $0 == 0 || seen[$0] != seen[$0 - 1] + 1 }
+    #expect(seen.max() == 60)
+    #expect(runs.map { seen[$0] } == runs.map { seen[$0] }.sorted(by: >))
+    #expect(Set(seen).count == seen.count)
+    #expect(Set(seen) == Set((seen.min() ?? 0)...60))
+  }
+}

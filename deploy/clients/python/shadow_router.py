@@ -1,0 +1,1461 @@
+"""Lets an agent show its model calls to shadow-router, without ever waiting for it.
+
+One line changes in an agent that uses the real SDKs:
+
+    client = openai.OpenAI(http_client=shadow_router.http_client())
+    client = anthropic.AsyncAnthropic(http_client=shadow_router.async_http_client())
+
+Everything else is optional. Standard library only; httpx (or httpx2, on which newer SDKs stand) is imported when a
+transport is made. What the file promises, in order of weight:
+
+1. The agent is not hurt. No call here blocks, raises or opens a network connection: the only peer is a Unix socket.
+   Where the sidecar is missing, stopped or slow, frames are dropped and counted (`Observer.counters()`).
+2. What arrives is whole. A frame is one line; a half-sent one is finished first or its connection is given up.
+3. What did not arrive can be seen. Frames are numbered, dropped ones too, so gaps show (`lost_by_sender`).
+
+Only bodies of known model endpoints are shown, never headers, so never an API key.
+"""
+
+from __future__ import annotations
+
+import atexit
+import collections
+import contextvars
+import errno
+import hashlib
+import json
+import os
+import select
+import socket
+import sys
+import threading
+import time
+import weakref
+import zlib
+
+__all__ = [
+    "Observer",
+    "http_client",
+    "async_http_client",
+    "context",
+    "default_observer",
+    "default_socket_path",
+]
+
+#: Longest frame in bytes, the newline included; the router's own default.
+FRAME_LIMIT = 1 << 20
+#: Asked of the kernel, in bytes. It gives what net.core.wmem_max allows; the default holds only some 44 calls of 4 KB.
+SEND_BUFFER = 4 << 20
+#: Decoded bytes of one answer kept for the frame. More than a frame because a stream's events are wordier than its text.
+ANSWER_LIMIT = 8 << 20
+#: Seconds that a retry may be later than its SDK announced before the failed attempt counts as the last one.
+RETRY_SLACK = 5.0
+#: Failed calls that wait for a retry, at most; the oldest is then taken as final.
+RETRY_ROOM = 256
+
+_TEXT_FIELDS = ("task_type", "task_id", "run_id", "agent", "step", "tenant", "user_group", "traceparent")
+_TEXT_KEYS = {name: ',"%s":' % name for name in _TEXT_FIELDS}
+_FIELDS = frozenset(_TEXT_FIELDS + ("signals", "artifacts"))
+_SEND_FLAGS = getattr(socket, "MSG_DONTWAIT", 0) | getattr(socket, "MSG_NOSIGNAL", 0)
+_monotonic = time.monotonic
+
+
+# ---------------------------------------------------------------------------------------------------------- encoding
+
+# The encoders are made once: json.dumps with any option builds a new one on every call.
+_quote = json.encoder.encode_basestring
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+_encode_ascii = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), allow_nan=False).encode
+
+
+def _json_bytes(value) -> bytes:
+    """UTF-8 JSON of a value; lone surrogates, which UTF-8 cannot hold, are left as escapes."""
+    try:
+        return _encode(value).encode("utf-8")
+    except UnicodeEncodeError:
+        return _encode_ascii(value).encode("ascii")
+
+
+# Control characters that need the slow encoder, marked by a byte that UTF-8 does not have.
+_RARE = bytes(0xFF if byte < 32 and byte not in b"\t\n\r" else byte for byte in range(256))
+
+
+def _string_bytes(value: str) -> bytes:
+    """A JSON string. Prompts are long, and five searches are twice as fast as the encoder's look at every character."""
+    try:
+        if len(value) < 256:
+            return _quote(value).encode("utf-8")
+        raw = value.encode("utf-8")
+    except UnicodeEncodeError:
+        return _encode_ascii(value).encode("ascii")
+    if raw.translate(_RARE) != raw:
+        return _quote(value).encode("utf-8")
+    raw = raw.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n")
+    return b'"' + raw.replace(b"\r", b"\\r").replace(b"\t", b"\\t") + b'"'
+
+
+def _one_line(body) -> bytes:
+    """A valid JSON text without raw newlines: there they can only be white space, so a space means the same."""
+    return body.replace(b"\n", b" ") if b"\n" in body else body
+
+
+def _text(value, limit: int = 256) -> str:
+    return (value if isinstance(value, str) else str(value))[:limit]
+
+
+def _call_id(value) -> str:
+    """The id as given; one that the router would refuse as too long becomes its digest, the same in every frame."""
+    value = value if isinstance(value, str) else str(value)
+    return value if len(value) <= 128 else hashlib.sha256(value.encode("utf-8", "replace")).hexdigest()
+
+
+_fresh_ids: list = []
+
+
+def _fresh_id() -> str:
+    """A uuid4 in hex. Made 64 at a time, because uuid.uuid4 alone costs more than the rest of an observation."""
+    try:
+        return _fresh_ids.pop()
+    except IndexError:
+        pool = os.urandom(16 * 64).hex()
+        for at in range(0, len(pool), 32):
+            variant = "89ab"[int(pool[at + 16], 16) & 3]
+            _fresh_ids.append(pool[at : at + 12] + "4" + pool[at + 13 : at + 16] + variant + pool[at + 17 : at + 32])
+        return _fresh_ids.pop()
+
+
+def default_socket_path() -> str:
+    """Where the router of this user listens: $SHADOW_ROUTER_TAP, else tap.sock in its runtime folder."""
+    env = os.environ.get
+    if env("SHADOW_ROUTER_TAP"):
+        return env("SHADOW_ROUTER_TAP")
+    folder = env("SHADOW_ROUTER_RUNTIME_DIR")
+    if not folder and os.geteuid() == 0:
+        folder = "/run/shadow-router"
+    elif not folder and env("XDG_RUNTIME_DIR"):
+        folder = os.path.join(env("XDG_RUNTIME_DIR"), "shadow-router")
+    elif not folder:
+        state = env("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+        folder = os.path.join(env("SHADOW_ROUTER_STATE_DIR") or os.path.join(state, "shadow-router"), "run")
+    return os.path.join(folder, "tap.sock")
+
+
+# ----------------------------------------------------------------------------------------------------------- context
+
+_context: contextvars.ContextVar = contextvars.ContextVar("shadow_router", default=None)
+
+
+class context:
+    """What is known of the calls made inside: `with shadow_router.context(task_type="triage", run_id=run): ...`.
+
+    Fields as in a call frame: task_type, task_id, run_id, agent, step, tenant, user_group, traceparent, signals,
+    artifacts. Nests; the inner value wins. Follows asyncio tasks as every context variable does.
+    """
+
+    __slots__ = ("_fields", "_tokens")
+
+    def __init__(self, **fields):
+        unknown = set(fields) - _FIELDS
+        if unknown:
+            raise TypeError("unknown field: " + ", ".join(sorted(unknown)))
+        self._fields = {name: value for name, value in fields.items() if value is not None}
+        self._tokens: list = []
+
+    def __enter__(self):
+        outer = _context.get()
+        self._tokens.append(_context.set({**outer, **self._fields} if outer else self._fields))
+        return self
+
+    def __exit__(self, *_):
+        _context.reset(self._tokens.pop())
+
+
+# ---------------------------------------------------------------------------------------------------------- observer
+
+
+class Observer:
+    """One agent's line to the router: a numbered stream of frames over a Unix socket that is never waited for.
+
+    Any thread may call any method. After a fork the child gets a connection of its own. `agent` stands in every call
+    that does not name one.
+    """
+
+    def __init__(self, socket_path=None, agent=None):
+        self.socket_path = os.fspath(socket_path) if socket_path else default_socket_path()
+        self.agent = agent
+        self._agent_part = "" if agent is None else _TEXT_KEYS["agent"] + _quote(_text(agent))
+        self.sent = 0
+        self.bytes = 0
+        self.connects = 0
+        self.internal_errors = 0
+        self.dropped: collections.Counter = collections.Counter()
+        self._reset()
+        _observers.add(self)
+
+    def _reset(self):
+        self._lock = threading.Lock()
+        self._sock = None
+        self._number = 0  # of the last frame on this connection, dropped ones counted
+        self._uncounted: collections.deque = collections.deque()  # causes of drops by who could not get the lock
+        self._tail = b""  # what the kernel has not yet taken of the last frame
+        self._quiet_until = 0.0  # until then frames are dropped before they are encoded
+        self._quiet_cause = "no_socket"
+        self._full_pause = 0.0
+        self._connect_pause = 1.0
+        self._next_connect = 0.0
+        self._keeper = _Keeper(self)
+
+    # What an agent calls.
+
+    def observe_call(
+        self, call_id=None, *, input=None, messages=None, request=None, request_body=None, frontier=None, **fields
+    ) -> str:
+        """Shows a call that is about to be made; returns its id (a fresh one where none was given).
+
+        Exactly one of `input` (the prompt), `messages`, `request` (the provider's body) or `request_body` (the same,
+        as the JSON bytes that go out: spliced in without encoding it again, so they must be valid JSON). `fields`:
+        those of `context`, which also fill in what is not given here.
+        """
+        # One straight line for the usual call. An agent calls this between two slow things, with cold caches, and then
+        # every function entered and every object touched is paid for in microseconds.
+        try:
+            if call_id is None:
+                call_id = _fresh_id()
+            elif type(call_id) is not str or len(call_id) > 128:
+                call_id = _call_id(call_id)
+            if _monotonic() < self._quiet_until:
+                self._count_drop(self._quiet_cause)
+                return call_id
+            known = _context.get()
+            if known:
+                fields = {**known, **{name: value for name, value in fields.items() if value is not None}}
+            head = self._head(call_id, fields, frontier)
+            if request_body is not None:
+                self._put(head + ',"request":', request_body if b"\n" not in request_body else _one_line(request_body))
+            elif input is not None:
+                self._put(head + ',"input":', _string_bytes(input))
+            elif messages is not None:
+                self._put(head + ',"messages":', _json_bytes(messages))
+            else:
+                self._put(head + ',"request":', _json_bytes(request))
+        except Exception:
+            self._spoiled()
+        return call_id
+
+    def observe_answer(
+        self,
+        call_id,
+        *,
+        output=None,
+        response=None,
+        response_body=None,
+        label=None,
+        model=None,
+        input_tokens=None,
+        output_tokens=None,
+        latency_ms=None,
+        cost_usd=None,
+        error=None,
+    ) -> bool:
+        """Shows how the frontier answered: `output` (any JSON value), `response` (the provider's body; its JSON bytes
+        as `response_body`) or `error` (a text that says why not). True if the frame was handed to the kernel.
+        """
+        if self._is_quiet():
+            return False
+        try:
+            head = '"kind":"answer","call_id":' + _quote(_call_id(call_id))
+            if label is not None:
+                head += ',"label":' + _quote(_text(label))
+            if model is not None:
+                head += ',"model":' + _quote(_text(model))
+            if error is not None:
+                head += ',"error":' + _quote(_text(error))
+            if input_tokens is not None or output_tokens is not None:
+                usage = (("input_tokens", input_tokens), ("output_tokens", output_tokens))
+                head += ',"usage":' + _encode({name: count for name, count in usage if count is not None})
+            if latency_ms is not None:
+                head += ',"latency_ms":' + _encode(latency_ms)
+            if cost_usd is not None:
+                head += ',"cost_usd":' + _encode(cost_usd)
+            if response_body is not None:
+                return self._put(head + ',"response":', _one_line(response_body))
+            if response is not None:
+                return self._put(head + ',"response":', _json_bytes(response))
+            if output is not None:
+                return self._put(head + ',"output":', _string_bytes(output) if type(output) is str else _json_bytes(output))
+            return self._put(head, b"")
+        except Exception:
+            return self._spoiled()
+
+    def outcome(self, call_id=None, *, run_id=None, result, source="agent", approved_by=None) -> bool:
+        """Shows how a call or a run ended: `result` is success, failure or partial; `source` agent, user, operator
+        or eval. True if the frame was handed to the kernel.
+        """
+        if self._is_quiet():
+            return False
+        try:
+            frame = {"kind": "outcome", "result": result, "source": source}
+            if call_id is not None:
+                frame["call_id"] = _call_id(call_id)
+            if run_id is not None:
+                frame["run_id"] = _text(run_id)
+            if approved_by is not None:
+                frame["approved_by"] = _text(approved_by)
+            return self._put(_encode(frame)[1:-1], b"")
+        except Exception:
+            return self._spoiled()
+
+    def counters(self) -> dict:
+        """Frames and bytes handed to the kernel, frames dropped by cause, connections made, our own faults."""
+        with_causes = dict(self.dropped)
+        for cause in list(self._uncounted):
+            with_causes[cause] = with_causes.get(cause, 0) + 1
+        return {
+            "sent": self.sent,
+            "bytes": self.bytes,
+            "dropped": sum(with_causes.values()),
+            "dropped_by_cause": with_causes,
+            "connects": self.connects,
+            "internal_errors": self.internal_errors,
+        }
+
+    def close(self, timeout: float = 0.1) -> None:
+        """Shows what still waits for a retry, gives a half-sent frame `timeout` seconds, closes. Later frames reopen."""
+        try:
+            self._keeper.release_all()
+            end = _monotonic() + timeout
+            while self._tail and _monotonic() < end:
+                self._flush_tail()
+                if self._tail:
+                    time.sleep(0.005)
+            if self._lock.acquire(True, 0.05):
+                try:
+                    self._disconnect("closed")
+                finally:
+                    self._lock.release()
+        except Exception:
+            self.internal_errors += 1
+
+    def _head(self, call_id: str, fields: dict, frontier) -> str:
+        """A call frame from its kind up to the text. Empty values are left out, unknown names too: a `reply` that nobody
+        reads would end the connection."""
+        head = '"kind":"call","call_id":' + _quote(call_id)
+        for name, value in fields.items():
+            if value is None:
+                continue
+            key = _TEXT_KEYS.get(name)
+            if key is not None:
+                head += key + _quote(value if type(value) is str and len(value) <= 256 else _text(value))
+            elif name in _FIELDS:
+                head += ',"%s":%s' % (name, _encode(value))
+        if self._agent_part and fields.get("agent") is None:
+            head += self._agent_part
+        return head if frontier is None else head + ',"frontier":' + _encode(frontier)
+
+    # Sending.
+
+    def _is_quiet(self) -> bool:
+        """Whether the router is known not to listen just now. Asked before anything is encoded: then a call costs
+        the agent well under a microsecond."""
+        if _monotonic() >= self._quiet_until:
+            return False
+        self._count_drop(self._quiet_cause)
+        return True
+
+    def _count_drop(self, cause) -> None:
+        # Without the lock the drop is left for the next holder to count: waiting would be worse.
+        if self._lock.acquire(False):
+            self._number += 1
+            self.dropped[cause] += 1
+            self._lock.release()
+        else:
+            self._uncounted.append(cause)
+
+    def _spoiled(self) -> bool:
+        self.internal_errors += 1
+        self._count_drop("unencodable")
+        return False
+
+    def _put(self, head: str, tail: bytes) -> bool:
+        """Sends one frame: `{"n":N,` + head + tail + `}`. True if the kernel took it, or its beginning."""
+        # Bounded because a signal handler may run on top of the very holder of the lock.
+        if not self._lock.acquire(True, 0.005):
+            self._uncounted.append("busy")
+            return False
+        try:
+            if self._uncounted:
+                self._count_others()
+            for _ in range(2):  # a connection found dead is replaced once, and at most once a second
+                if self._sock is None and not self._connect():
+                    return self._lost("no_socket")
+                number = self._number + 1
+                try:
+                    frame = b"".join((('{"n":%d,' % number + head).encode("utf-8"), tail, b"}\n"))
+                except UnicodeEncodeError:  # a lone surrogate in a name: an escape in JSON, no matter which
+                    frame = ('{"n":%d,' % number + head).encode("utf-8", "replace") + tail + b"}\n"
+                size = len(frame)
+                if size > FRAME_LIMIT:
+                    return self._lost("too_large")
+                try:
+                    if self._tail and not self._send_tail():
+                        return self._lost(self._pause_full())
+                    taken = self._sock.send(frame, _SEND_FLAGS)
+                except OSError as problem:
+                    if problem.errno in (errno.EAGAIN, errno.ENOBUFS, errno.EINTR):
+                        return self._lost(self._pause_full())
+                    self._disconnect("connection_lost")
+                    continue
+                self._number = number
+                self.sent += 1
+                self.bytes += size
+                self._full_pause = 0.0
+                if taken != size:
+                    self._tail = frame[taken:]
+                    self._keeper.wake()
+                return True
+            return self._lost("no_socket")
+        finally:
+            self._lock.release()
+
+    def _lost(self, cause: str) -> bool:
+        self._number += 1
+        self.dropped[cause] += 1
+        return False
+
+    def _count_others(self) -> None:
+        while self._uncounted:
+            self._lost(self._uncounted.popleft())
+
+    def _pause_full(self) -> str:
+        """The router does not read. For a moment (0.5 to 32 ms, doubling) nothing is even encoded."""
+        self._full_pause = min(max(self._full_pause * 2, 0.0005), 0.032)
+        self._quiet_until, self._quiet_cause = _monotonic() + self._full_pause, "full"
+        return "full"
+
+    def _send_tail(self) -> bool:
+        self._tail = self._tail[self._sock.send(self._tail, _SEND_FLAGS) :]
+        return not self._tail
+
+    def _flush_tail(self) -> bool:
+        """Called by the keeper: finishes a half-sent frame. True when none is left."""
+        if not self._lock.acquire(True, 0.05):
+            return False
+        try:
+            return not self._tail or self._send_tail()
+        except OSError as problem:
+            if problem.errno not in (errno.EAGAIN, errno.ENOBUFS, errno.EINTR):
+                self._disconnect("connection_lost")
+            return not self._tail
+        finally:
+            self._lock.release()
+
+    def _await_room(self, seconds: float) -> None:
+        sock = self._sock
+        if sock is None:
+            return
+        try:
+            poll = select.poll()
+            poll.register(sock.fileno(), select.POLLOUT)
+            poll.poll(seconds * 1000)
+        except (OSError, ValueError):
+            pass  # closed meanwhile: the next step sees it
+
+    def _connect(self) -> bool:
+        now = _monotonic()
+        if now < self._next_connect:
+            self._quiet_until, self._quiet_cause = self._next_connect, "no_socket"
+            return False
+        sock = None
+        try:
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            sock.setblocking(False)
+            self._widen(sock)
+            sock.connect(self.socket_path)
+        except OSError:
+            if sock is not None:
+                sock.close()
+            self._next_connect = now + self._connect_pause
+            self._connect_pause = min(self._connect_pause * 2, 4.0)
+            self._quiet_until, self._quiet_cause = self._next_connect, "no_socket"
+            return False
+        self._next_connect, self._connect_pause = now + 1.0, 1.0
+        self._sock = sock
+        self.connects += 1
+        return True
+
+    @staticmethod
+    def _widen(sock) -> None:
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, 32, SEND_BUFFER)  # SO_SNDBUFFORCE: beyond wmem_max, with CAP_NET_ADMIN
+        except OSError:
+            try:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+            except OSError:
+                pass
+
+    def _disconnect(self, cause: str) -> None:
+        """Gives the connection up. Numbers start again; what is lost until the next one counts towards its first."""
+        if self._sock is None:
+            return
+        try:
+            self._sock.close()
+        except OSError:
+            pass
+        self._sock, self._number, self._full_pause, self._quiet_until = None, 0, 0.0, 0.0
+        if self._tail:
+            self._tail = b""
+            self.sent -= 1
+            self._number = 1
+            self.dropped[cause] += 1
+
+    def __del__(self):
+        try:
+            if self._sock is not None:
+                self._sock.close()
+        except Exception:
+            pass
+
+    def _after_fork(self) -> None:
+        # The child's copy of the descriptor is closed; the parent's connection and its half-sent frame stay the parent's.
+        # Locks may have been held by threads that the child does not have, so everything is new.
+        inherited = self._sock
+        self.sent = self.bytes = self.connects = self.internal_errors = 0
+        self.dropped = collections.Counter()
+        self._reset()
+        if inherited is not None:
+            try:
+                inherited.close()
+            except OSError:
+                pass
+
+
+class _Keeper:
+    """What must happen later: a half-sent frame finished, and the failure of a call shown when no retry comes.
+
+    A daemon thread, started only while there is such work: a healthy agent never has it.
+    """
+
+    def __init__(self, observer):
+        self._observer = weakref.ref(observer)
+        self._lock = threading.Lock()
+        self._work = threading.Event()
+        self._thread = None
+        self._waiting: collections.OrderedDict = collections.OrderedDict()  # call → (deadline, show)
+
+    def park(self, call, seconds: float, show) -> None:
+        """Keeps `show` for `seconds`; it runs then, unless `take` finds the call before."""
+        overflow = None
+        with self._lock:
+            if len(self._waiting) >= RETRY_ROOM:
+                overflow = self._waiting.popitem(last=False)[1][1]
+            self._waiting[call] = (_monotonic() + seconds, show)
+        if overflow:
+            overflow()
+        self.wake()
+
+    def take(self, key, owner, count):
+        """The failed call that this attempt repeats, or None. Of several alike the one of the same thread and task."""
+        with self._lock:
+            alike = [call for call in self._waiting if call.key == key and call.expects(count)]
+            best = next((call for call in alike if call.owner == owner), alike[0] if alike else None)
+            if best is not None:
+                del self._waiting[best]
+            return best
+
+    def release_all(self) -> None:
+        with self._lock:
+            shows = [show for _, show in self._waiting.values()]
+            self._waiting.clear()
+        for show in shows:
+            show()
+
+    def wake(self) -> None:
+        try:
+            with self._lock:
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._run, name="shadow-router", daemon=True)
+                    self._thread.start()
+            self._work.set()
+        except RuntimeError:  # no more threads, or the interpreter is ending: the next frame or atexit does the work
+            self._thread = None
+
+    def _run(self) -> None:
+        try:
+            while self._step():
+                pass
+        except Exception:
+            with self._lock:
+                self._thread = None
+
+    def _step(self) -> bool:
+        observer = self._observer()
+        self._work.clear()
+        now = _monotonic()
+        with self._lock:
+            due = [call for call, (deadline, _) in self._waiting.items() if deadline <= now]
+            shows = [self._waiting.pop(call)[1] for call in due]
+            next_due = min((deadline for deadline, _ in self._waiting.values()), default=None)
+        for show in shows:
+            show()
+        tail = observer is not None and not observer._flush_tail()
+        with self._lock:
+            if observer is None or (next_due is None and not tail and not self._work.is_set()):
+                self._thread = None
+                return False
+        if tail:
+            observer._await_room(0.25)
+        elif next_due is not None:
+            del observer  # while this waits an observer may be forgotten, and the thread ends
+            self._work.wait(max(0.0, min(next_due - now, 1.0)))
+        return True
+
+
+_observers: weakref.WeakSet = weakref.WeakSet()
+_default_lock = threading.Lock()
+_default = None
+
+
+def default_observer() -> Observer:
+    """The process's one observer, for those who do not make their own."""
+    global _default
+    with _default_lock:
+        if _default is None:
+            _default = Observer()
+        return _default
+
+
+def _forked() -> None:
+    global _default_lock
+    _default_lock = threading.Lock()
+    _fresh_ids.clear()  # else parent and child would give the same ids to different calls
+    for observer in list(_observers):
+        observer._after_fork()
+
+
+def _at_exit() -> None:
+    for observer in list(_observers):
+        observer.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
+atexit.register(_at_exit)
+
+
+# -------------------------------------------------------------------------------------------- answers put back together
+#
+# A streamed answer is rebuilt into the body that the provider gives without streaming, so that everything behind the tap
+# reads one shape. Each builder takes the decoded events in order. `done` is set at the provider's own end mark (SDKs stop
+# reading there, often before the connection's end), `problem` when the stream itself reports a failure.
+
+
+class _Events:
+    """Cuts server-sent events out of a byte stream and gives their data, as text."""
+
+    def __init__(self):
+        self._rest = b""
+        self._data: list = []
+        self._size = 0
+
+    def feed(self, chunk: bytes):
+        block = self._rest + chunk
+        if b"\r" in block:
+            held = b"\r" if block.endswith(b"\r") else b""  # half of a line end, perhaps
+            block = block[: len(block) - len(held)].replace(b"\r\n", b"\n").replace(b"\r", b"\n") + held
+        lines = block.split(b"\n")
+        self._rest = lines.pop()
+        for line in lines:
+            yield from self._line(line)
+
+    def end(self):
+        if self._rest:
+            yield from self._line(self._rest.rstrip(b"\r"))
+            self._rest = b""
+        yield from self._line(b"")
+
+    def _line(self, line: bytes):
+        if line.startswith(b"data:"):
+            self._data.append(line[6:] if line.startswith(b"data: ") else line[5:])
+        elif not line and self._data:
+            data, self._data = b"\n".join(self._data), []
+            yield data.decode("utf-8", "replace")
+
+
+def _append(into: dict, name: str, value) -> None:
+    """One member of a delta: texts are continued, lists and objects grow, anything else replaces."""
+    known = into.get(name)
+    if value is None:
+        into.setdefault(name, None)
+    elif isinstance(value, str) and isinstance(known, str):
+        into[name] = known + value
+    elif isinstance(value, list) and isinstance(known, list):
+        known.extend(value)
+    elif isinstance(value, dict) and isinstance(known, dict):
+        for key, part in value.items():
+            _append(known, key, part)
+    else:
+        into[name] = value
+
+
+class _ChatBuilder:
+    """OpenAI chat completion chunks → chat.completion."""
+
+    _REPLACED = ("role", "id", "type", "name")
+    _HEAD = ("id", "object", "created", "model", "service_tier", "system_fingerprint", "usage", "provider")
+
+    def __init__(self):
+        self.done = False
+        self.problem = None
+        self._head: dict = {}
+        self._choices: dict = {}
+
+    def feed(self, event: dict) -> None:
+        if event.get("error"):
+            self.problem = _failure_name(event)
+        for name in self._HEAD:
+            if event.get(name) is not None:
+                self._head[name] = event[name]
+        for part in event.get("choices") or ():
+            self._choice(part)
+
+    def _choice(self, part: dict) -> None:
+        index = part.get("index") or 0
+        choice = self._choices.get(index)
+        if choice is None:
+            choice = {"index": index, "message": {"role": "assistant", "content": None}, "finish_reason": None}
+            self._choices[index] = choice
+        for name, value in part.items():
+            if name == "logprobs" and value is not None:
+                _append(choice, name, value)
+            elif name not in ("index", "delta", "logprobs") and value is not None:
+                choice[name] = value
+        message = choice["message"]
+        for name, value in (part.get("delta") or {}).items():
+            if name == "tool_calls":
+                for call in value or ():
+                    self._tool_call(message.setdefault("tool_calls", []), call)
+            elif name == "role":
+                message["role"] = value or message["role"]
+            else:
+                _append(message, name, value)
+
+    def _tool_call(self, calls: list, part: dict) -> None:
+        index = part.get("index")
+        call = next((known for known in calls if known["index"] == index), None) if index is not None else None
+        if call is None and index is None and calls and part.get("id") in (None, calls[-1].get("id")):
+            call = calls[-1]  # some servers number nothing and only go on
+        if call is None:
+            call = {"index": len(calls) if index is None else index, "id": None, "type": "function", "function": {}}
+            calls.append(call)
+        for name, value in part.items():
+            if name == "function":
+                for key, text in (value or {}).items():
+                    if key == "name" and text:
+                        call["function"]["name"] = text
+                    elif key != "name" and text is not None:
+                        _append(call["function"], key, text)
+            elif name in self._REPLACED:
+                call[name] = value or call.get(name)
+            elif name != "index":
+                _append(call, name, value)
+
+    @property
+    def complete(self) -> bool:
+        return self.done or any(choice["finish_reason"] for choice in self._choices.values())
+
+    def body(self):
+        if not self._head and not self._choices:
+            return None
+        choices = [self._choices[index] for index in sorted(self._choices)]
+        for choice in choices:
+            calls = choice["message"].get("tool_calls")
+            if calls is not None:
+                calls = [{name: value for name, value in call.items() if name != "index"} for call in calls]
+                choice["message"]["tool_calls"] = calls
+        return {**self._head, "object": "chat.completion", "choices": choices}
+
+
+class _ResponsesBuilder:
+    """OpenAI responses events → the response of the closing event, or what was known before it."""
+
+    _ENDS = ("response.completed", "response.incomplete", "response.failed", "response.cancelled")
+
+    def __init__(self):
+        self.done = False
+        self.problem = None
+        self._response = None
+        self._items: dict = {}
+
+    def feed(self, event: dict) -> None:
+        kind = event.get("type") or ""
+        if isinstance(event.get("response"), dict):
+            self._response = event["response"]
+        if kind in self._ENDS:
+            self.done = True
+            if kind in ("response.failed", "response.cancelled"):
+                self.problem = _failure_name(self._response or {}) or kind
+        elif kind == "error":
+            self.done, self.problem = True, _failure_name(event)
+        elif kind in ("response.output_item.added", "response.output_item.done"):
+            self._items[event.get("output_index")] = event.get("item")
+        elif kind.endswith(".delta") and isinstance(event.get("delta"), str):
+            self._delta(kind, event)
+
+    def _delta(self, kind: str, event: dict) -> None:
+        item = self._items.get(event.get("output_index"))
+        if not isinstance(item, dict):
+            return
+        if kind in ("response.output_text.delta", "response.refusal.delta"):
+            member = "text" if kind == "response.output_text.delta" else "refusal"
+            parts, index = item.setdefault("content", []), event.get("content_index") or 0
+            while len(parts) <= index < 1000:
+                parts.append({"type": "output_text" if member == "text" else "refusal", member: ""})
+            _append(parts[index], member, event["delta"])
+        elif kind == "response.function_call_arguments.delta":
+            _append(item, "arguments", event["delta"])
+        elif kind == "response.custom_tool_call_input.delta":
+            _append(item, "input", event["delta"])
+
+    @property
+    def complete(self) -> bool:
+        return self.done
+
+    def body(self):
+        if self._response is None:
+            return None
+        if not self._response.get("output") and self._items:
+            output = [item for _, item in sorted(self._items.items(), key=lambda pair: pair[0] or 0)]
+            return {**self._response, "output": output}
+        return self._response
+
+
+class _MessagesBuilder:
+    """Anthropic message events → message."""
+
+    def __init__(self):
+        self.done = False
+        self.problem = None
+        self._message = None
+        self._blocks: dict = {}
+        self._inputs: dict = {}
+
+    def feed(self, event: dict) -> None:
+        kind, index = event.get("type"), event.get("index")
+        if kind == "message_start":
+            self._message = dict(event.get("message") or {})
+        elif kind == "content_block_start":
+            self._blocks[index] = dict(event.get("content_block") or {})
+        elif kind == "content_block_delta" and index in self._blocks:
+            self._delta(index, event.get("delta") or {})
+        elif kind == "message_delta" and self._message is not None:
+            self._message.update(event.get("delta") or {})
+            usage = {name: count for name, count in (event.get("usage") or {}).items() if count is not None}
+            self._message["usage"] = {**(self._message.get("usage") or {}), **usage}
+            for name in event.keys() - {"type", "delta", "usage"}:
+                self._message[name] = event[name]
+        elif kind == "message_stop":
+            self.done = True
+        elif kind == "error":
+            self.done, self.problem = True, _failure_name(event)
+
+    def _delta(self, index, delta: dict) -> None:
+        block, kind = self._blocks[index], delta.get("type")
+        if kind == "input_json_delta":
+            self._inputs.setdefault(index, []).append(delta.get("partial_json") or "")
+        elif kind == "citations_delta":
+            block["citations"] = (block.get("citations") or []) + [delta.get("citation")]
+        else:
+            for name, value in delta.items():
+                if name != "type":
+                    _append(block, name, value)
+
+    @property
+    def complete(self) -> bool:
+        return self.done
+
+    def body(self):
+        if self._message is None:
+            return None
+        for index, parts in self._inputs.items():
+            text = "".join(parts)
+            try:
+                self._blocks[index]["input"] = json.loads(text) if text.strip() else {}
+            except ValueError:
+                self._blocks[index]["input"] = text  # cut off by the end of the stream
+        return {**self._message, "content": [self._blocks[index] for index in sorted(self._blocks)]}
+
+
+def _failure_name(body) -> str:
+    """The provider's name of a failure: its type or code, never its message, which may quote the prompt."""
+    error = body.get("error") if isinstance(body, dict) else None
+    if not isinstance(error, dict):
+        error = body if isinstance(body, dict) else {}
+    for name in ("type", "code", "status"):
+        value = error.get(name)
+        if isinstance(value, (str, int)) and value not in ("", "error", "response"):
+            return _text(value, 100)
+    return "error"
+
+
+# ----------------------------------------------------------------------------------------------------------- transport
+
+_BUILDERS = {
+    b"/chat/completions": _ChatBuilder,
+    b"/responses": _ResponsesBuilder,
+    b"/v1/messages": _MessagesBuilder,
+}
+
+
+def _builder_for(request):
+    """The builder for a known model endpoint, None for every other request."""
+    if request.method != "POST":
+        return None
+    path = request.url.raw_path.partition(b"?")[0]
+    for ending, builder in _BUILDERS.items():
+        if path.endswith(ending):
+            return builder
+    return None
+
+
+def _shadow_headers(request) -> dict:
+    """Takes our own headers (`x-shadow-task-type: …`) off the request and gives them as fields."""
+    found: dict = {}
+    names = [name for name, _ in request.headers.raw if name[:9].lower() == b"x-shadow-"]
+    for name in names:
+        name = name.decode("ascii", "replace")
+        found[name[9:].lower().replace("-", "_")] = request.headers.get(name)
+        if name in request.headers:
+            del request.headers[name]
+    return found
+
+
+def _owner():
+    """Who makes this attempt. The SDKs repeat an attempt in the same thread and, where there is one, the same task."""
+    task = None
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is not None:
+        try:
+            task = id(asyncio.current_task())
+        except RuntimeError:
+            pass
+    return threading.get_ident(), task
+
+
+class _Call:
+    """One logical call of the agent, over all its attempts.
+
+    The SDKs give no id that stays the same over retries (their idempotency header is unset), only the number of the
+    attempt in `x-stainless-retry-count`. So a failed attempt that may be repeated is parked with its body's hash; the
+    attempt with the next number and the same body is the same call.
+    """
+
+    def __init__(self, observer, call_id, builder, body, headers):
+        self.observer, self.call_id, self.builder = observer, call_id, builder
+        self.started = _monotonic()
+        self.shown = False
+        self.finished = False
+        self.streaming = False
+        self.owner = _owner()
+        self.key = headers.get("idempotency-key") or (len(body), hash(body))
+        count = headers.get("x-stainless-retry-count")
+        self.attempt = int(count) if count is not None and count.isdigit() else None
+        self._redirected = False
+
+    def expects(self, count) -> bool:
+        return count == self.attempt + (0 if self._redirected else 1)
+
+    def again(self, count) -> None:
+        self.attempt, self._redirected = count, False
+
+    def succeeded(self, model=None, usage=None, **frame) -> None:
+        self._finish(frame, model, usage)
+
+    def failed(self, problem: str, model=None, usage=None, **frame) -> None:
+        self._finish({"error": problem, **frame}, model, usage)
+
+    def failed_attempt(self, problem: str, may_repeat: bool, wait=None) -> None:
+        """An attempt without an answer. The SDK may repeat it, and cannot be asked: the failure waits for that."""
+        if not may_repeat or self.attempt is None:
+            return self.failed(problem)
+        if wait is None:
+            wait = min(0.5 * 2**self.attempt, 8.0)  # the SDKs' own pause
+        latency = self._latency()
+        keeper = self.observer._keeper
+        keeper.park(self, wait + RETRY_SLACK, lambda: self._finish({"error": problem}, None, None, latency))
+
+    def redirected(self) -> None:
+        if self.attempt is None:
+            self.attempt = 0
+        self._redirected = True
+        latency = self._latency()
+        frame = {"error": "redirect not followed"}
+        self.observer._keeper.park(self, RETRY_SLACK, lambda: self._finish(frame, None, None, latency))
+
+    def _latency(self) -> int:
+        return int((_monotonic() - self.started) * 1000 + 0.5)
+
+    def _finish(self, frame, model, usage, latency=None) -> None:
+        if self.finished:
+            return
+        self.finished = True
+        if not self.shown:
+            self.observer._count_drop("call_dropped")  # an answer to a call the router never saw tells it nothing
+            return
+        usage = usage if isinstance(usage, dict) else {}
+        self.observer.observe_answer(
+            self.call_id,
+            model=model if isinstance(model, str) else None,
+            input_tokens=_count(usage, "input_tokens", "prompt_tokens"),
+            output_tokens=_count(usage, "output_tokens", "completion_tokens"),
+            latency_ms=self._latency() if latency is None else latency,
+            **frame,
+        )
+
+
+def _count(usage: dict, *names):
+    for name in names:
+        value = usage.get(name)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+    return None
+
+
+def _may_repeat(status: int, headers) -> bool:
+    """Whether an SDK might repeat a call after this answer, attempts permitting.
+
+    Their own rule, but for a long Retry-After: new SDKs give up then, older ones fall back to their own pause.
+    """
+    told = headers.get("x-should-retry")
+    if told in ("true", "false"):
+        return told == "true"
+    return status in (408, 409, 429) or status >= 500
+
+
+def _retry_after(headers):
+    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        value = headers.get(name)
+        if value is not None:
+            try:
+                return float(value) / unit
+            except ValueError:
+                import email.utils
+
+                try:
+                    return email.utils.parsedate_to_datetime(value).timestamp() - time.time()
+                except (TypeError, ValueError):
+                    return None
+    return None
+
+
+class _Watch:
+    """Sees the bytes of one attempt's answer go by and shows the answer when it is whole. Never raises."""
+
+    def __init__(self, library, call: _Call, response):
+        self._library, self._call, self._response = library, call, response
+        self._over = False
+        self._body = bytearray()
+        self._status = response.status_code
+        headers = response.headers
+        self._encoding = (headers.get("content-encoding") or "identity").strip().lower()
+        self._unzip = None
+        self._builder = self._events = None
+        if headers.get("content-type", "").strip().lower().startswith("text/event-stream") and self._status < 300:
+            self._builder, self._events = call.builder(), _Events()
+            if self._encoding in ("gzip", "x-gzip"):
+                self._unzip = zlib.decompressobj(zlib.MAX_WBITS | 16)
+
+    def feed(self, chunk: bytes) -> None:
+        if self._over:
+            return
+        try:
+            if self._unzip is not None:
+                chunk = self._unzip.decompress(chunk, ANSWER_LIMIT)
+            if self._events is not None and (self._unzip is not None or self._encoding == "identity"):
+                self._take(self._events.feed(chunk))
+            else:
+                self._body += chunk
+                if len(self._body) > ANSWER_LIMIT:
+                    self._end(self._call.failed, "answer too large to observe")
+        except Exception:
+            self._fault()
+
+    def finish(self) -> None:
+        """The answer's bytes are all there."""
+        if self._over:
+            return
+        try:
+            if self._status >= 300:
+                self._refused()
+            elif self._builder is not None:
+                self._stream_ended()
+            else:
+                self._whole()
+        except Exception:
+            self._fault()
+
+    def broke(self, problem: BaseException) -> None:
+        """Reading the answer raised, which the agent sees as well. GeneratorExit only means that it stopped reading."""
+        if self._over or isinstance(problem, GeneratorExit):
+            return
+        try:
+            if self._status < 300 and self._builder is not None:
+                self._show_stream(type(problem).__name__)
+            else:
+                repeat = isinstance(problem, Exception) and not self._call.streaming
+                self._end(self._call.failed_attempt, type(problem).__name__, repeat)
+        except Exception:
+            self._fault()
+
+    def closed(self) -> None:
+        if self._over:
+            return
+        try:
+            if self._status >= 300:
+                self._refused()
+            elif self._builder is not None:
+                self._show_stream(None if self._builder.complete else "stream closed early")
+            else:
+                self._end(self._call.failed, "stream closed early")
+        except Exception:
+            self._fault()
+
+    # What was seen, as frames.
+
+    def _take(self, events) -> None:
+        for data in events:
+            if data.strip() == "[DONE]":
+                self._builder.done = True
+            else:
+                try:
+                    event = json.loads(data)
+                except ValueError:
+                    continue
+                if isinstance(event, dict):
+                    self._builder.feed(event)
+            if self._builder.done:
+                return self._show_stream(None)
+
+    def _stream_ended(self) -> None:
+        if self._body:
+            self._take(self._events.feed(self._decoded()))
+        if not self._over:
+            self._take(self._events.end())
+        if not self._over:
+            self._show_stream(None if self._builder.complete else "stream ended early")
+
+    def _show_stream(self, problem) -> None:
+        problem = problem or self._builder.problem
+        body = self._builder.body()
+        if body is None:
+            return self._end(self._call.failed, problem or "empty stream")
+        frame = {"response": body, "model": body.get("model"), "usage": body.get("usage")}
+        if problem:
+            self._end(self._call.failed, "HTTP %d: %s" % (self._status, problem), **frame)
+        else:
+            self._end(self._call.succeeded, **frame)
+
+    def _whole(self) -> None:
+        raw = self._decoded()
+        try:
+            body = json.loads(raw.decode("utf-8"))
+        except ValueError:
+            return self._end(self._call.failed, "HTTP %d: not JSON" % self._status)
+        frame = {"response_body": raw}
+        if isinstance(body, dict):
+            frame.update(model=body.get("model"), usage=body.get("usage"))
+        self._end(self._call.succeeded, **frame)
+
+    def _refused(self) -> None:
+        headers = self._response.headers
+        if self._status < 400 and "location" in headers:
+            return self._end(self._call.redirected)
+        try:
+            name = _failure_name(json.loads(self._decoded().decode("utf-8")))
+        except Exception:
+            name = "error"
+        wait = _retry_after(headers)
+        wait = wait if wait is not None and 0 < wait <= 120 else None
+        problem = "HTTP %d: %s" % (self._status, name)
+        self._end(self._call.failed_attempt, problem, _may_repeat(self._status, headers), wait)
+
+    def _decoded(self) -> bytes:
+        if self._encoding == "identity":
+            return bytes(self._body)
+        # The library's own decoders: which ones there are depends on what is installed beside it.
+        return self._library.Response(200, headers={"content-encoding": self._encoding}, content=bytes(self._body)).content
+
+    def _end(self, show, *arguments, **frame) -> None:
+        self._over = True
+        self._body = bytearray()
+        show(*arguments, **frame)
+
+    def _fault(self) -> None:
+        self._over = True
+        self._call.observer.internal_errors += 1
+        try:
+            self._call.failed("not observed")
+        except Exception:
+            pass
+
+
+class _Transport:
+    """What the synchronous and the asynchronous transport share: the beginning of a call and the watch on its answer."""
+
+    _library = None
+
+    def _setup(self, inner, observer, classify):
+        self._inner, self._classify = inner, classify
+        self._observer = observer if observer is not None else default_observer()
+
+    def _begin(self, request):
+        """The call that this request makes or repeats, shown to the router; None where it is none of ours."""
+        try:
+            builder = _builder_for(request)
+            if builder is None:
+                return None
+            given = _shadow_headers(request)
+            try:
+                body = request.content
+            except self._library.RequestNotRead:
+                if not isinstance(request.stream, self._library.ByteStream):
+                    self._observer._count_drop("body_not_read")  # a streamed upload, which may be read once only
+                    return None
+                body = request.read()  # bytes in memory, as a redirect carries them on
+            if request.headers.get("content-encoding"):
+                self._observer._count_drop("body_encoded")
+                return None
+            return self._begin_call(request, builder, given, body)
+        except Exception:
+            self._observer.internal_errors += 1
+            return None
+
+    def _begin_call(self, request, builder, given, body):
+        observer = self._observer
+        call_id = _call_id(given.pop("call_id", None) or _fresh_id())
+        call = _Call(observer, call_id, builder, body, request.headers)
+        if observer._keeper._waiting:
+            known = observer._keeper.take(call.key, call.owner, call.attempt or 0)
+            if known is not None:
+                known.again(call.attempt)
+                return known
+        parsed = None
+        if call.attempt is None or self._classify is not None or not (body[:1] == b"{" and body[-1:] == b"}"):
+            # An SDK's own bytes need no checking; anyone else's are not spliced into a frame unseen.
+            parsed = json.loads(body.decode("utf-8"))
+            if not isinstance(parsed, dict):
+                observer._count_drop("body_not_object")
+                return None
+        call.streaming = b'"stream":true' in body or b'"stream": true' in body
+        call.shown = self._show(call, body, self._fields(request, given, parsed))
+        return call
+
+    def _show(self, call, body: bytes, fields: dict) -> bool:
+        observer = self._observer
+        if observer._is_quiet():
+            return False
+        return observer._put(observer._head(call.call_id, fields, None) + ',"request":', _one_line(body))
+
+    def _fields(self, request, given, parsed) -> dict:
+        """Header before context before function."""
+        fields: dict = {}
+        if self._classify is not None:
+            try:
+                said = self._classify(parsed)
+                fields.update({"task_type": said} if isinstance(said, str) else said or {})
+            except Exception:
+                self._observer.internal_errors += 1
+        fields.update(_context.get() or {})
+        if request.headers.get("traceparent"):
+            fields.setdefault("traceparent", request.headers["traceparent"])
+        fields.update((name, value) for name, value in given.items() if name in _TEXT_FIELDS)
+        return {name: value for name, value in fields.items() if name in _FIELDS and value is not None}
+
+    def _watched(self, call, response, stream_class):
+        """The same response; its bytes are seen as the agent reads them."""
+        try:
+            watch = _Watch(self._library, call, response)
+            if getattr(response, "is_closed", False):  # read already, by a test's or a cache's transport
+                watch._encoding, watch._unzip = "identity", None
+                watch.feed(response.content)
+                watch.finish()
+            else:
+                response.stream = stream_class(response.stream, watch)
+        except Exception:
+            self._observer.internal_errors += 1
+        return response
+
+    def _raised(self, call, problem) -> None:
+        try:
+            call.failed_attempt(type(problem).__name__, isinstance(problem, Exception))
+        except Exception:
+            self._observer.internal_errors += 1
+
+
+def _make_classes(library):
+    """The transports and streams as subclasses of the given library's, httpx or httpx2."""
+
+    class ShadowStream(library.SyncByteStream):
+        def __init__(self, inner, watch):
+            self._inner, self._watch = inner, watch
+
+        def __iter__(self):
+            watch = self._watch
+            try:
+                for chunk in self._inner:
+                    watch.feed(chunk)
+                    yield chunk
+            except BaseException as problem:
+                watch.broke(problem)
+                raise
+            watch.finish()
+
+        def close(self):
+            try:
+                self._inner.close()
+            finally:
+                self._watch.closed()
+
+    class AsyncShadowStream(library.AsyncByteStream):
+        def __init__(self, inner, watch):
+            self._inner, self._watch = inner, watch
+
+        async def __aiter__(self):
+            watch, chunks = self._watch, self._inner.__aiter__()
+            try:
+                async for chunk in chunks:
+                    watch.feed(chunk)
+                    yield chunk
+            except BaseException as problem:
+                watch.broke(problem)
+                raise
+            finally:
+                # Left to the garbage collector the inner generator would end in another task.
+                if hasattr(chunks, "aclose"):
+                    await chunks.aclose()
+            watch.finish()
+
+        async def aclose(self):
+            try:
+                await self._inner.aclose()
+            finally:
+                self._watch.closed()
+
+    class ShadowTransport(_Transport, library.BaseTransport):
+        """Passes requests to `inner` (default: the library's HTTPTransport) and shows model calls to the router.
+
+        `classify` gets the decoded body of a call and gives fields (or just the task type) that neither a header
+        (`x-shadow-task-type` …, removed before the request leaves) nor `context` gave.
+        """
+
+        _library = library
+
+        def __init__(self, inner=None, observer=None, classify=None):
+            self._setup(library.HTTPTransport() if inner is None else inner, observer, classify)
+
+        def handle_request(self, request):
+            call = self._begin(request)
+            if call is None:
+                return self._inner.handle_request(request)
+            try:
+                response = self._inner.handle_request(request)
+            except BaseException as problem:
+                self._raised(call, problem)
+                raise
+            return self._watched(call, response, ShadowStream)
+
+        def close(self):
+            self._inner.close()
+
+    class AsyncShadowTransport(_Transport, library.AsyncBaseTransport):
+        __doc__ = ShadowTransport.__doc__
+        _library = library
+
+        def __init__(self, inner=None, observer=None, classify=None):
+            self._setup(library.AsyncHTTPTransport() if inner is None else inner, observer, classify)
+
+        async def handle_async_request(self, request):
+            call = self._begin(request)
+            if call is None:
+                return await self._inner.handle_async_request(request)
+            try:
+                response = await self._inner.handle_async_request(request)
+            except BaseException as problem:
+                self._raised(call, problem)
+                raise
+            return self._watched(call, response, AsyncShadowStream)
+
+        async def aclose(self):
+            await self._inner.aclose()
+
+    return ShadowTransport, AsyncShadowTransport
+
+
+_made: dict = {}
+
+
+def _classes(library):
+    if library.__name__ not in _made:
+        _made[library.__name__] = _make_classes(library)
+    return _made[library.__name__]
+
+
+def _find_library():
+    """httpx2 or httpx: the one that an SDK already imported stands on, else the newer one that is installed.
+
+    openai from 3 and anthropic from 2 stand on httpx2 and refuse a client of the other (anthropic) or bear it (openai).
+    """
+    import importlib
+
+    for sdk in ("anthropic._base_client", "openai._base_client"):
+        loaded = sys.modules.get(sdk)
+        for name in ("httpx2", "httpx"):
+            if loaded is not None and hasattr(loaded, name):
+                return getattr(loaded, name)
+    try:
+        return importlib.import_module("httpx2")
+    except ImportError:
+        return importlib.import_module("httpx")
+
+
+def _client(async_, library, client_class, observer, classify, options):
+    library = library or _find_library()
+    transport = _classes(library)[1 if async_ else 0]
+    if client_class is None:
+        client_class = library.AsyncClient if async_ else library.Client
+        # As the SDKs set up a client of their own; httpx's defaults would hold the agent to 100 connections.
+        options.setdefault("follow_redirects", True)
+        options.setdefault("limits", library.Limits(max_connections=1000, max_keepalive_connections=100))
+    if "transport" in options:
+        return client_class(**{**options, "transport": transport(options["transport"], observer, classify)})
+    # A client given a transport ignores HTTPS_PROXY and its like. So it is made first, then every transport it chose is
+    # wrapped where it stands; a library that keeps them elsewhere gets the plain way.
+    client = client_class(**options)
+    inner, mounts = getattr(client, "_transport", None), getattr(client, "_mounts", None)
+    if inner is None or not isinstance(mounts, dict):
+        return client_class(**{**options, "transport": transport(None, observer, classify)})
+    client._transport = transport(inner, observer, classify)
+    for pattern, mounted in mounts.items():
+        if mounted is not None:
+            mounts[pattern] = transport(mounted, observer, classify)
+    return client
+
+
+def http_client(*, observer=None, classify=None, library=None, client_class=None, **options):
+    """A client for `OpenAI(http_client=…)` or `Anthropic(http_client=…)` that shows its model calls to the router.
+
+    `options` go to the client's class: `library.Client`, or `client_class` (such as `anthropic.DefaultHttpxClient`, for
+    all of the SDK's own defaults). `library` is the module httpx or httpx2, found by itself where an SDK is imported.
+    """
+    return _client(False, library, client_class, observer, classify, options)
+
+
+def async_http_client(*, observer=None, classify=None, library=None, client_class=None, **options):
+    """As `http_client`, for `AsyncOpenAI` and `AsyncAnthropic`."""
+    return _client(True, library, client_class, observer, classify, options)
+
+
+def __getattr__(name):
+    # Made on demand, because their base classes are httpx's and importing httpx costs a tenth of a second.
+    if name in ("ShadowTransport", "AsyncShadowTransport"):
+        return _classes(_find_library())[0 if name == "ShadowTransport" else 1]
+    raise AttributeError("module %r has no attribute %r" % (__name__, name))
