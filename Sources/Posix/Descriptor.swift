@@ -47,7 +47,9 @@ extension Descriptor {
 
   /// As ``read(into:)-(MutableSpan<UInt8>)``, into memory whose owner lends it for the call.
   @unsafe package func read(into buffer: UnsafeMutableRawBufferPointer) throws(PosixError) -> ReadResult {
-    let got = try retryingUnlessBlocked("read") { unsafe Glibc.read(number, buffer.baseAddress, buffer.count) }
+    let got = try retryingUnlessBlocked("read") {
+      unsafe Glibc.read(number, buffer.baseAddress, buffer.count)
+    }
     guard let got else { return .wouldBlock }
     return got == 0 ? .end : .bytes(got)
   }

@@ -109,7 +109,8 @@ final class Control: Sendable {
       Answer(status: status, body: value.jsonBytes + [UInt8(ascii: "\n")])
     }
 
-    static func text(_ text: String, type: String = "text/plain; charset=utf-8", status: Int = 200) -> Answer {
+    static func text(_ text: String, type: String = "text/plain; charset=utf-8", status: Int = 200) -> Answer
+    {
       Answer(status: status, type: type, body: Array(text.utf8))
     }
 
@@ -141,7 +142,9 @@ final class Control: Sendable {
   private func reload(_ actor: String) -> Answer {
     switch state.reloading.reload(by: actor) {
     case .taken(let revision, let generation):
-      return .json(["result": "taken", "revision": .string(revision), "generation": .number(JSONNumber(generation))])
+      return .json([
+        "result": "taken", "revision": .string(revision), "generation": .number(JSONNumber(generation)),
+      ])
     case .unchanged(let revision, let generation):
       return .json(
         ["result": "unchanged", "revision": .string(revision), "generation": .number(JSONNumber(generation))])

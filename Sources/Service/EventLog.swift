@@ -11,12 +11,15 @@ package struct EventLog: Sendable {
   package init(_ write: @escaping @Sendable (String) -> Void) { self.write = write }
 
   func info(_ event: String, _ fields: KeyValuePairs<String, String> = [:]) { line("info", event, fields) }
-  func warning(_ event: String, _ fields: KeyValuePairs<String, String> = [:]) { line("warning", event, fields) }
+  func warning(_ event: String, _ fields: KeyValuePairs<String, String> = [:]) {
+    line("warning", event, fields)
+  }
   func error(_ event: String, _ fields: KeyValuePairs<String, String> = [:]) { line("error", event, fields) }
 
   private func line(_ level: String, _ event: String, _ fields: KeyValuePairs<String, String>) {
     let pairs = fields.map { key, value in
-      let isPlain = !value.isEmpty && value.utf8.allSatisfy { $0 > 0x20 && $0 != UInt8(ascii: "\"") && $0 < 0x7F }
+      let isPlain =
+        !value.isEmpty && value.utf8.allSatisfy { $0 > 0x20 && $0 != UInt8(ascii: "\"") && $0 < 0x7F }
       return "\(key)=\(isPlain ? value : JSONValue.string(value).jsonText)"
     }
     write((["level=\(level)", "event=\(event)"] + pairs).joined(separator: " ") + "\n")

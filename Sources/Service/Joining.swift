@@ -18,7 +18,9 @@ struct Joining: Sendable {
     var generation: Generation
 
     /// Bytes of memory, near enough for a bound.
-    var weight: Int { 200 + (candidate.map { $0.answer.stringValue?.utf8.count ?? $0.answer.jsonText.utf8.count } ?? 0) }
+    var weight: Int {
+      200 + (candidate.map { $0.answer.stringValue?.utf8.count ?? $0.answer.jsonText.utf8.count } ?? 0)
+    }
   }
 
   enum Entry {

@@ -73,7 +73,8 @@ package final class KillSwitch: Sendable {
   }
 
   /// Writes the latch without a running router: the command line's way.
-  package static func write(_ file: String, by actor: String, reason: String?, now: Int64) throws(PosixError) {
+  package static func write(_ file: String, by actor: String, reason: String?, now: Int64) throws(PosixError)
+  {
     var writer = JSONWriter()
     writer.beginObject()
     writer.key("by")

@@ -50,7 +50,9 @@ struct MetricsText {
 
   private mutating func work(_ metrics: Metrics) {
     family("decisions_total", "counter", "Decisions by task, route and reason.")
-    for (key, count) in metrics.decisions.sorted(by: { ($0.key.task, $0.key.reason?.order ?? 99) < ($1.key.task, $1.key.reason?.order ?? 99) }) {
+    for (key, count) in metrics.decisions.sorted(by: {
+      ($0.key.task, $0.key.reason?.order ?? 99) < ($1.key.task, $1.key.reason?.order ?? 99)
+    }) {
       sample(
         "decisions_total",
         [
@@ -64,11 +66,15 @@ struct MetricsText {
     for (model, durations) in metrics.candidateDurations.sorted(by: { $0.key < $1.key }) {
       histogram("candidate_duration_seconds", [("model", model)], durations)
     }
-    pairs("candidate_errors_total", "Candidates without an answer, by cause.", "model", "cause", metrics.candidateErrors)
+    pairs(
+      "candidate_errors_total", "Candidates without an answer, by cause.", "model", "cause",
+      metrics.candidateErrors)
     pairs("comparisons_total", "Comparisons by task and agreement.", "task", "agreement", metrics.comparisons)
     pairs("outcomes_total", "Outcomes by task and result.", "task", "result", metrics.outcomes)
     family("cost_usd_total", "counter", "Cost by task and route, where known.")
-    for (key, usd) in metrics.costs.sorted(by: { ($0.key.first, $0.key.second) < ($1.key.first, $1.key.second) }) {
+    for (key, usd) in metrics.costs.sorted(by: {
+      ($0.key.first, $0.key.second) < ($1.key.first, $1.key.second)
+    }) {
       sample("cost_usd_total", [("task", key.first), ("route", key.second)], usd)
     }
     family("fallback_latency_seconds", "histogram", "From the call frame to the frontier's answer.")

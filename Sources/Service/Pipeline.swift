@@ -103,7 +103,8 @@ final class Pipeline: Sendable {
     recorder.balance.withLock { $0.arrived(.call) }
     let generation = current
     let context = DecisionContext(override: kill.override, today: scratch.today.text)
-    let screening = Engine.screen(call, policy: generation.prepared, context: context, scratch: &scratch.engine)
+    let screening = Engine.screen(
+      call, policy: generation.prepared, context: context, scratch: &scratch.engine)
     let screened = Clocks.monotonic()
     if screening.taskType == nil { unmatched.withLock { $0.count(call) } }
     let reply = call.wantsReply ? Reply.decision(call, screening, generation) : nil
@@ -111,7 +112,9 @@ final class Pipeline: Sendable {
       ask(call, screening, generation, arrived: arrived, screenNs: screened - arrived)
     } else {
       let decision = Engine.withoutCandidate(screening)
-      record(call, screening, decision, generation, AskFigures(), arrived: arrived, nanoseconds: screened - arrived)
+      record(
+        call, screening, decision, generation, AskFigures(), arrived: arrived, nanoseconds: screened - arrived
+      )
     }
     return reply
   }
@@ -149,19 +152,22 @@ final class Pipeline: Sendable {
   private static let pressureBytes = 32 << 20
 
   private func judge(
-    _ call: Call, _ screening: Screening, _ generation: Generation, _ asked: Asked, arrived: UInt64, screenNs: UInt64
+    _ call: Call, _ screening: Screening, _ generation: Generation, _ asked: Asked, arrived: UInt64,
+    screenNs: UInt64
   ) {
     let start = Clocks.monotonic()
     var scratch = Engine.Scratch()
     let context = DecisionContext(override: kill.override, today: PolicyLoading.day(Clocks.realtime()))
     let decision = Engine.judge(
-      screening, call: call, outcome: asked.outcome, policy: generation.prepared, context: context, scratch: &scratch)
+      screening, call: call, outcome: asked.outcome, policy: generation.prepared, context: context,
+      scratch: &scratch)
     let nanoseconds = screenNs + Clocks.monotonic() - start
     record(call, screening, decision, generation, asked.figures, arrived: arrived, nanoseconds: nanoseconds)
   }
 
   private func record(
-    _ call: Call, _ screening: Screening, _ decision: Decision, _ generation: Generation, _ figures: AskFigures,
+    _ call: Call, _ screening: Screening, _ decision: Decision, _ generation: Generation,
+    _ figures: AskFigures,
     arrived: UInt64, nanoseconds: UInt64
   ) {
     let record = DecisionRecord(
@@ -276,16 +282,20 @@ struct UnmatchedShapes: Sendable {
 
   /// The five most frequent, with the classifier rule to paste.
   var top: [(shape: Shape, count: Int, rule: String)] {
-    counts.sorted { ($0.value, $0.key.rule) > ($1.value, $1.key.rule) }.prefix(5).map { ($0.key, $0.value, $0.key.rule) }
+    counts.sorted { ($0.value, $0.key.rule) > ($1.value, $1.key.rule) }.prefix(5).map {
+      ($0.key, $0.value, $0.key.rule)
+    }
   }
 }
 
 extension UnmatchedShapes.Shape {
   /// A line of `classifier.rules`, with the task left to fill in.
   var rule: String {
-    let conditions = [("agent", agent), ("step", step), ("model", model), ("tool", tool)].compactMap { key, value in
+    let conditions = [("agent", agent), ("step", step), ("model", model), ("tool", tool)].compactMap {
+      key, value in
       value.map { "\(key): \(JSONValue.string($0).jsonText)" }
     }
-    return "- {task: TASK, when: {\(conditions.isEmpty ? "text_prefix: \"…\"" : conditions.joined(separator: ", "))}}"
+    return
+      "- {task: TASK, when: {\(conditions.isEmpty ? "text_prefix: \"…\"" : conditions.joined(separator: ", "))}}"
   }
 }

@@ -69,7 +69,8 @@ package struct PolicyLoading: Sendable {
     do throws(PosixError) {
       bytes = try Files.read(path, limit: PolicyText.maxBytes + 1)
     } catch {
-      let problem = PolicyProblem(.error, at: Mark(line: 1, column: 1), "cannot read the policy: \(error.description)")
+      let problem = PolicyProblem(
+        .error, at: Mark(line: 1, column: 1), "cannot read the policy: \(error.description)")
       throw Refusal(isUnreadable: true, problems: [problem])
     }
     var options = PolicyReadingOptions()
@@ -94,7 +95,8 @@ package struct PolicyLoading: Sendable {
     do throws(PosixError) {
       bytes = try Files.read(path, limit: 64 << 20)
     } catch {
-      throw PolicyProblem(at: model.mark, "models.\(model.id).file: \(error.description); `train` writes such a file")
+      throw PolicyProblem(
+        at: model.mark, "models.\(model.id).file: \(error.description); `train` writes such a file")
     }
     let builtIn: BuiltInModel
     do throws(BuiltInModelError) {

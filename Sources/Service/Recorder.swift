@@ -19,7 +19,9 @@ final class Recorder: Sendable {
 
   /// One record of the router's own: `start`, `policy`, `drill`…
   func write(_ kind: String, _ body: RecordBody) {
-    if journal.append(kind: kind, at: Clocks.realtime(), body: body.bytes) { metrics.withLock { $0.wrote(kind) } }
+    if journal.append(kind: kind, at: Clocks.realtime(), body: body.bytes) {
+      metrics.withLock { $0.wrote(kind) }
+    }
   }
 
   /// Counts a frame's record as accepted, or the frame as shed where the log would not have it.
@@ -44,7 +46,8 @@ final class Recorder: Sendable {
       metrics.spent(task: task?.policy.name, route: "local", usd: record.ask.costUSD)
     }
     let left = Joining.Decided(
-      task: task, candidate: Self.comparable(record.decision), cause: Self.cause(record.decision), arrived: arrived,
+      task: task, candidate: Self.comparable(record.decision), cause: Self.cause(record.decision),
+      arrived: arrived,
       generation: generation)
     let waiting = joining.withLock { $0.decided(record.call.callID, left, now: Clocks.monotonic()) }
     if let waiting { compare(waiting, with: left) }
@@ -81,7 +84,8 @@ final class Recorder: Sendable {
   }
 
   private func write(
-    _ frame: AnswerFrame, _ result: AgreementResult, _ generation: Generation, task: String?, fallbackMs: Double?
+    _ frame: AnswerFrame, _ result: AgreementResult, _ generation: Generation, task: String?,
+    fallbackMs: Double?
   ) {
     let answer = frame.answer
     let cost = answer.costUSD ?? generation.frontierCost(of: answer)
@@ -144,7 +148,8 @@ extension Generation {
   func frontierCost(of answer: FrontierAnswer) -> Double? {
     let policy = prepared.policy
     let named = policy.models.first { $0.name == answer.model || $0.id == answer.model }
-    guard let price = (named ?? policy.frontier.flatMap(policy.model))?.price, price.inputPerMtok + price.outputPerMtok > 0,
+    guard let price = (named ?? policy.frontier.flatMap(policy.model))?.price,
+      price.inputPerMtok + price.outputPerMtok > 0,
       answer.inputTokens != nil || answer.outputTokens != nil
     else { return nil }
     return Double(answer.inputTokens ?? 0) * price.inputPerMtok / 1e6

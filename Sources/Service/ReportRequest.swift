@@ -103,7 +103,8 @@ package struct ReportRequest: Sendable {
     }
     guard let since else { return ReportWindow() }
     guard let start = TimeSpan.start(since, now: now) else {
-      throw Fault(isRequest: true, message: "\(since) is neither a span such as 7d nor a time such as 2026-11-21")
+      throw Fault(
+        isRequest: true, message: "\(since) is neither a span such as 7d nor a time such as 2026-11-21")
     }
     return ReportWindow(from: start, to: nil, name: "since \(Timestamp.string(start))")
   }
@@ -114,7 +115,9 @@ package enum TimeSpan {
   /// Milliseconds since 1970 of a span before `now`, of a day, or of an RFC 3339 time; nil for anything else.
   package static func start(_ text: String, now: Int64) -> Int64? {
     let units: [Character: Int64] = ["m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000]
-    if let unit = text.last.flatMap({ units[$0] }), let count = Int64(text.dropLast()), (0...100_000).contains(count) {
+    if let unit = text.last.flatMap({ units[$0] }), let count = Int64(text.dropLast()),
+      (0...100_000).contains(count)
+    {
       return now - count * unit
     }
     if let time = Timestamp.parse(text) { return time }

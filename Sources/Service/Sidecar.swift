@@ -71,7 +71,8 @@ package final class Sidecar {
       loaded = try loading.load(number: 1, now: now)
     } catch {
       throw error.isUnreadable
-        ? .surroundings(error.lines(paths.policy).joined(separator: "\n")) : .policy(error.lines(paths.policy))
+        ? .surroundings(error.lines(paths.policy).joined(separator: "\n"))
+        : .policy(error.lines(paths.policy))
     }
     remarks = loaded.remarks
     let opened = try Self.openJournal(options, now: now)
@@ -94,7 +95,8 @@ package final class Sidecar {
       admission.users.formUnion(options.allowedUsers)
       admission.groups.formUnion(options.allowedGroups)
       let state = SidecarState(
-        pipeline: pipeline, reloading: reloading, admission: admission, paths: paths, startedAt: now, log: log)
+        pipeline: pipeline, reloading: reloading, admission: admission, paths: paths, startedAt: now, log: log
+      )
       control = Control(state)
       let control = control
       tap = try Tap(
@@ -123,7 +125,8 @@ package final class Sidecar {
   }
 
   /// Opens the log and remembers which calls it holds last: a restart must not decide one twice.
-  private static func openJournal(_ options: SidecarOptions, now: Int64) throws(SidecarFault) -> OpenedJournal {
+  private static func openJournal(_ options: SidecarOptions, now: Int64) throws(SidecarFault) -> OpenedJournal
+  {
     var recent: [String] = []
     do throws(JournalError) {
       let (journal, recovery) = try Journal.open(
@@ -186,10 +189,12 @@ package final class Sidecar {
   /// Signals that come while a reload is under way are one more reload together.
   private static func reloadLoop(_ requests: Monitor<ReloadRequests>, _ reloading: Reloading) {
     while true {
-      let isStopping = requests.wait(for: { $0.isAsked || $0.isStopping }) { requests in
-        requests.isAsked = false
-        return requests.isStopping
-      }
+      let isStopping = requests.wait(
+        for: { $0.isAsked || $0.isStopping },
+        { requests in
+          requests.isAsked = false
+          return requests.isStopping
+        })
       if isStopping { return }
       _ = reloading.reload(by: "signal:HUP")
     }

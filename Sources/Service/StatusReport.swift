@@ -112,7 +112,9 @@ enum StatusReport {
     func number(_ value: UInt64) -> JSONValue { .number(JSONNumber(Int(value))) }
     func causes<Key: RawRepresentable<String>>(_ counts: [Key: UInt64]) -> JSONValue {
       .object(
-        counts.sorted { $0.key.rawValue < $1.key.rawValue }.map { JSONMember($0.key.rawValue, number($0.value)) })
+        counts.sorted { $0.key.rawValue < $1.key.rawValue }.map {
+          JSONMember($0.key.rawValue, number($0.value))
+        })
     }
     return [
       "received": number(balance.receivedTotal), "recorded": number(balance.recordedTotal),

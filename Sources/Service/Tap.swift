@@ -28,7 +28,8 @@ final class Tap {
   private static let turnBytes = 512 << 10
 
   init(
-    pipeline: Pipeline, listener: consuming Descriptor, signals: consuming SignalReader, admission: Admission, frameLimit: Int, onSignal: @escaping (SignalAction) -> Void
+    pipeline: Pipeline, listener: consuming Descriptor, signals: consuming SignalReader, admission: Admission,
+    frameLimit: Int, onSignal: @escaping (SignalAction) -> Void
   ) throws(PosixError) {
     self.pipeline = pipeline
     self.listener = listener

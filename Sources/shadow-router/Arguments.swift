@@ -6,7 +6,9 @@ struct Arguments {
   /// `--name` → whether it takes a value.
   typealias Known = [String: Bool]
 
-  static let common: Known = ["state-dir": true, "runtime-dir": true, "policy": true, "json": false, "help": false]
+  static let common: Known = [
+    "state-dir": true, "runtime-dir": true, "policy": true, "json": false, "help": false,
+  ]
 
   private var values: [String: [String]] = [:]
   private(set) var operands: [String] = []
@@ -31,7 +33,8 @@ struct Arguments {
         values["follow", default: []].append("")
         continue
       }
-      let halves = word.drop { $0 == "-" }.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      let halves = word.drop { $0 == "-" }.split(
+        separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
       let name = halves.first.map(String.init) ?? ""
       guard word.hasPrefix("--"), let takesValue = known[name] else {
         throw .usage("unknown option \(word); see --help")
@@ -62,7 +65,8 @@ struct Arguments {
   func wholeNumber(_ name: String, in range: ClosedRange<Int>) throws(Failure) -> Int? {
     guard let text = value(name) else { return nil }
     guard let number = Int(text), range.contains(number) else {
-      throw .usage("--\(name) must be a whole number from \(range.lowerBound) to \(range.upperBound), not \(text)")
+      throw .usage(
+        "--\(name) must be a whole number from \(range.lowerBound) to \(range.upperBound), not \(text)")
     }
     return number
   }
@@ -75,7 +79,8 @@ struct Arguments {
     let state =
       value("state-dir") ?? environment("SHADOW_ROUTER_STATE_DIR")
       ?? (isRoot
-        ? "/var/lib/shadow-router" : (environment("XDG_STATE_HOME") ?? home + "/.local/state") + "/shadow-router")
+        ? "/var/lib/shadow-router"
+        : (environment("XDG_STATE_HOME") ?? home + "/.local/state") + "/shadow-router")
     let runtime =
       value("runtime-dir") ?? environment("SHADOW_ROUTER_RUNTIME_DIR")
       ?? (isRoot

@@ -12,8 +12,10 @@ struct Command: Sendable {
 
 enum CommandTable {
   static let all: [Command] = [
-    RunCommand.command, CheckCommand.command, ExplainCommand.command, SchemaCommand.command, ReloadCommand.command,
-    StatusCommand.command, KillCommand.command, SendCommand.command, TailCommand.command, ReportCommand.command,
+    RunCommand.command, CheckCommand.command, ExplainCommand.command, SchemaCommand.command,
+    ReloadCommand.command,
+    StatusCommand.command, KillCommand.command, SendCommand.command, TailCommand.command,
+    ReportCommand.command,
     TrainCommand.command, EvalCommand.command, VerifyLogCommand.command,
   ]
 

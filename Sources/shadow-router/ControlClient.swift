@@ -38,7 +38,9 @@ enum ControlClient {
       }
       guard case .bytes(let count) = try socket.read(into: &buffer) else {
         try parser.finish()
-        guard let response = parser.response else { throw Failure.surroundings("the router closed the connection") }
+        guard let response = parser.response else {
+          throw Failure.surroundings("the router closed the connection")
+        }
         return response
       }
       _ = try parser.feed(buffer.span.extracting(0..<count))

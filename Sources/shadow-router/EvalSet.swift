@@ -30,7 +30,8 @@ enum EvalSet {
       }
       guard value["task_type"]?.stringValue == task else { continue }
       guard let text = text(value) else {
-        throw Failure(exit: .no, message: "\(path):\(number + 1): the case has neither `input` nor `messages`")
+        throw Failure(
+          exit: .no, message: "\(path):\(number + 1): the case has neither `input` nor `messages`")
       }
       let truth = value["truth"]
       cases.append(

@@ -6,7 +6,9 @@ enum Terminal {
   static func message(_ text: String) { write(text, to: .error) }
 
   static let hasColour: Bool = {
-    guard ProcessState.environment("NO_COLOR") == nil, ProcessState.environment("TERM") != "dumb" else { return false }
+    guard ProcessState.environment("NO_COLOR") == nil, ProcessState.environment("TERM") != "dumb" else {
+      return false
+    }
     return StandardStream.output.isTerminal
   }()
 

@@ -15,7 +15,9 @@ struct HostileTextTests {
   @Test("nested too deep are refused where it happens", arguments: ["[", "{a: ", "- ", "? "])
   func deep(opener: String) {
     let text = String(repeating: opener, count: 100_000)
-    let seconds = processorSeconds { #expect(problems("tasks:\n " + text).last?.contains("deeper than 64") == true) }
+    let seconds = processorSeconds {
+      #expect(problems("tasks:\n " + text).last?.contains("deeper than 64") == true)
+    }
     #expect(seconds < 2)
   }
 
@@ -35,9 +37,13 @@ struct HostileTextTests {
     #expect(problems("# only a comment\n").first?.contains("empty") == true)
     #expect(problems("---\n...\n").first?.contains("empty") == true)
     #expect(problems("a policy").first?.contains("a mapping of keys to values") == true)
-    #expect(problems("tasks:\n  é\u{0}: x").first == "2:4: error: a NUL byte; the file is damaged or not text")
-    #expect(problems(Array("tasks:\r\n  ä: ".utf8) + [0xC3, 0x28]).first?.hasPrefix("2:6: error: this is not UTF-8") == true)
-    #expect(problems(Array("a: ".utf8) + [0xE2, 0x82]).first?.hasPrefix("1:4: error: this is not UTF-8") == true)
+    #expect(
+      problems("tasks:\n  é\u{0}: x").first == "2:4: error: a NUL byte; the file is damaged or not text")
+    #expect(
+      problems(Array("tasks:\r\n  ä: ".utf8) + [0xC3, 0x28]).first?.hasPrefix("2:6: error: this is not UTF-8")
+        == true)
+    #expect(
+      problems(Array("a: ".utf8) + [0xE2, 0x82]).first?.hasPrefix("1:4: error: this is not UTF-8") == true)
     #expect(problems(Array("a: ".utf8) + [0xED, 0xA0, 0x80]).first?.contains("not UTF-8") == true)
     #expect(problems(Array("a: ".utf8) + [0xC0, 0x80]).first?.contains("not UTF-8") == true)
     #expect(problems(Array("a: ".utf8) + [0xF4, 0x90, 0x80, 0x80]).first?.contains("not UTF-8") == true)
@@ -48,7 +54,7 @@ struct HostileTextTests {
     #expect(problems("a: \u{FEFF}x").first?.contains("byte order mark") == true)
     #expect(problems("%YAML 1.2\n---\ntasks: {}").first?.contains("a directive") == true)
     #expect(problems("a:\n\tb: c").first?.contains("a tab cannot indent") == true)
-    #expect(problems(": x").first?.contains("a blank key") == true)
+    #expect(problems("{: x}").contains { $0.contains("a blank key") })
     #expect(problems("[a]: x").first?.contains("used as a key") == true)
     #expect(problems([UInt8](repeating: 0x61, count: 1 << 20 + 1)).first?.contains("1 MiB") == true)
   }
@@ -70,8 +76,8 @@ struct HostileTextTests {
   func large() {
     let scalar = "tasks: {a: {local: false, prompt: \"\(String(repeating: "x", count: (1 << 20) - 60))\"}}"
     #expect(problems(scalar).count { $0.contains("characters; at most 65536") } == 1)
-    let entries = "tasks: {a: {local: false, labels: [\(String(repeating: "l,", count: 500_000))]}}"
-    #expect(problems(entries).count { $0.contains("twice") } == 499_999)
+    let entries = "tasks: {a: {local: false, labels: [\(String(repeating: "long-label,", count: 90_000))]}}"
+    #expect(problems(entries).count { $0.contains("twice") } == 89_999)
     let quotes = "tasks: " + String(repeating: "'", count: 1_000_000)
     #expect(!problems(quotes).isEmpty)
   }
@@ -81,14 +87,16 @@ struct HostileTextTests {
     arguments: ["k%: 1", "tasks%: {local: false}", "? k%", "'%': [a, b]"])
   func linear(line: String) {
     func seconds(_ count: Int) -> Double {
-      let text = (0..<count).map { line.split(separator: "%", omittingEmptySubsequences: false).joined(separator: "\($0)") }
-        .joined(separator: "\n")
+      let text = (0..<count).map {
+        line.split(separator: "%", omittingEmptySubsequences: false).joined(separator: "\($0)")
+      }
+      .joined(separator: "\n")
       return processorSeconds { _ = PolicyFile.read(Array(text.utf8)) }
     }
     _ = seconds(1_000)
-    let (few, many) = (seconds(8_000), seconds(32_000))
+    let (few, many) = (seconds(4_000), seconds(16_000))
     // Four times the keys: 4 where it is linear, 16 where it is quadratic.
-    #expect(many < 9 * few + 0.05, "8,000 keys took \(few) s, 32,000 took \(many) s")
+    #expect(many < 9 * few + 0.05, "4,000 keys took \(few) s, 16,000 took \(many) s")
   }
 
   @Test("100,000 keys are each reported")

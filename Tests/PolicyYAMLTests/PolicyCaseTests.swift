@@ -14,7 +14,8 @@ struct PolicyCase: CustomTestStringConvertible, Sendable {
 
   static let all: [PolicyCase] = {
     let folder = Places.root.appending(path: "Tests/Policies")
-    let files = (try? FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)) ?? []
+    let files =
+      (try? FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)) ?? []
     return files.filter { $0.pathExtension == "yaml" }.sorted { $0.path < $1.path }.map { file in
       PolicyCase(
         name: file.deletingPathExtension().lastPathComponent,
@@ -45,7 +46,9 @@ struct PolicyCaseTests {
   @Test("yield exactly the problems they announce, at their places", arguments: PolicyCase.all)
   func yield(_ policyCase: PolicyCase) {
     let reading = PolicyReading(policyCase.text, policyCase.options)
-    let wanted: [(PolicyProblem.Severity, String)] = [(.error, "expect"), (.warning, "warn"), (.note, "note")]
+    let wanted: [(PolicyProblem.Severity, String)] = [
+      (.error, "expect"), (.warning, "warn"), (.note, "note"),
+    ]
     for (severity, name) in wanted {
       let expected = policyCase.remarks(name)
       let got = reading.problems.filter { $0.severity == severity }
@@ -77,7 +80,9 @@ struct PolicyCaseTests {
 
 @Suite("A long value")
 struct LongValueTests {
-  @Test("is cut in messages", arguments: ["impact", "owner", "labels", "model", "capture", "stop_signals", "nonsense"])
+  @Test(
+    "is cut in messages",
+    arguments: ["impact", "owner", "labels", "model", "capture", "stop_signals", "nonsense"])
   func isCut(key: String) {
     let value = String(repeating: "long ", count: 500)
     let reading = PolicyReading("tasks: {a: {local: true, min_confidence: 1, \(key): \"\(value)\"}}")

@@ -8,8 +8,10 @@ import Wire
 struct ShippedPolicyTests {
   @Test("load without errors or warnings", arguments: ["router-policy", "every-key"])
   func load(name: String) throws {
-    let reading = PolicyFile.read(try Places.policy(name), options: PolicyReadingOptions(today: "2026-11-21", isStrict: true))
-    #expect(reading.problems.filter { $0.severity != .note }.isEmpty, "\(reading.lines.joined(separator: "\n"))")
+    let reading = PolicyFile.read(
+      try Places.policy(name), options: PolicyReadingOptions(today: "2026-11-21", isStrict: true))
+    #expect(
+      reading.problems.filter { $0.severity != .note }.isEmpty, "\(reading.lines.joined(separator: "\n"))")
     #expect(reading.policy != nil)
   }
 
@@ -18,7 +20,8 @@ struct ShippedPolicyTests {
     let policy = try #require(PolicyFile.read(try Places.policy("router-policy")).policy)
     let local = policy.tasks.filter(\.mayBeLocal).map(\.name)
     #expect(local == ["classify_request", "label_issue", "triage_log", "extract_fields", "summarize_short"])
-    #expect(policy.tasks.allSatisfy { task in task.owner != nil && policy.tests.contains { $0.task == task.name } })
+    #expect(
+      policy.tasks.allSatisfy { task in task.owner != nil && policy.tests.contains { $0.task == task.name } })
     #expect(policy.tasks.filter(\.mayBeLocal).allSatisfy { $0.model == "local_default" })
     #expect(policy.frontier == "frontier_default")
     #expect(policy.model("local_default")?.endpoint?.authority == "127.0.0.1:11434")
@@ -32,14 +35,17 @@ struct ShippedPolicyTests {
     Self.compare(PolicySchema.document(), [root], "", &wanted, &shown)
     // What may stand in the defaults may be shown there.
     let inTasks = Set(shown.map { $0.replacing(/^\.defaults/, with: ".tasks.*") })
-    let missing = wanted.filter { !shown.contains($0) && !inTasks.contains($0) && !$0.hasPrefix(".defaults.") }
+    let missing = wanted.filter {
+      !shown.contains($0) && !inTasks.contains($0) && !$0.hasPrefix(".defaults.")
+    }
     #expect(missing.isEmpty, "not shown: \(missing.sorted())")
     #expect(wanted.count > 120)
   }
 
   /// Walks schema and nodes side by side, collecting the paths of keys.
   private static func compare(
-    _ schema: JSONValue, _ nodes: [PolicyNode], _ path: String, _ wanted: inout Set<String>, _ shown: inout Set<String>
+    _ schema: JSONValue, _ nodes: [PolicyNode], _ path: String, _ wanted: inout Set<String>,
+    _ shown: inout Set<String>
   ) {
     for part in schema["anyOf"]?.arrayValue ?? [] { compare(part, nodes, path, &wanted, &shown) }
     if let items = schema["items"] {
@@ -72,7 +78,10 @@ struct PolicyValueTests {
     let policy = try #require(PolicyFile.read(bytes).policy)
     #expect(policy.revision == "sha256:" + SHA256.hash(bytes).hex)
     #expect(policy.reviewed.by == ["platform", "security"] && policy.reviewed.due == "2027-05-20")
-    #expect(policy.models.map(\.id) == ["tiny", "small", "server", "hosted", "hosted_too", "frontier", "frontier_spare"])
+    #expect(
+      policy.models.map(\.id) == [
+        "tiny", "small", "server", "hosted", "hosted_too", "frontier", "frontier_spare",
+      ])
     #expect(policy.frontier == "frontier")
     let small = try #require(policy.model("small"))
     #expect(small.retry.retryOn == [.rateLimit, .serverError, .timeout] && small.retry.maxAttempts == 2)
@@ -84,7 +93,8 @@ struct PolicyValueTests {
     #expect(task.labels.map(\.name) == ["billing", "crash", "account", "other"])
     #expect(task.labels[0].description == "invoices and refunds" && task.labels[2].description == nil)
     #expect(task.minConfidence == 0.9 && task.output == .label && task.impact == .medium)
-    #expect(task.hardStops == [.security: ["pen test"], .access: ["guest list"], .production: ["night shift"]])
+    #expect(
+      task.hardStops == [.security: ["pen test"], .access: ["guest list"], .production: ["night shift"]])
     #expect(task.stopSignals == RiskSignal.allCases)
     #expect(task.agreement.by == .label && task.agreement.map == ["payments": "billing", "bug": "crash"])
     #expect(task.gate.profile == .strict && task.gate.minWeeks == 1, "the defaults name min_weeks")
@@ -95,7 +105,8 @@ struct PolicyValueTests {
     #expect(order.model == "small" && order.output == .json && order.agreement.by == .json)
     #expect(order.outputSchema?["required"] == ["number"] && order.capture == .sampled)
     #expect(order.budgets.map(\.callsPerDay) == [20_000] && order.advice.onExhausted == .error)
-    #expect(policy.task("pick_tool")?.agreement.by == .toolCall && policy.task("pick_tool")?.citeArtifacts == true)
+    #expect(
+      policy.task("pick_tool")?.agreement.by == .toolCall && policy.task("pick_tool")?.citeArtifacts == true)
     #expect(policy.task("write_patch")?.model == nil)
     #expect(policy.hardStops.waivers[0].term == "scope" && policy.hardStops.reviewed.count == 1)
     #expect(policy.classifier.map(\.task) == ["triage_ticket", "extract_order", "summarize_note"])
@@ -114,7 +125,9 @@ struct PolicyValueTests {
     #expect(policy.tasks[0].model == "two" && policy.tasks[0].minConfidence == 0.9)
   }
 
-  @Test("mutated at random is refused or taken, never both, and never crashes", arguments: ["every-key", "router-policy"])
+  @Test(
+    "mutated at random is refused or taken, never both, and never crashes",
+    arguments: ["every-key", "router-policy"])
   func mutations(name: String) throws {
     let bytes = try Places.policy(name)
     var generator = SeededGenerator(seed: 7)
@@ -132,7 +145,10 @@ struct PolicyValueTests {
     print("\(name): \(taken) of 400 mutations were taken")
   }
 
-  private static let tokens = ["local", "true", "{", "}", "[", "]", ": ", "- ", "~", "\"", "&a ", "*a", "!!x ", "<<: ", "0x1", "\n", "  ", "\t", "#", "é", "👩‍🔬", "tasks:", "|", ">", "?", ",", "\u{0}"]
+  private static let tokens = [
+    "local", "true", "{", "}", "[", "]", ": ", "- ", "~", "\"", "&a ", "*a", "!!x ", "<<: ", "0x1", "\n",
+    "  ", "\t", "#", "é", "👩‍🔬", "tasks:", "|", ">", "?", ",", "\u{0}",
+  ]
 
   private static func mutate(_ text: inout [UInt8], _ generator: inout SeededGenerator) {
     guard !text.isEmpty else { return }
@@ -141,7 +157,9 @@ struct PolicyValueTests {
     switch Int.random(in: 0..<5, using: &generator) {
     case 0: text.removeSubrange(start..<end)
     case 1: text[start] ^= 1 << UInt8.random(in: 0..<8, using: &generator)
-    case 2: text.insert(contentsOf: Self.tokens.randomElement(using: &generator).map { Array($0.utf8) } ?? [], at: start)
+    case 2:
+      text.insert(
+        contentsOf: Self.tokens.randomElement(using: &generator).map { Array($0.utf8) } ?? [], at: start)
     case 3: text.insert(contentsOf: text[start..<end], at: Int.random(in: 0...text.count, using: &generator))
     default: text.removeSubrange(start...)
     }

@@ -8,8 +8,15 @@ enum Places {
     .deletingLastPathComponent()
 
   static func policy(_ name: String) throws -> [UInt8] {
-    Array(try Data(contentsOf: root.appending(path: "policies/\(name).yaml")))
+    try bytes(at: root.appending(path: "policies/\(name).yaml"))
   }
+
+  static func bytes(at url: URL) throws -> [UInt8] { Array(try Data(contentsOf: url)) }
+
+  /// Whether expected files are to be written anew.
+  static var isRecording: Bool { ProcessInfo.processInfo.environment["SHADOW_ROUTER_RECORD"] == "1" }
+
+  static func record(_ bytes: [UInt8], at url: URL) throws { try Data(bytes).write(to: url) }
 
   /// Outside data, or nil with a loud line where there is none.
   static func shared(_ path: String, for what: String) -> URL? {

@@ -38,6 +38,21 @@ package final class ModelPool: Sendable {
     var breaker: Breaker
     var isStopping = false
     var count: Int { queue.count - head }
+
+    /// The oldest question, for a thread that waited; nil at a stop.
+    mutating func take() -> Job? {
+      idle -= 1
+      guard count > 0 else { return nil }
+      let job = queue[head]
+      head += 1
+      // Moved up now and then, so that taking from the front costs nothing on the whole.
+      if head > 64, head * 2 > queue.count {
+        queue.removeFirst(head)
+        head = 0
+      }
+      busy += 1
+      return job
+    }
   }
 
   package init(_ model: ModelPolicy, builtIn: BuiltInModel? = nil, digest: String? = nil) {
@@ -59,7 +74,8 @@ package final class ModelPool: Sendable {
       guard state.breaker.wouldAdmit(at: Clocks.monotonic()) else { return .breakerOpen }
       guard state.count < model.maxQueue else { return .queueFull }
       state.queue.append(Job(question: question, completion: completion))
-      if state.idle == 0, state.threads.count < model.maxConcurrency { startThread(&state) }
+      // A waiting thread may be woken for an earlier question already: one a question, up to the limit.
+      if state.idle < state.count, state.threads.count < model.maxConcurrency { startThread(&state) }
       return nil
     }
     if refusal == nil { state.notify() }
@@ -104,26 +120,15 @@ package final class ModelPool: Sendable {
 
   private func next() -> Job? {
     state.withLock { $0.idle += 1 }
-    return state.wait(for: { $0.isStopping || $0.count > 0 }) { state in
-      state.idle -= 1
-      guard state.count > 0 else { return nil }
-      let job = state.queue[state.head]
-      state.head += 1
-      // Moved up now and then, so that taking from the front costs nothing on the whole.
-      if state.head > 64, state.head * 2 > state.queue.count {
-        state.queue.removeFirst(state.head)
-        state.head = 0
-      }
-      state.busy += 1
-      return job
-    }
+    return state.wait(for: { $0.isStopping || $0.count > 0 }, { $0.take() })
   }
 
   private func ask(_ question: Question, with asker: inout Asker, since start: UInt64) -> Asked {
     guard start < question.deadline else { return unavailable(.timeout, nanoseconds: 0) }
     guard state.withLock({ $0.breaker.admit(at: start) }) else {
       return Asked(
-        outcome: .unavailable(cause: Refusal.breakerOpen.rawValue), figures: figures(question.task), nanoseconds: 0)
+        outcome: .unavailable(cause: Refusal.breakerOpen.rawValue), figures: figures(question.task),
+        nanoseconds: 0)
     }
     do throws(AskFault) {
       let outcome = try asker.ask(question) { stopsAt.load(ordering: .relaxed) < Clocks.monotonic() }

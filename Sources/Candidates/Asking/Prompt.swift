@@ -45,7 +45,9 @@ package enum Prompt {
     var properties: [JSONMember] = []
     var required: [JSONValue] = []
     if task.labels.isEmpty {
-      let answer = task.outputSchema ?? .object([JSONMember("type", .string(task.output == .json ? "object" : "string"))])
+      let answer =
+        task.outputSchema
+        ?? .object([JSONMember("type", .string(task.output == .json ? "object" : "string"))])
       properties.append(JSONMember("answer", answer))
       required.append("answer")
     } else {

@@ -23,7 +23,8 @@ struct OllamaGenerate: ~Copyable {
       value["error"] == nil
     else { throw .badResponse }
     return CandidateReply(
-      text: text, inputTokens: value["prompt_eval_count"]?.intValue, outputTokens: value["eval_count"]?.intValue)
+      text: text, inputTokens: value["prompt_eval_count"]?.intValue,
+      outputTokens: value["eval_count"]?.intValue)
   }
 
   private func body(_ question: Question) -> [UInt8] {

@@ -44,7 +44,7 @@ private struct MarkdownReport {
           Figures.count(task.calls), Figures.count(task.wouldAccepts),
           "\(Figures.count(task.disagree)) of \(Figures.count(task.comparable))",
           task.comparable > 0 ? Figures.bound(task.disagreementUpper) : "–",
-          task.readiness.command.map { "`\(Self.cell($0))`" } ?? "–",
+          task.readiness.command.map { "`\(Self.code($0))`" } ?? "–",
         ]
       })
     lines += [ReportWords.looksNote, ""]
@@ -272,6 +272,8 @@ private struct MarkdownReport {
       String.UnicodeScalarView(
         text.unicodeScalars.map { scalar in
           if scalar == "`" { return "'" }
+          // It would end a table's cell, inside backticks too.
+          if scalar == "|" { return "¦" }
           return scalar.value < 0x20 || (0x7F..<0xA0).contains(scalar.value) || scalar.value == 0x2028
             || scalar.value == 0x2029
             ? " " : scalar

@@ -151,7 +151,10 @@ package struct FrameDecoder: ~Copyable {
     }
     answer.label = try top.string(frame, "label")
     answer.model = try top.string(frame, "model") ?? answer.model
-    guard error != nil || top.find(frame, "output") != nil || top.find(frame, "response") != nil || answer.label != nil else {
+    guard
+      error != nil || top.find(frame, "output") != nil || top.find(frame, "response") != nil
+        || answer.label != nil
+    else {
       throw .noOutput
     }
     if let error { answer.error = error.isEmpty ? "unknown" : error }
@@ -179,4 +182,3 @@ package struct FrameDecoder: ~Copyable {
 
   private func clipped(_ text: String) -> String { text.utf8.count <= 256 ? text : String(text.prefix(256)) }
 }
-

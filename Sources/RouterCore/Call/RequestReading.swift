@@ -8,7 +8,9 @@ import Wire
 /// that the scanner does not see is the dangerous side.
 enum RequestReading {
   /// The frame's `messages`: a chat without the rest of a request.
-  static func readMessages(_ frame: Span<UInt8>, _ range: Range<Int>, into call: inout Call) throws(FrameFault) {
+  static func readMessages(_ frame: Span<UInt8>, _ range: Range<Int>, into call: inout Call)
+    throws(FrameFault)
+  {
     for element in try frame.elements(in: range) {
       guard element.kind == .object else { throw .wrongType }
       try readMessage(frame, element.value, into: &call)
@@ -16,7 +18,8 @@ enum RequestReading {
   }
 
   /// A provider's request body as the agent sends it.
-  static func readRequest(_ frame: Span<UInt8>, _ range: Range<Int>, into call: inout Call) throws(FrameFault) {
+  static func readRequest(_ frame: Span<UInt8>, _ range: Range<Int>, into call: inout Call) throws(FrameFault)
+  {
     let body = TopLevel(try frame.members(in: range))
     call.form = try form(frame, body)
     if call.frontierModel == nil, let model = body.find(frame, "model"), model.kind == .string {
@@ -64,7 +67,9 @@ enum RequestReading {
     _ frame: Span<UInt8>, _ body: TopLevel, _ messages: Range<Int>
   ) throws(FrameFault) -> Call.Form {
     var form = Call.Form.openAIChat
-    if body.find(frame, "system") != nil || body.find(frame, "anthropic_version") != nil { form = .anthropicMessages }
+    if body.find(frame, "system") != nil || body.find(frame, "anthropic_version") != nil {
+      form = .anthropicMessages
+    }
     for message in try frame.elements(in: messages) {
       guard message.kind == .object else { throw .unknownShape }
       let members = TopLevel(try frame.members(in: message.value))
@@ -151,7 +156,9 @@ enum RequestReading {
     _ frame: Span<UInt8>, _ block: TopLevel, into call: inout Call
   ) throws(FrameFault) {
     if let type = block.find(frame, "type"),
-      ["thinking", "redacted_thinking", "reasoning", "reasoning_text", "summary_text"].contains(where: { (name: StaticString) in frame.holds(name, in: type) })
+      ["thinking", "redacted_thinking", "reasoning", "reasoning_text", "summary_text"].contains(where: {
+        (name: StaticString) in frame.holds(name, in: type)
+      })
     {
       return
     }
@@ -202,13 +209,19 @@ enum RequestReading {
   private static func readToolCall(
     _ frame: Span<UInt8>, _ function: TopLevel, into call: inout Call
   ) throws(FrameFault) {
-    if let name = function.find(frame, "name"), name.kind == .string { appendString(frame, name.value, into: &call) }
+    if let name = function.find(frame, "name"), name.kind == .string {
+      appendString(frame, name.value, into: &call)
+    }
     for name: StaticString in ["arguments", "input"] {
       guard let arguments = function.find(frame, name) else { continue }
       if arguments.kind == .string {
         // OpenAI sends arguments as JSON text. What is not JSON is text of the model's own making.
         let text = frame.string(in: arguments)
-        if let value = try? JSONValue(parsing: text) { append(value, into: &call) } else { append(text, into: &call) }
+        if let value = try? JSONValue(parsing: text) {
+          append(value, into: &call)
+        } else {
+          append(text, into: &call)
+        }
       } else if let value = frame.tree(arguments.value) {
         append(value, into: &call)
       }

@@ -6,9 +6,11 @@ package enum TapSchema {
     [
       "$schema": "https://json-schema.org/draft/2020-12/schema",
       "title": "shadow-router tap frame",
-      "description": "One JSON object a line, at most 1 MiB. Unknown members are ignored; null equals absent.",
+      "description":
+        "One JSON object a line, at most 1 MiB. Unknown members are ignored; null equals absent.",
       "oneOf": [
-        ["$ref": "#/$defs/call"], ["$ref": "#/$defs/answer"], ["$ref": "#/$defs/outcome"], ["$ref": "#/$defs/ping"],
+        ["$ref": "#/$defs/call"], ["$ref": "#/$defs/answer"], ["$ref": "#/$defs/outcome"],
+        ["$ref": "#/$defs/ping"],
       ],
       "$defs": ["id": id, "call": call, "answer": answer, "outcome": outcome, "ping": ping],
     ]
@@ -16,8 +18,13 @@ package enum TapSchema {
 
   private static let id: JSONValue = ["type": ["string", "null"], "maxLength": 256]
 
-  private static func object(_ kind: String, required: [JSONValue], _ properties: [(String, JSONValue)]) -> JSONValue {
-    let members = [JSONMember("kind", ["const": .string(kind)]), JSONMember("n", ["type": ["integer", "null"], "minimum": 1])]
+  private static func object(_ kind: String, required: [JSONValue], _ properties: [(String, JSONValue)])
+    -> JSONValue
+  {
+    let members = [
+      JSONMember("kind", ["const": .string(kind)]),
+      JSONMember("n", ["type": ["integer", "null"], "minimum": 1]),
+    ]
     return [
       "type": "object", "required": .array(["kind"] + required),
       "properties": .object(members + properties.map { JSONMember($0.0, $0.1) }),
@@ -43,12 +50,18 @@ package enum TapSchema {
           "frontier",
           [
             "type": ["object", "null"],
-            "properties": ["provider": ["type": ["string", "null"]], "model": ["type": ["string", "null"]]],
+            "properties": [
+              "provider": ["type": ["string", "null"]], "model": ["type": ["string", "null"]],
+            ],
           ]
         ),
-        ("signals", ["type": ["object", "null"], "properties": .object(signals), "additionalProperties": false]),
+        (
+          "signals",
+          ["type": ["object", "null"], "properties": .object(signals), "additionalProperties": false]
+        ),
         ("artifacts", ["type": ["array", "null"], "items": ["type": "string"]]),
-        ("reply", ["type": ["boolean", "null"]]), ("deadline_ms", ["type": ["integer", "null"], "minimum": 0]),
+        ("reply", ["type": ["boolean", "null"]]),
+        ("deadline_ms", ["type": ["integer", "null"], "minimum": 0]),
       ]
     return object("call", required: ["call_id"], properties)
   }
@@ -59,7 +72,8 @@ package enum TapSchema {
       "answer", required: ["call_id"],
       [
         ("call_id", ["type": "string", "minLength": 1, "maxLength": 128]),
-        ("output", ["description": "Any JSON value but null."]), ("response", ["description": "The provider's body."]),
+        ("output", ["description": "Any JSON value but null."]),
+        ("response", ["description": "The provider's body."]),
         ("label", ["$ref": "#/$defs/id"]), ("model", ["$ref": "#/$defs/id"]),
         (
           "usage",

@@ -32,7 +32,8 @@ struct TopLevel {
   /// A finite number that is not negative: milliseconds or USD.
   func number(_ frame: Span<UInt8>, _ name: StaticString) throws(FrameFault) -> Double? {
     guard let member = find(frame, name) else { return nil }
-    guard member.kind == .number, let value = frame.tree(member.value)?.doubleValue, value.isFinite, value >= 0
+    guard member.kind == .number, let value = frame.tree(member.value)?.doubleValue, value.isFinite,
+      value >= 0
     else { throw .wrongType }
     return value
   }
@@ -40,7 +41,9 @@ struct TopLevel {
   /// A whole number that is not negative.
   func count(_ frame: Span<UInt8>, _ name: StaticString) throws(FrameFault) -> Int? {
     guard let member = find(frame, name) else { return nil }
-    guard member.kind == .number, let value = frame.integer(in: member.value), value >= 0 else { throw .wrongType }
+    guard member.kind == .number, let value = frame.integer(in: member.value), value >= 0 else {
+      throw .wrongType
+    }
     return value
   }
 }

@@ -15,7 +15,8 @@ package enum Engine {
     _ call: Call, policy: PreparedPolicy, context: DecisionContext, scratch: inout Scratch
   ) -> Screening {
     var screening = Screening()
-    (screening.taskType, screening.taskTypeSource) = Classifier.taskType(of: call, rules: policy.policy.classifier)
+    (screening.taskType, screening.taskTypeSource) = Classifier.taskType(
+      of: call, rules: policy.policy.classifier)
     screening.task = screening.taskType.flatMap(policy.task)
     if let override = context.override {
       // The kill switch needs nothing else: no scan, no policy. Only the count is kept, for the record.
@@ -90,7 +91,8 @@ package enum Engine {
 
   /// Makes the checks of the candidate's answer, after a screening that asked for one.
   package static func judge(
-    _ screening: Screening, call: Call, outcome: CandidateOutcome, policy: PreparedPolicy, context: DecisionContext,
+    _ screening: Screening, call: Call, outcome: CandidateOutcome, policy: PreparedPolicy,
+    context: DecisionContext,
     scratch: inout Scratch
   ) -> Decision {
     var decision = Decision(checks: screening.checks, hits: screening.hits)

@@ -13,7 +13,8 @@ package enum PolicyTests {
   }
 
   private static func failures(
-    of test: PolicyTest, _ prepared: PreparedPolicy, _ context: DecisionContext, _ scratch: inout Engine.Scratch
+    of test: PolicyTest, _ prepared: PreparedPolicy, _ context: DecisionContext,
+    _ scratch: inout Engine.Scratch
   ) -> [String] {
     var call = Call(callID: "test")
     call.taskType = test.task
@@ -22,7 +23,9 @@ package enum PolicyTests {
     let screening = Engine.screen(call, policy: prepared, context: context, scratch: &scratch)
     let next = screening.reason == nil ? "candidate" : "frontier"
     var failures: [String] = []
-    if let wanted = test.expect.next, wanted != next { failures.append("expected next \(wanted), got \(next)") }
+    if let wanted = test.expect.next, wanted != next {
+      failures.append("expected next \(wanted), got \(next)")
+    }
     guard let answer = test.answer ?? (screening.reason == nil ? nil : .null) else {
       return failures + unanswered(test.expect)
     }

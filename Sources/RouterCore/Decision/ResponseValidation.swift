@@ -37,7 +37,9 @@ struct ValidatedAnswer {
     guard let confidence else { return "passed schema, no confidence" }
     let figure = decimals(confidence)
     if reason == .labelEscalated { return "passed schema, escalated label, confidence \(figure)" }
-    if confidenceFault != nil { return "passed schema, confidence \(figure) below \(decimals(task.minConfidence))" }
+    if confidenceFault != nil {
+      return "passed schema, confidence \(figure) below \(decimals(task.minConfidence))"
+    }
     return "passed schema, confidence \(figure)"
   }
 

@@ -17,7 +17,9 @@ package enum PolicyBrief {
     var text = head(policy, today).joined(separator: "\n") + "\n"
     for section in sections {
       text += "\n\(section.title)\n"
-      for line in section.lines.isEmpty ? ["none"] : section.lines { text += "  \(line)\n" }
+      for line in section.lines.isEmpty ? ["none"] : section.lines {
+        for row in PolicyWords.wrapped("  " + line) { text += row + "\n" }
+      }
     }
     return text
   }

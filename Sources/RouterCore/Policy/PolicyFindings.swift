@@ -142,7 +142,11 @@ extension PolicyFindings {
     }
     if names.contains(text) { return text }
     let remedy = PolicyNearest.match(for: text, among: names).map { "did you mean `\($0)`?" }
-    wrong(node, key, expected: .choice(names), remedy: remedy)
+    if let remedy, names.count > 5 {
+      error(node.mark, "`\(key)` cannot be \(PolicyProblem.quote(text)); \(remedy)")
+    } else {
+      wrong(node, key, expected: .choice(names), remedy: remedy)
+    }
     return nil
   }
 

@@ -127,7 +127,7 @@ struct PolicyKeyTable<Target>: Sendable {
   {
     for position in required where given.bits >> UInt64(position) & 1 == 0 {
       let key = keys[position]
-      findings.error(mark, "`\(owner)` has no `\(key.name)`; add it: \(key.shape.words)")
+      findings.error(mark, "`\(owner)` has no `\(key.name)`; add it\(key.shape.hint)")
     }
   }
 

@@ -166,7 +166,7 @@ extension ModelDraft {
     checkPath(&findings)
     if let file, policy.provider != .builtin {
       findings.error(
-        file.mark, "`file` is for provider `builtin`; a `\(provider.value)` model has an `endpoint`")
+        file.mark, "`file` is for provider `builtin`; remove it, or change the provider")
     }
     if findings.problems.count > before { isClear = false }
     noteLater(&findings)

@@ -46,8 +46,14 @@ extension TaskDraft {
   private static let candidate: [PolicyKey<TaskDraft>] = [
     .text("model", .name, "Id of the candidate.") { $0.model = $1 },
     .text("frontier", .name, "Id of the frontier model.") { $0.frontier = $1 }.only(.defaultsOnly),
-    .texts("cascade", .name, "Ids of candidates, from cheap to dear.") { $0.cascade = $1 }.only(.tasksOnly),
-    .text("challenger", .name, "Id of a second candidate, asked in shadow.") { $0.challenger = $1 }.only(
+    .texts("cascade", .name, "Ids of candidates, from cheap to dear.") {
+      $0.cascade = $1
+      $0.policy.cascade = $1.map(\.value)
+    }.only(.tasksOnly),
+    .text("challenger", .name, "Id of a second candidate, asked in shadow.") {
+      $0.challenger = $1
+      $0.policy.challenger = $1.value
+    }.only(
       .tasksOnly),
   ]
 

@@ -23,6 +23,15 @@ indirect enum PolicyShape: Sendable {
     let isRequired: Bool
   }
 
+  /// What to write, where that can be said in a few words: `: true or false`.
+  var hint: String {
+    switch self {
+    case .bool, .int, .number, .choice: ": \(words)"
+    case .text(.day), .text(.hash), .text(.url): ": \(words)"
+    default: ""
+    }
+  }
+
   /// The shape as the object of "must be …".
   var words: String {
     switch self {

@@ -13,6 +13,23 @@ enum PolicyWords {
 
   static func list(_ items: [String]) -> String { items.isEmpty ? "none" : items.joined(separator: ", ") }
 
+  /// A line cut at spaces into rows of at most 110 characters where it can be; later rows stand further in.
+  static func wrapped(_ line: String) -> [String] {
+    let inset = String(line.prefix { $0 == " " })
+    var rows: [String] = []
+    var row = inset
+    var isFresh = true
+    for word in line.dropFirst(inset.count).split(separator: " ", omittingEmptySubsequences: false) {
+      if !isFresh, row.count + word.count >= 110 {
+        rows.append(row)
+        (row, isFresh) = (inset + "    ", true)
+      }
+      row += isFresh ? word : " " + word
+      isFresh = false
+    }
+    return rows + [row]
+  }
+
   static func model(_ model: ModelPolicy) -> String { "\(model.id) (\(model.provider.name) \(model.name))" }
 
   /// Where the text of calls goes when this model is asked.

@@ -26,7 +26,8 @@ package struct DecisionRecord {
   package var decideUs: Int
 
   package init(
-    call: Call, screening: Screening, decision: Decision, policy: PreparedPolicy, ask: AskFigures, decideUs: Int
+    call: Call, screening: Screening, decision: Decision, policy: PreparedPolicy, ask: AskFigures,
+    decideUs: Int
   ) {
     self.call = call
     self.screening = screening
@@ -104,7 +105,8 @@ package struct DecisionRecord {
     record.field("local_model_id", ask.modelID)
     record.field("local_model_digest", ask.modelDigest)
     // A label outside the set is text of the model's own: it stands, redacted, in the preview.
-    record.field("label", decision.answer?.label.flatMap { screening.task?.labels.contains($0) == true ? $0 : nil })
+    record.field(
+      "label", decision.answer?.label.flatMap { screening.task?.labels.contains($0) == true ? $0 : nil })
     record.field("confidence", decision.confidence)
     record.field("confidence_raw", decision.confidence)
     record.field("confidence_source", decision.confidenceSource?.rawValue)

@@ -3,7 +3,8 @@ package import Wire
 /// The JSON Schema of the log's records (`schema record`).
 package enum RecordSchema {
   package static let kinds = [
-    "start", "stop", "recovered", "gap", "policy", "flag", "decision", "challenge", "comparison", "outcome", "review",
+    "start", "stop", "recovered", "gap", "policy", "flag", "decision", "challenge", "comparison", "outcome",
+    "review",
     "access", "gate", "receipt", "drill", "probe", "week", "checkpoint",
   ]
 
@@ -21,7 +22,8 @@ package enum RecordSchema {
         "kind": ["enum": .array(kinds.map { .string($0) })], "prev": digest, "h": digest,
       ],
       "allOf": [
-        when("decision", decision), when("comparison", comparison), when("outcome", outcome), when("policy", policy),
+        when("decision", decision), when("comparison", comparison), when("outcome", outcome),
+        when("policy", policy),
         when("gap", gap),
       ],
     ]
@@ -45,7 +47,9 @@ package enum RecordSchema {
     ]
   }
 
-  private static func list(_ names: [String], _ type: JSONValue) -> [(String, JSONValue)] { names.map { ($0, type) } }
+  private static func list(_ names: [String], _ type: JSONValue) -> [(String, JSONValue)] {
+    names.map { ($0, type) }
+  }
 
   private static var decision: JSONValue {
     let reasons = Reason.allCases.map { JSONValue.string($0.rawValue) } + [.null]
@@ -53,7 +57,8 @@ package enum RecordSchema {
     let hit: JSONValue = [
       "type": "object", "required": ["class", "term", "where"],
       "properties": [
-        "class": ["enum": .array(HardStopClass.allCases.map { .string($0.rawValue) })], "term": ["type": "string"],
+        "class": ["enum": .array(HardStopClass.allCases.map { .string($0.rawValue) })],
+        "term": ["type": "string"],
         "where": ["enum": ["input", "answer"]],
       ],
     ]
@@ -64,9 +69,11 @@ package enum RecordSchema {
         + list(["tenant", "user_group", "agent", "step", "traceparent"], text)
         + [("generation", count), ("policy_revision", ["type": "string"]), ("prompt_revision", text)]
         + [
-          ("stage", ["enum": ["shadow", "canary", "live"]]), ("cohort", ["enum": ["shadow", "local", "control"]]),
+          ("stage", ["enum": ["shadow", "canary", "live"]]),
+          ("cohort", ["enum": ["shadow", "local", "control"]]),
           ("route", ["enum": ["local", "frontier"]]), ("route_candidate", ["enum": ["local", "frontier"]]),
-          ("reason", ["enum": .array(reasons)]), ("reason_code", ["type": "integer", "minimum": 0, "maximum": 12]),
+          ("reason", ["enum": .array(reasons)]),
+          ("reason_code", ["type": "integer", "minimum": 0, "maximum": 12]),
           ("detail", text), ("validator_result", text),
           ("checks", ["type": "object", "properties": .object(checks)]),
           ("hard_stop_match", ["type": "array", "items": hit]),
@@ -75,7 +82,9 @@ package enum RecordSchema {
         + list(["flag_reason", "local_model", "local_model_id", "local_model_digest", "label"], text)
         + list(["confidence", "confidence_raw"], ["type": ["number", "null"], "minimum": 0, "maximum": 1])
         + [("confidence_source", ["enum": ["self_reported", "logprob", "samples", "builtin", .null]])]
-        + [("input_chars", ["type": "integer", "minimum": 0]), ("input_hash", text), ("input_preview", text)]
+        + [
+          ("input_chars", ["type": "integer", "minimum": 0]), ("input_hash", text), ("input_preview", text),
+        ]
         + list(["answer_hash", "answer_preview"], text)
         + [("decide_us", count), ("local_latency_ms", number)]
         + list(["local_input_tokens", "local_output_tokens"], count)
@@ -85,7 +94,10 @@ package enum RecordSchema {
 
   private static var comparison: JSONValue {
     members(
-      [("call_id", ["type": "string"]), ("frontier_model", text), ("frontier_status", ["enum": ["ok", "error"]])]
+      [
+        ("call_id", ["type": "string"]), ("frontier_model", text),
+        ("frontier_status", ["enum": ["ok", "error"]]),
+      ]
         + list(["frontier_answer_hash", "frontier_answer_preview", "frontier_label"], text)
         + [("agreement", ["enum": ["agree", "disagree", "unknown"]]), ("agreement_score", number)]
         + [("agreement_detail", text)]
@@ -98,7 +110,8 @@ package enum RecordSchema {
       list(["call_id", "run_id"], text)
         + [
           ("result", ["enum": .array(Outcome.Result.allCases.map { .string($0.rawValue) })]),
-          ("source", ["enum": .array(Outcome.Source.allCases.map { .string($0.rawValue) })]), ("approved_by", text),
+          ("source", ["enum": .array(Outcome.Source.allCases.map { .string($0.rawValue) })]),
+          ("approved_by", text),
         ])
   }
 

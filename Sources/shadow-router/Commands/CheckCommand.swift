@@ -49,20 +49,21 @@ enum CheckCommand {
       if arguments.wantsJSON { Terminal.out(outcome(file, nil, error.problems).jsonText + "\n") }
       return .no
     }
-      let policy = loaded.generation.prepared.policy
-      for remark in loaded.remarks { Terminal.message(remark.line(in: file) + "\n") }
-      if arguments.has("brief") {
-        brief(policy, now: now, asJSON: arguments.wantsJSON)
-      } else if let other = arguments.value("against") {
-        try difference(policy, against: other, arguments, now: now)
-      } else if arguments.wantsJSON {
-        Terminal.out(outcome(file, policy.revision, loaded.remarks).jsonText + "\n")
-      } else {
-        let tests = policy.tests.count
-        Terminal.out(
-          "\(file): ok, \(policy.tasks.count) tasks, \(tests) test\(tests == 1 ? "" : "s") passed, \(policy.revision)\n")
-      }
-      return .yes
+    let policy = loaded.generation.prepared.policy
+    for remark in loaded.remarks { Terminal.message(remark.line(in: file) + "\n") }
+    if arguments.has("brief") {
+      brief(policy, now: now, asJSON: arguments.wantsJSON)
+    } else if let other = arguments.value("against") {
+      try difference(policy, against: other, arguments, now: now)
+    } else if arguments.wantsJSON {
+      Terminal.out(outcome(file, policy.revision, loaded.remarks).jsonText + "\n")
+    } else {
+      let tests = policy.tests.count
+      Terminal.out(
+        "\(file): ok, \(policy.tasks.count) tasks, \(tests) test\(tests == 1 ? "" : "s") passed, \(policy.revision)\n"
+      )
+    }
+    return .yes
   }
 
   private static func outcome(_ file: String, _ revision: String?, _ problems: [PolicyProblem]) -> JSONValue {
@@ -81,7 +82,8 @@ enum CheckCommand {
   private static func brief(_ policy: Policy, now: Int64, asJSON: Bool) {
     let today = PolicyLoading.day(now)
     Terminal.out(
-      asJSON ? PolicyBrief.json(policy, today: today).jsonText + "\n" : PolicyBrief.text(policy, today: today))
+      asJSON ? PolicyBrief.json(policy, today: today).jsonText + "\n" : PolicyBrief.text(policy, today: today)
+    )
   }
 
   private static func difference(
@@ -93,10 +95,12 @@ enum CheckCommand {
       guard let file = status["policy"]?["file"]?.stringValue,
         let revision = status["policy"]?["revision"]?.stringValue
       else { throw .surroundings("the router does not say which policy it runs") }
-      guard let bytes = try? Files.read(file, limit: 2 << 20), "sha256:" + SHA256.hash(bytes).hex == revision else {
+      guard let bytes = try? Files.read(file, limit: 2 << 20), "sha256:" + SHA256.hash(bytes).hex == revision
+      else {
         throw Failure(
           exit: .refused,
-          message: "the policy in force (\(revision)) no longer stands in \(file); compare with a file instead")
+          message:
+            "the policy in force (\(revision)) no longer stands in \(file); compare with a file instead")
       }
       path = file
     }

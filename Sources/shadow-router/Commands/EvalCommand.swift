@@ -29,7 +29,8 @@ enum EvalCommand {
     let path = arguments.paths.policy
     let generation: Generation
     do throws(PolicyLoading.Refusal) {
-      generation = try PolicyLoading(path: path, keys: .temporary()).load(number: 1, now: Clocks.realtime()).generation
+      generation = try PolicyLoading(path: path, keys: .temporary()).load(number: 1, now: Clocks.realtime())
+        .generation
     } catch {
       throw .surroundings(error.lines(path).first ?? "\(path) cannot be read")
     }
@@ -41,7 +42,9 @@ enum EvalCommand {
     let cases = try EvalSet.read(file, task: name)
     let tally = ask(cases, task: task.policy, pool: pool, generation)
     let bar = AcceptanceBar(tally, limit: task.policy.gate.maxFalseAcceptRate)
-    Terminal.out(arguments.wantsJSON ? bar.document(task: name, model: id).jsonText + "\n" : bar.text(task: name, model: id))
+    Terminal.out(
+      arguments.wantsJSON
+        ? bar.document(task: name, model: id).jsonText + "\n" : bar.text(task: name, model: id))
     return bar.isMet ? .yes : .no
   }
 
@@ -52,7 +55,7 @@ enum EvalCommand {
     var progress = Progress("asking \(pool.model.id)")
     let window = pool.model.maxConcurrency + 1
     for (place, item) in cases.enumerated() {
-      answers.wait(for: { place - $0.count < window }) { _ in }
+      answers.wait(for: { place - $0.count < window }, { _ in })
       let deadline = Clocks.deadline(afterMilliseconds: Int64(pool.model.timeoutMs))
       let question = Question(task: task, text: Array(item.text.utf8), deadline: deadline)
       let refusal = pool.submit(question) { asked in
@@ -66,7 +69,7 @@ enum EvalCommand {
       }
       progress.show(Double(place + 1) / Double(cases.count), "\(place + 1) of \(cases.count)")
     }
-    answers.wait(for: { $0.count == cases.count }) { _ in }
+    answers.wait(for: { $0.count == cases.count }, { _ in })
     progress.end()
     let done = answers.withLock { $0 }
     var tally = EvalTally()
@@ -105,7 +108,8 @@ struct EvalTally {
     let context = DecisionContext(today: today)
     let screening = Engine.screen(call, policy: generation.prepared, context: context, scratch: &scratch)
     let decision = Engine.judge(
-      screening, call: call, outcome: answer.outcome, policy: generation.prepared, context: context, scratch: &scratch)
+      screening, call: call, outcome: answer.outcome, policy: generation.prepared, context: context,
+      scratch: &scratch)
     if let reason = decision.reason { reasons[reason, default: 0] += 1 }
     guard screening.reason == nil else { return }
     asked += 1
@@ -142,17 +146,21 @@ struct AcceptanceBar {
     let upper = tally.accepted == 0 ? 1 : RateBounds.upper(tally.wrongAccepted, of: tally.accepted)
     lines = [
       Line(
-        name: "JSON validity", value: "\(Figures.percent(validity)) of \(tally.asked) asked", number: validity,
+        name: "JSON validity", value: "\(Figures.percent(validity)) of \(tally.asked) asked",
+        number: validity,
         limit: "at least 99 %", isMet: validity >= 0.99),
       Line(
-        name: "label accuracy", value: "\(Figures.percent(accuracy)) of \(tally.labelled) valid", number: accuracy,
+        name: "label accuracy", value: "\(Figures.percent(accuracy)) of \(tally.labelled) valid",
+        number: accuracy,
         limit: "at least 95 %", isMet: accuracy >= 0.95),
       Line(
-        name: "frontier cases accepted", value: "\(tally.frontierAccepted)", number: Double(tally.frontierAccepted),
+        name: "frontier cases accepted", value: "\(tally.frontierAccepted)",
+        number: Double(tally.frontierAccepted),
         limit: "none", isMet: tally.frontierAccepted == 0),
       Line(
         name: "wrong among accepted",
-        value: "\(tally.wrongAccepted) of \(tally.accepted), below \(Figures.percent(upper)) with 95 % confidence",
+        value:
+          "\(tally.wrongAccepted) of \(tally.accepted), below \(Figures.percent(upper)) with 95 % confidence",
         number: upper, limit: "at most \(Figures.percent(limit))", isMet: upper <= limit),
       Line(
         name: "accepted", value: "\(tally.accepted) of \(tally.cases)", number: Double(tally.accepted),
@@ -165,7 +173,8 @@ struct AcceptanceBar {
       let mark = line.isMet ? Terminal.styled("met   ", .green) : Terminal.styled("NOT   ", .red)
       return "  \(mark)\(line.name.padded(to: 26))\(line.value)  (\(line.limit))"
     }
-    return "\(task) by \(model): the bar is \(isMet ? "met" : "not met")\n" + rows.joined(separator: "\n") + "\n"
+    return "\(task) by \(model): the bar is \(isMet ? "met" : "not met")\n" + rows.joined(separator: "\n")
+      + "\n"
   }
 
   func document(task: String, model: String) -> JSONValue {
@@ -174,7 +183,8 @@ struct AcceptanceBar {
       "figures": .array(
         lines.map { line in
           [
-            "name": .string(line.name), "number": JSONNumber(line.number).map { .number($0) } ?? .null, "value": .string(line.value),
+            "name": .string(line.name), "number": JSONNumber(line.number).map { .number($0) } ?? .null,
+            "value": .string(line.value),
             "limit": .string(line.limit), "met": .bool(line.isMet),
           ]
         }),

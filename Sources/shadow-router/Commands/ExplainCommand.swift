@@ -25,7 +25,8 @@ enum ExplainCommand {
     let operands = try arguments.operands(1...2, "explain POLICY [--task T] [--frame] [FILE|-]")
     let loaded: PolicyLoading.Loaded
     do throws(PolicyLoading.Refusal) {
-      loaded = try PolicyLoading(path: operands[0], keys: .temporary()).load(number: 1, now: Clocks.realtime())
+      loaded = try PolicyLoading(path: operands[0], keys: .temporary()).load(
+        number: 1, now: Clocks.realtime())
     } catch {
       if error.isUnreadable { throw .surroundings(error.problems.map(\.message).joined(separator: "; ")) }
       for line in error.lines(operands[0]) { Terminal.message(line + "\n") }
@@ -67,7 +68,8 @@ enum ExplainCommand {
     return [
       "next": .string(screening.reason == nil ? "candidate" : "frontier"),
       "task_type": text(screening.taskType), "task_type_source": text(screening.taskTypeSource?.rawValue),
-      "reason": text(screening.reason?.rawValue), "reason_code": .number(JSONNumber(screening.reason?.code ?? 0)),
+      "reason": text(screening.reason?.rawValue),
+      "reason_code": .number(JSONNumber(screening.reason?.code ?? 0)),
       "detail": text(screening.detail),
       "checks": (try? JSONValue(parsing: checks.bytes)) ?? .null,
       "hard_stop_match": (try? JSONValue(parsing: hits.bytes)) ?? .null,

@@ -60,7 +60,9 @@ enum RunCommand {
   }
 
   /// Does something to the system, so that a failure speaks the command line's language.
-  private static func mended<Value: ~Copyable>(_ body: () throws(PosixError) -> Value) throws(Failure) -> Value {
+  private static func mended<Value: ~Copyable>(_ body: () throws(PosixError) -> Value) throws(Failure)
+    -> Value
+  {
     do throws(PosixError) { return try body() } catch { throw .surroundings(error.description) }
   }
 
@@ -69,7 +71,9 @@ enum RunCommand {
     options.notifyAddress = ProcessState.environment("NOTIFY_SOCKET")
     options.allowedUsers = try ids(arguments.all("allow-uid"), "allow-uid")
     options.allowedGroups = try ids(arguments.all("allow-gid"), "allow-gid")
-    if let bytes = try arguments.wholeNumber("max-frame-bytes", in: 1_024...(64 << 20)) { options.frameLimit = bytes }
+    if let bytes = try arguments.wholeNumber("max-frame-bytes", in: 1_024...(64 << 20)) {
+      options.frameLimit = bytes
+    }
     if let interval = try arguments.wholeNumber("sync-interval-ms", in: 1...60_000) {
       options.journal.syncIntervalMilliseconds = Int64(interval)
     }

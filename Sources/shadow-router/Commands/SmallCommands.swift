@@ -93,7 +93,8 @@ enum KillCommand {
     }
     let isLatched = answer.value["latched"]?.boolValue ?? true
     if !arguments.wantsJSON {
-      Terminal.out(operand == "on" ? "kill switch on: every call goes to the frontier\n" : "kill switch off\n")
+      Terminal.out(
+        operand == "on" ? "kill switch on: every call goes to the frontier\n" : "kill switch off\n")
     }
     if operand == "on", !isLatched {
       Terminal.message("it holds in memory only: the file could not be written, so a restart would lift it\n")
@@ -236,7 +237,8 @@ enum VerifyLogCommand {
       } else {
         let gaps = outcome.missing > 0 ? ", \(outcome.missing) named as missing by gap records" : ""
         Terminal.out(
-          "whole: \(outcome.records) records in \(outcome.segments) segments\(gaps), head \(outcome.head.hash.hex)\n")
+          "whole: \(outcome.records) records in \(outcome.segments) segments\(gaps), head \(outcome.head.hash.hex)\n"
+        )
       }
       return outcome.isWhole ? .yes : .no
     } catch {
@@ -269,7 +271,8 @@ enum ReportCommand {
     request.week = arguments.value("week")
     request.since = arguments.value("since")
     // The policy adds limits and owners; without one the log still tells most.
-    request.policy = try? PolicyLoading(path: arguments.paths.policy, keys: .temporary()).policy(now: Clocks.realtime())
+    request.policy = try? PolicyLoading(path: arguments.paths.policy, keys: .temporary()).policy(
+      now: Clocks.realtime())
     var progress = Progress("reading the log")
     do throws(ReportRequest.Fault) {
       let made = try request.make(now: Clocks.realtime()) { bytes in

@@ -28,7 +28,9 @@ enum StatusCommand {
   private static func screen(_ status: JSONValue) -> String {
     var lines: [String] = []
     func row(_ name: String, _ value: String) { lines.append(name.padded(to: 12) + value) }
-    row("router", "version \(text(status["version"])), pid \(text(status["pid"])), since \(text(status["started_at"]))")
+    row(
+      "router",
+      "version \(text(status["version"])), pid \(text(status["pid"])), since \(text(status["started_at"]))")
     row("kill switch", kill(status["kill"]))
     row("local now", "nothing: every task is in shadow")
     let policy = status["policy"]
@@ -49,16 +51,24 @@ enum StatusCommand {
     let balance = status["balance"]
     row(
       "frames",
-      ["received", "recorded", "answered", "malformed", "shed", "in_flight"].map { "\($0) \(text(balance?[$0]))" }
-        .joined(separator: "  "))
+      ["received", "recorded", "answered", "malformed", "shed", "in_flight"].map {
+        "\($0) \(text(balance?[$0]))"
+      }
+      .joined(separator: "  "))
     for (title, key) in [("malformed", "malformed_by_cause"), ("shed", "shed_by_cause")] {
       let causes = (balance?[key]?.members ?? []).map { "\($0.name) \(text($0.value))" }
       if !causes.isEmpty { row("  \(title)", causes.joined(separator: "  ")) }
     }
-    if (balance?["lost_by_sender"]?.intValue ?? 0) > 0 { row("  lost", "\(text(balance?["lost_by_sender"])) by senders") }
+    if (balance?["lost_by_sender"]?.intValue ?? 0) > 0 {
+      row("  lost", "\(text(balance?["lost_by_sender"])) by senders")
+    }
     let log = status["log"]
-    row("log", "seq \(text(log?["seq"]))  head \(text(log?["head"]).prefix(16))…  segment \(text(log?["segment"]))")
-    if log?["failing"]?.boolValue == true { row("", Terminal.styled("FAILING: \(text(log?["last_error"]))", .red)) }
+    row(
+      "log",
+      "seq \(text(log?["seq"]))  head \(text(log?["head"]).prefix(16))…  segment \(text(log?["segment"]))")
+    if log?["failing"]?.boolValue == true {
+      row("", Terminal.styled("FAILING: \(text(log?["last_error"]))", .red))
+    }
     for peer in status["refused_peers"]?.arrayValue ?? [] {
       row("refused", "uid \(text(peer["uid"])) \(text(peer["count"])) times; admit it with:")
       row("", text(peer["admit_with"]))

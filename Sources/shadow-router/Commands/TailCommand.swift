@@ -47,7 +47,8 @@ enum TailCommand {
     let asJSON = arguments.wantsJSON
     func show(_ line: Span<UInt8>) {
       if asJSON {
-        Terminal.out(unsafe line.withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) } + "\n")
+        Terminal.out(
+          unsafe line.withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) } + "\n")
       } else {
         Terminal.out(RecordLineText.text(line) + "\n")
       }
@@ -68,10 +69,12 @@ enum TailCommand {
       }
     }
     guard arguments.has("follow") else { return }
-    try reader.follow(while: { true }) { line, _ in
-      show(line)
-      return true
-    }
+    try reader.follow(
+      while: { true },
+      { line, _ in
+        show(line)
+        return true
+      })
   }
 
   private static func rows(_ arguments: Arguments) throws(JournalError) {
@@ -94,10 +97,12 @@ enum TailCommand {
       return true
     }
     guard arguments.has("follow") else { return join.finish(show) }
-    try reader.follow(while: { true }) { line, _ in
-      join.join(line, show)
-      return true
-    }
+    try reader.follow(
+      while: { true },
+      { line, _ in
+        join.join(line, show)
+        return true
+      })
   }
 
   private static func find(_ id: String, _ arguments: Arguments) throws(JournalError) -> Exit {
@@ -124,7 +129,8 @@ enum TailCommand {
       let end =
         reason.map { wasAsked ? "escalated after validation (\($0))" : "frontier (\($0))" }
         ?? "would have been local"
-      return "→ \(id): \(end)" + (approvals.isEmpty ? "" : ", approved by \(approvals.joined(separator: ", "))")
+      return "→ \(id): \(end)"
+        + (approvals.isEmpty ? "" : ", approved by \(approvals.joined(separator: ", "))")
     }.joined(separator: "\n")
   }
 }

@@ -34,13 +34,16 @@ enum TrainCommand {
       item.label.map { TrainingRow(text: Array(item.text.utf8), label: $0) }
     }
     guard rows.count == cases.count else {
-      throw Failure(exit: .no, message: "\(cases.count - rows.count) of \(cases.count) cases have no truth.label")
+      throw Failure(
+        exit: .no, message: "\(cases.count - rows.count) of \(cases.count) cases have no truth.label")
     }
     var progress = Progress("training")
     let result: TrainingResult
     do throws(BuiltInTrainingError) {
       result = try BuiltInTrainer.train(rows, options: options) { step in
-        progress.show(Double(step.step - 1) / Double(step.steps), "part \(step.step) of \(step.steps), round \(step.epoch)")
+        progress.show(
+          Double(step.step - 1) / Double(step.steps),
+          "part \(step.step) of \(step.steps), round \(step.epoch)")
       }
     } catch {
       progress.end()
@@ -54,8 +57,10 @@ enum TrainCommand {
     let labels = result.model.answers.count
     if arguments.wantsJSON {
       let value: JSONValue = [
-        "file": .string(output), "digest": .string(result.model.digest), "rows": .number(JSONNumber(rows.count)),
-        "labels": .number(JSONNumber(labels)), "held_out_accuracy": JSONNumber(result.accuracy).map { .number($0) } ?? .null,
+        "file": .string(output), "digest": .string(result.model.digest),
+        "rows": .number(JSONNumber(rows.count)),
+        "labels": .number(JSONNumber(labels)),
+        "held_out_accuracy": JSONNumber(result.accuracy).map { .number($0) } ?? .null,
         "calibration_error": JSONNumber(result.calibrationError).map { .number($0) } ?? .null,
         "bytes": .number(JSONNumber(bytes.count)),
       ]

@@ -1,0 +1,124 @@
+/// HTML under construction. Markup comes from this program alone; every text goes through ``escaped(_:)``.
+struct HTMLText {
+  private(set) var markup = ""
+
+  /// Writes markup as it is.
+  mutating func raw(_ markup: StaticString) { self.markup += markup.description }
+
+  /// Adds what another one holds, which is markup already.
+  mutating func append(_ other: HTMLText) { markup += other.markup }
+
+  mutating func text(_ text: String) { markup += Self.escaped(text) }
+
+  /// `<name class="…">` around what `body` writes, or around nothing.
+  mutating func element(
+    _ name: StaticString, class style: StaticString = "", _ body: (inout HTMLText) -> Void = { _ in }
+  ) {
+    element(name, style.utf8CodeUnitCount > 0 ? [("class", style.description)] : [], body)
+  }
+
+  mutating func element(
+    _ name: StaticString, class style: StaticString = "", _ content: String
+  ) {
+    element(name, class: style) { $0.text(content) }
+  }
+
+  mutating func element(
+    _ name: StaticString, _ attributes: [(StaticString, String)], _ body: (inout HTMLText) -> Void = { _ in }
+  ) {
+    markup += "<\(name)"
+    for (key, value) in attributes { markup += " \(key)=\"\(Self.escaped(value))\"" }
+    markup += ">"
+    body(&self)
+    markup += "</\(name)>"
+  }
+
+  /// Text with `commands` between backticks set as code.
+  mutating func prose(_ text: String) {
+    for (index, part) in text.split(separator: "`", omittingEmptySubsequences: false).enumerated() {
+      if index % 2 == 1 { element("code", String(part)) } else { self.text(String(part)) }
+    }
+  }
+
+  /// A table in a box of its own that scrolls sideways on a narrow screen. The first column names the row.
+  mutating func table(_ caption: String, _ header: [String], _ rows: [[Cell]]) {
+    guard !rows.isEmpty else { return }
+    element("div", [("class", "scroll"), ("tabindex", "0"), ("role", "region"), ("aria-label", caption)]) {
+      box in
+      box.element("table") { table in
+        table.element("caption", caption)
+        table.element("thead") { head in
+          head.element("tr") { row in
+            for (index, name) in header.enumerated() {
+              let style = rows[0].indices.contains(index) ? rows[0][index].style : ""
+              row.element("th", [("scope", "col"), ("class", style)]) { $0.text(name) }
+            }
+          }
+        }
+        table.element("tbody") { body in
+          for cells in rows {
+            body.element("tr") { row in
+              for (index, cell) in cells.enumerated() { row.cell(cell, isFirst: index == 0) }
+            }
+          }
+        }
+      }
+    }
+  }
+
+  private mutating func cell(_ cell: Cell, isFirst: Bool) {
+    let content = { (html: inout HTMLText) in
+      switch cell {
+      case .pill(let text, let tone): html.pill(text, tone)
+      case .code(let text): html.element("code", text)
+      case .link(let text, let target): html.element("a", [("href", "#" + target)]) { $0.text(text) }
+      case .text(let text), .number(let text): html.text(text)
+      }
+    }
+    if isFirst {
+      element("th", [("scope", "row"), ("class", cell.style)], content)
+    } else {
+      element("td", [("class", cell.style)], content)
+    }
+  }
+
+  mutating func pill(_ text: String, _ tone: Tone) {
+    element("span", [("class", "pill \(tone.rawValue)")]) { $0.text(text) }
+  }
+
+  enum Cell {
+    case text(String)
+    case number(String)
+    case code(String)
+    case pill(String, Tone)
+    /// To an anchor on the page.
+    case link(String, String)
+
+    var style: String {
+      if case .number = self { return "number" }
+      return ""
+    }
+  }
+
+  enum Tone: String { case good, bad, warn, mute }
+
+  /// Text from outside as text: no markup, no control characters, and nothing that turns the reading direction round,
+  /// with which a preview could make its neighbours say something else.
+  static func escaped(_ text: String) -> String {
+    var escaped = ""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "&": escaped += "&amp;"
+      case "<": escaped += "&lt;"
+      case ">": escaped += "&gt;"
+      case "\"": escaped += "&quot;"
+      case "'": escaped += "&#39;"
+      case "\u{0}"..<" ", "\u{7F}"..<"\u{A0}": escaped += " "
+      case "\u{202A}"..."\u{202E}", "\u{2066}"..."\u{2069}", "\u{200E}", "\u{200F}", "\u{61C}":
+        escaped += "\u{FFFD}"
+      default: escaped.unicodeScalars.append(scalar)
+      }
+    }
+    return escaped
+  }
+}

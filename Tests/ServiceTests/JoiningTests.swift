@@ -1,0 +1,113 @@
+import Evidence
+import Testing
+import Wire
+
+@testable import RouterCore
+@testable import Service
+
+@Suite("Joining")
+struct JoiningTests {
+  private func frame(_ id: String, _ text: String = "x") -> AnswerFrame {
+    var answer = FrontierAnswer()
+    answer.text = text
+    return AnswerFrame(callID: id, answer: answer)
+  }
+
+  private func decided(_ text: String = "y") -> Joining.Decided {
+    let prepared = PreparedPolicy(Policy(), generation: 1)
+    let seal = TextSeal(keyID: "k", key: HMACSHA256Key([1]), privacy: PrivacyPolicy())
+    return Joining.Decided(
+      task: nil, candidate: CandidateAnswer(label: nil, answer: .string(text)), cause: .notAsked, arrived: 0,
+      generation: Generation(prepared: prepared, seal: seal, pools: [:]))
+  }
+
+  private func isWaiting(_ admission: Joining.Admission) -> Bool {
+    if case .waits = admission { return true }
+    return false
+  }
+
+  @Test("an answer after its decision is compared at once, a second one is a duplicate")
+  func after() {
+    var joining = Joining()
+    holds(joining.called("a"))
+    holds(!joining.called("a"))
+    holds(joining.decided("a", decided(), now: 0) == nil)
+    guard case .compare = joining.answered(frame("a"), now: 1) else { return #expect(Bool(false)) }
+    guard case .duplicate = joining.answered(frame("a"), now: 2) else { return #expect(Bool(false)) }
+    #expect(joining.bytes == 0)
+  }
+
+  @Test("an answer during the decision, or before the call, waits for it")
+  func before() {
+    var joining = Joining()
+    holds(isWaiting(joining.answered(frame("a"), now: 0)))
+    guard case .duplicate = joining.answered(frame("a"), now: 0) else { return #expect(Bool(false)) }
+    holds(joining.called("a"))
+    let first = joining.decided("a", decided(), now: 1)?.callID
+    #expect(first == "a")
+    holds(joining.called("b"))
+    holds(isWaiting(joining.answered(frame("b"), now: 2)))
+    let second = joining.decided("b", decided(), now: 3)?.callID
+    #expect(second == "b")
+    guard case .duplicate = joining.answered(frame("b"), now: 4) else { return #expect(Bool(false)) }
+    #expect(joining.bytes == 0)
+  }
+
+  @Test("what waited too long is told apart from what was never there")
+  func expiry() {
+    var joining = Joining()
+    holds(joining.called("a"))
+    holds(joining.decided("a", decided(), now: 0) == nil)
+    let expired = joining.expire(now: Joining.patience + 1)
+    #expect(expired.isEmpty)
+    guard case .unmatched(.expired) = joining.answered(frame("a"), now: Joining.patience + 2) else {
+      return #expect(Bool(false))
+    }
+    holds(isWaiting(joining.answered(frame("ghost"), now: 0)))
+    let early = joining.expire(now: Joining.answerPatience - 1)
+    #expect(early.isEmpty)
+    let lost = joining.expire(now: Joining.answerPatience + 1).map(\.callID)
+    #expect(lost == ["ghost"])
+    joining.restored("old")
+    holds(!joining.called("old"))
+    guard case .unmatched(.restart) = joining.answered(frame("old"), now: 0) else {
+      return #expect(Bool(false))
+    }
+  }
+
+  @Test("memory is bounded: the oldest texts go first, and every answer still comes out once")
+  func bound() {
+    var joining = Joining()
+    let big = String(repeating: "x", count: 1 << 20)
+    for i in 0..<100 {
+      holds(joining.called("d\(i)"))
+      holds(joining.decided("d\(i)", decided(big), now: 0) == nil)
+    }
+    #expect(joining.bytes <= Joining.capacityBytes)
+    guard case .unmatched(.expired) = joining.answered(frame("d0"), now: 0) else {
+      return #expect(Bool(false))
+    }
+    guard case .compare = joining.answered(frame("d99"), now: 0) else { return #expect(Bool(false)) }
+    for i in 0..<100 { _ = joining.answered(frame("a\(i)", big), now: 0) }
+    let lost = joining.expire(now: 0, everything: true)
+    #expect(Set(lost.map(\.callID)) == Set((0..<100).map { "a\($0)" }))
+    #expect(joining.bytes == 0)
+  }
+
+  @Test("an id is remembered for 100,000 calls, and no longer")
+  func recent() {
+    var recent = RecentCalls()
+    for i in 0..<RecentCalls.capacity {
+      holds(recent.insert(RecentCalls.Key("\(i)")))
+    }
+    holds(!recent.insert(RecentCalls.Key("0")))
+    holds(recent.insert(RecentCalls.Key("new")))
+    holds(recent.insert(RecentCalls.Key("0")))
+    holds(!recent.insert(RecentCalls.Key("2")))
+  }
+}
+
+/// `#expect` for mutating calls, which its macro cannot take apart.
+func holds(_ value: Bool, at place: SourceLocation = #_sourceLocation) {
+  #expect(value, sourceLocation: place)
+}
