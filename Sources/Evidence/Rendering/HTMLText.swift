@@ -14,7 +14,9 @@ struct HTMLText {
   mutating func element(
     _ name: StaticString, class style: StaticString = "", _ body: (inout HTMLText) -> Void = { _ in }
   ) {
-    element(name, style.utf8CodeUnitCount > 0 ? [("class", style.description)] : [], body)
+    var attributes: [(StaticString, String)] = []
+    if style.utf8CodeUnitCount > 0 { attributes.append((key: "class", value: style.description)) }
+    element(name, attributes, body)
   }
 
   mutating func element(
