@@ -70,9 +70,9 @@ enum ReportWords {
       return "Too few agreeing or disagreeing answers (below ten) to say what the confidence is worth."
     }
     let chance =
-      "a good answer is more confident than a bad one \(Figures.percent(auc)) of the time (50 % is chance)"
+      "an answer that agrees is the more confident one of a pair \(Figures.percent(auc)) of the time (50 % is chance)"
     return switch auc {
-    case 0.75...: "The confidence separates good from bad: \(chance)."
+    case 0.75...: "The confidence tells agreement from disagreement: \(chance)."
     case 0.6..<0.75: "The confidence helps a little: \(chance)."
     default:
       "The confidence is worth nothing here: \(chance). Raising the threshold will not make this task safe."
