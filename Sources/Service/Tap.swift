@@ -129,6 +129,8 @@ final class Tap {
   }
 
   private func handleLines(_ connection: Connection) {
+    // One look a read: whatever was read now was sent before it.
+    scratch.seesKillFile = pipeline.kill.seesFile
     while let line = connection.splitter.next() {
       switch line {
       case .tooLong: pipeline.tooLong()

@@ -52,6 +52,7 @@ extension Span<UInt8> {
   /// The members of an object inside a frame that was checked whole.
   func members(in range: Range<Int>) throws(FrameFault) -> [JSONMemberRange] {
     var members: [JSONMemberRange] = []
+    members.reserveCapacity(8)
     do throws(JSONError) {
       try JSONIndex.members(of: self, in: range, into: &members)
     } catch {
