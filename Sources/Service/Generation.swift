@@ -9,10 +9,19 @@ package final class Generation: Sendable {
   /// By model id; pools of models that a reload left as they were go on with their connections and breakers.
   package let pools: [String: ModelPool]
 
+  /// By task: what a language model is asked under this policy. Tasks of built-in models have none.
+  let promptRevisions: [String: String]
+
   init(prepared: PreparedPolicy, seal: TextSeal, pools: [String: ModelPool]) {
     self.prepared = prepared
     self.seal = seal
     self.pools = pools
+    var revisions: [String: String] = [:]
+    for task in prepared.policy.tasks {
+      guard let pool = task.model.flatMap({ pools[$0] }), pool.model.provider != .builtin else { continue }
+      revisions[task.name] = Prompt.revision(task: task)
+    }
+    promptRevisions = revisions
   }
 
   package var number: Int { prepared.generation }

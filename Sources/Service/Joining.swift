@@ -57,6 +57,7 @@ struct Joining: Sendable {
     let key = RecentCalls.Key(id)
     guard recent.insert(key) else { return false }
     if case .answered(let frame) = entries[key] {
+      recent.answer(key)
       bytes -= Self.weight(frame)
       entries[key] = .asking(answer: frame)
     } else {

@@ -45,6 +45,8 @@ final class Pipeline: Sendable {
       frame = try scratch.decoder.decode(line)
       numbered = scratch.decoder.number(line)
     } catch {
+      // A frame that is skipped has come all the same; only what is no JSON object has no number to read.
+      if error != .notJSON, error != .duplicateMember { numbered = scratch.decoder.number(line) }
       return refuse(line, error, kind: .invalid, &scratch)
     }
     switch frame {
@@ -131,7 +133,7 @@ final class Pipeline: Sendable {
     }
     // Under pressure the log comes first: a call that is decided without a candidate is still a decided call.
     guard recorder.journal.status.pendingBytes < Self.pressureBytes else {
-      let asked = Asked(outcome: .unavailable(cause: "shed"), figures: pool.figures(task), nanoseconds: 0)
+      let asked = Asked(outcome: .unavailable(cause: "shed"), figures: pool.names, nanoseconds: 0)
       return judge(call, screening, generation, asked, arrived: arrived, screenNs: screenNs)
     }
     let deadline = arrived + UInt64(pool.model.timeoutMs) * 1_000_000
@@ -147,7 +149,7 @@ final class Pipeline: Sendable {
       $0.asked(model: pool.model.id, outcome: .unavailable(cause: refusal.rawValue), nanoseconds: 0)
     }
     let asked = Asked(
-      outcome: .unavailable(cause: refusal.rawValue), figures: pool.figures(task), nanoseconds: 0)
+      outcome: .unavailable(cause: refusal.rawValue), figures: pool.names, nanoseconds: 0)
     judge(call, screening, generation, asked, arrived: arrived, screenNs: screenNs)
   }
 
@@ -165,7 +167,9 @@ final class Pipeline: Sendable {
       screening, call: call, outcome: asked.outcome, policy: generation.prepared, context: context,
       scratch: &scratch)
     let nanoseconds = screenNs + Clocks.monotonic() - start
-    record(call, screening, decision, generation, asked.figures, arrived: arrived, nanoseconds: nanoseconds)
+    var figures = asked.figures
+    figures.promptRevision = screening.task.flatMap { generation.promptRevisions[$0.policy.name] }
+    record(call, screening, decision, generation, figures, arrived: arrived, nanoseconds: nanoseconds)
   }
 
   private func record(

@@ -52,7 +52,22 @@ package struct PolicyLoading: Sendable {
     guard problems.isEmpty else { throw Refusal(problems: problems, revision: policy.revision) }
     let seal = TextSeal(keyID: keys.current.id, key: keys.current.key, privacy: policy.privacy)
     return Loaded(
-      generation: Generation(prepared: prepared, seal: seal, pools: pools), remarks: reading.problems)
+      generation: Generation(prepared: prepared, seal: seal, pools: pools),
+      remarks: reading.problems + Self.foreignLabels(policy, pools))
+  }
+
+  /// A built-in model that can say a label the task does not have: such an answer is never accepted.
+  private static func foreignLabels(_ policy: Policy, _ pools: [String: ModelPool]) -> [PolicyProblem] {
+    policy.tasks.compactMap { task in
+      guard let id = task.model, let said = pools[id]?.labels, !task.labels.isEmpty else { return nil }
+      let foreign = said.filter { label in !task.labels.contains { $0.name == label } }
+      guard !foreign.isEmpty else { return nil }
+      let names = foreign.prefix(5).joined(separator: ", ") + (foreign.count > 5 ? ", …" : "")
+      return PolicyProblem(
+        .warning, at: task.mark,
+        "model \(id) knows \(foreign.count) labels that task \(task.name) does not (\(names)); such answers are refused"
+      )
+    }
   }
 
   /// Reads and checks without preparing anything: `check --against`, `schema`, the report.

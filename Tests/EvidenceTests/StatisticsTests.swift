@@ -106,7 +106,8 @@ struct StatisticsTests {
   func roundTrip(n: Int) {
     for k in [1, 2, n / 100, n / 3, n / 2, n - 1] where k > 0 && k < n {
       let upper = RateBounds.upper(k, of: n)
-      #expect(near(RateBounds.atMost(k, of: n, rate: upper), 0.05, 1e-9), "\(k) of \(n)")
+      // A bound next to 1 has few digits left for its distance from 1, which is what the tail depends on.
+      #expect(near(RateBounds.atMost(k, of: n, rate: upper), 0.05, k == n - 1 ? 1e-6 : 1e-9), "\(k) of \(n)")
       let lower = RateBounds.lower(k, of: n)
       #expect(near(1 - RateBounds.atMost(k - 1, of: n, rate: lower), 0.05, 1e-8), "\(k) of \(n)")
       #expect(lower < Double(k) / Double(n) && Double(k) / Double(n) < upper)

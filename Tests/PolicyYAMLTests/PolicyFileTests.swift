@@ -86,7 +86,8 @@ struct PolicyValueTests {
     let small = try #require(policy.model("small"))
     #expect(small.retry.retryOn == [.rateLimit, .serverError, .timeout] && small.retry.maxAttempts == 2)
     #expect(small.price.usdPerHour == 0.12 && small.breaker.cooldownMs == 5000)
-    #expect(policy.model("tiny")?.file == "models/triage.json" && policy.model("tiny")?.name == "tiny")
+    #expect(
+      policy.model("tiny")?.file == "demo/models/ci_triage.model" && policy.model("tiny")?.name == "tiny")
     #expect(policy.model("frontier_spare")?.provider == .other("somewhere-else"))
     let task = try #require(policy.task("triage_ticket"))
     #expect(task.model == "tiny" && task.cascade == ["tiny", "small"] && task.challenger == "server")

@@ -12,6 +12,8 @@ package final class ModelPool: Sendable {
   package let model: ModelPolicy
   /// `sha256:…` of the built-in model's file; nil for servers.
   package let digest: String?
+  /// What the built-in model can say; nil for servers.
+  package let labels: [String]?
   private let kind: AskerKind
   private let state: Monitor<State>
 
@@ -58,6 +60,7 @@ package final class ModelPool: Sendable {
   package init(_ model: ModelPolicy, builtIn: BuiltInModel? = nil, digest: String? = nil) {
     self.model = model
     self.digest = digest
+    labels = builtIn?.answers
     kind = AskerKind(model, builtIn: builtIn)
     state = Monitor(
       State(breaker: Breaker(failures: model.breaker.failures, cooldownMs: model.breaker.cooldownMs)))
@@ -127,7 +130,7 @@ package final class ModelPool: Sendable {
     guard start < question.deadline else { return unavailable(.timeout, nanoseconds: 0) }
     guard state.withLock({ $0.breaker.admit(at: start) }) else {
       return Asked(
-        outcome: .unavailable(cause: Refusal.breakerOpen.rawValue), figures: figures(question.task),
+        outcome: .unavailable(cause: Refusal.breakerOpen.rawValue), figures: names,
         nanoseconds: 0)
     }
     do throws(AskFault) {
@@ -140,7 +143,6 @@ package final class ModelPool: Sendable {
         if error.countsForBreaker { state.breaker.failed(at: now) } else { state.breaker.succeeded() }
       }
       var asked = unavailable(error, nanoseconds: now - start)
-      asked.figures = figures(question.task)
       asked.figures.attempts = 1
       asked.figures.latencyMs = Double(now - start) / 1e6
       return asked
@@ -148,7 +150,7 @@ package final class ModelPool: Sendable {
   }
 
   private func answered(_ outcome: CandidateOutcome, _ question: Question, nanoseconds: UInt64) -> Asked {
-    var figures = figures(question.task)
+    var figures = names
     figures.attempts = 1
     figures.latencyMs = Double(nanoseconds) / 1e6
     if case .said(let reply) = outcome {
@@ -163,22 +165,17 @@ package final class ModelPool: Sendable {
     return Asked(outcome: outcome, figures: figures, nanoseconds: nanoseconds)
   }
 
-  /// The names that stand in every record of this model, also where it gave no answer.
-  package func figures(_ task: TaskPolicy) -> AskFigures {
+  /// What stands in every record of this model, also where it gave no answer.
+  package var names: AskFigures {
     var figures = AskFigures()
     figures.model = model.name
     figures.modelID = model.id
     figures.modelDigest = digest
-    if model.provider != .builtin { figures.promptRevision = Prompt.revision(task: task) }
     return figures
   }
 
   private func unavailable(_ fault: AskFault, nanoseconds: UInt64) -> Asked {
-    var figures = AskFigures()
-    figures.model = model.name
-    figures.modelID = model.id
-    figures.modelDigest = digest
-    return Asked(outcome: .unavailable(cause: fault.cause), figures: figures, nanoseconds: nanoseconds)
+    Asked(outcome: .unavailable(cause: fault.cause), figures: names, nanoseconds: nanoseconds)
   }
 }
 

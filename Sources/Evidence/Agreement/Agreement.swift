@@ -123,6 +123,9 @@ enum ByteText {
 
   static func equalIgnoringCase(_ left: String, _ right: String) -> Bool {
     if left == right { return true }
+    // A label is compared with whole answers; what is far longer is settled without reading it.
+    let (shorter, longer) = (min(left.utf8.count, right.utf8.count), max(left.utf8.count, right.utf8.count))
+    guard longer <= 3 * shorter + 3 else { return false }
     if left.utf8.allSatisfy({ $0 < 0x80 }), right.utf8.allSatisfy({ $0 < 0x80 }) {
       return left.utf8.count == right.utf8.count
         && zip(left.utf8, right.utf8).allSatisfy { lower($0) == lower($1) }

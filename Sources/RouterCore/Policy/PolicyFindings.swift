@@ -186,7 +186,10 @@ extension PolicyFindings {
   }
 
   private mutating func reportRepeats(_ found: [Located<String>], _ key: String) {
-    guard found.count > 1 else { return }
+    // Few are compared with each other sooner than hashed.
+    if found.count < 8, !found.indices.contains(where: { at in found[..<at].contains { $0.value == found[at].value } }) {
+      return
+    }
     var seen = Set<String>(minimumCapacity: found.count)
     for item in found where !seen.insert(item.value).inserted {
       error(item.mark, "`\(key)` names \(PolicyProblem.quote(item.value)) twice; remove one")
@@ -255,17 +258,16 @@ extension PolicyTextRule {
   }
 
   private func form(_ text: String) -> String? {
-    let quoted = PolicyProblem.quote(text)
     switch self {
     case .any, .long: return nil
     case .line:
-      return Self.hasControl(text) ? "must be one line without control characters, not \(quoted)" : nil
+      return Self.hasControl(text) ? "must be one line without control characters, not \(PolicyProblem.quote(text))" : nil
     case .name:
-      if Self.hasControl(text) { return "must be one line without control characters, not \(quoted)" }
-      return Self.isPadded(text) ? "must not start or end with white space, as \(quoted) does" : nil
-    case .day: return PolicyDate.isDay(text) ? nil : "must be \(words), not \(quoted)"
-    case .moment: return PolicyDate.isMoment(text) ? nil : "must be \(words), not \(quoted)"
-    case .hash: return Self.isHash(text) ? nil : "must be \(words), not \(quoted)"
+      if Self.hasControl(text) { return "must be one line without control characters, not \(PolicyProblem.quote(text))" }
+      return Self.isPadded(text) ? "must not start or end with white space, as \(PolicyProblem.quote(text)) does" : nil
+    case .day: return PolicyDate.isDay(text) ? nil : "must be \(words), not \(PolicyProblem.quote(text))"
+    case .moment: return PolicyDate.isMoment(text) ? nil : "must be \(words), not \(PolicyProblem.quote(text))"
+    case .hash: return Self.isHash(text) ? nil : "must be \(words), not \(PolicyProblem.quote(text))"
     case .environmentName:
       // The value is not shown: it may be the secret itself.
       return Self.isEnvironmentName(text)
@@ -277,7 +279,7 @@ extension PolicyTextRule {
     case .pointerOrPattern:
       guard text.utf8.first == UInt8(ascii: "/") else { return Self.complaint(aboutPattern: text) }
       return JSONValue.isPointer(text)
-        ? nil : "must be a JSON pointer (RFC 6901), not \(quoted): `~` is written ~0"
+        ? nil : "must be a JSON pointer (RFC 6901), not \(PolicyProblem.quote(text)): `~` is written ~0"
     }
   }
 
@@ -286,8 +288,10 @@ extension PolicyTextRule {
   }
 
   private static func isPadded(_ text: String) -> Bool {
-    let ends = [text.unicodeScalars.first, text.unicodeScalars.last]
-    return ends.contains { $0?.properties.isWhitespace == true }
+    guard let first = text.utf8.first, let last = text.utf8.last else { return false }
+    // Nearly every name is ASCII at both ends, and controls have been refused.
+    if first < 0x80, last < 0x80 { return first == 0x20 || last == 0x20 }
+    return [text.unicodeScalars.first, text.unicodeScalars.last].contains { $0?.properties.isWhitespace == true }
   }
 
   private static func isHash(_ text: String) -> Bool {

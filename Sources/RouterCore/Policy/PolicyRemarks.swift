@@ -55,15 +55,14 @@ enum PolicyRemarks {
   }
 
   private static func remark(on task: TaskPolicy, _ policy: Policy, _ findings: inout PolicyFindings) {
-    let name = PolicyProblem.code(task.name)
     if task.impact == .high {
       findings.warning(
-        task.mark, "task \(name) is local, but its impact is high: every call stays with the frontier")
+        task.mark, "task \(PolicyProblem.code(task.name)) is local, but its impact is high: every call stays with the frontier")
     }
     if task.capture == .off, policy.privacy.previewChars == 0 {
       findings.warning(
         task.mark,
-        "nobody could review task \(name): `capture` is off and `preview_chars` is 0, so no text would be left to look at"
+        "nobody could review task \(PolicyProblem.code(task.name)): `capture` is off and `preview_chars` is 0, so no text would be left to look at"
       )
     }
   }

@@ -54,7 +54,8 @@ package struct DecisionRecord {
     record.field("local_output_tokens", ask.outputTokens)
     record.field("local_cost_usd", ask.costUSD)
     record.field("attempts", ask.attempts)
-    record.field("fallback_triggered", !decision.isLocal)
+    // A local attempt was made and did not hold.
+    record.field("fallback_triggered", !decision.isLocal && decision.checks[.localUnavailable] != .skipped)
     record.field("audit", false)
     record.field("sampled", isDrawn)
     return record

@@ -28,12 +28,15 @@ enum RunCommand {
       """,
     options: [
       "tap": true, "allow-uid": true, "allow-gid": true, "max-frame-bytes": true, "sync-interval-ms": true,
-      "sync-records": true, "segment-mb": true,
+      "sync-records": true, "segment-mb": true, "console": true,
     ],
     run: run)
 
   private static func run(_ arguments: Arguments) throws(Failure) -> Exit {
     _ = try arguments.operands(0...0, "run [options]")
+    guard !arguments.has("console") else {
+      throw Failure(exit: .refused, message: "--console comes with a later version")
+    }
     // Before any thread exists: all of them inherit the mask.
     let signals = try mended { () throws(PosixError) in
       try SignalReader([.hangUp, .interrupt, .user1, .terminate])

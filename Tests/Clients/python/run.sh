@@ -21,7 +21,7 @@ if [ "${1:-}" = "--sdks" ] || [ "${1:-}" = "--full" ]; then
   "$python" -m venv "$venv"
   "$venv/bin/pip" install --quiet --disable-pip-version-check openai anthropic httpx
   "$venv/bin/pip" list --disable-pip-version-check 2>/dev/null | grep -iE '^(openai|anthropic|httpx)'
-  "$venv/bin/python" -W ignore::ResourceWarning -m unittest test_sdks
+  "$venv/bin/python" -W ignore::ResourceWarning -m unittest test_sdks test_sidecar
 else
   echo "SKIPPED: tests with the real SDKs (run with --sdks)"
 fi

@@ -1,0 +1,75 @@
+"""An agent on the real openai and anthropic SDKs, one line changed, beside the real sidecar: every call is decided, every
+answer compared, and `tail` shows them. Needs the SDKs and the built binary (SHADOW_ROUTER_BIN or .build/release)."""
+import json
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "EndToEnd"))
+
+import sidecar
+from support import Frontier
+from test_sdks import ASK, CHAT, CHAT_STREAM, MESSAGE, MESSAGE_STREAM, RESPONSE
+
+import shadow_router
+
+try:
+    import anthropic
+    import openai
+except ImportError as missing:
+    print("SKIPPED: the SDKs beside the real sidecar: %s" % missing, flush=True)
+    raise unittest.SkipTest("no SDKs")
+try:
+    sidecar.binary()
+except (sidecar.Failed, sidecar.Skipped) as missing:
+    print("SKIPPED: the SDKs beside the real sidecar: %s" % missing, flush=True)
+    raise unittest.SkipTest("no binary")
+
+POLICY = """
+models:
+  frontier_default: {provider: openai, name: gpt-x}
+tasks:
+  chat: {local: false}
+  untyped: {local: false}
+classifier:
+  rules:
+    - {task: untyped, when: {model: claude-x}}
+"""
+
+
+class BesideTheSidecar(unittest.TestCase):
+    def test_calls_of_both_sdks_are_observed_whole(self):
+        with sidecar.Sidecar(POLICY) as router, Frontier(*((200, {}, body) for body in (CHAT, CHAT_STREAM, RESPONSE, MESSAGE, MESSAGE_STREAM))) as frontier:
+            observer = shadow_router.Observer(os.path.join(router.runtime, "tap.sock"), agent="tester")
+            # The line that changes: http_client.
+            client = openai.OpenAI(base_url=frontier.url + "/v1", api_key="k", http_client=shadow_router.http_client(observer=observer))
+            with shadow_router.context(task_type="chat", run_id="run-1"):
+                self.assertEqual(client.chat.completions.create(model="gpt-x", messages=ASK).choices[0].message.content, "hello ü\u2028")
+                streamed = client.chat.completions.create(model="gpt-x", messages=ASK, stream=True)
+                self.assertEqual("".join(c.choices[0].delta.content or "" for c in streamed if c.choices), "hello")
+                self.assertEqual(client.responses.create(model="gpt-x", input="say hello").output_text, "hello")
+            claude = anthropic.Anthropic(base_url=frontier.url, api_key="k",
+                                         http_client=shadow_router.http_client(observer=observer, client_class=anthropic.DefaultHttpxClient))
+            self.assertEqual(claude.messages.create(model="claude-x", max_tokens=9, messages=[{"role": "user", "content": "hi"}]).content[0].text, "hello")
+            with claude.messages.stream(model="claude-x", max_tokens=9, messages=[{"role": "user", "content": "hi"}]) as stream:
+                self.assertEqual("".join(stream.text_stream), "hello")
+            observer.close()
+            sidecar.until(lambda: len(router.records("comparison")) == 5, "five comparisons")
+            decisions = router.records("decision")
+            self.assertEqual(len(decisions), 5)
+            self.assertEqual([d["task_type"] for d in decisions], ["chat"] * 3 + ["untyped"] * 2)
+            self.assertEqual([d["task_type_source"] for d in decisions], ["given"] * 3 + ["rule"] * 2)
+            self.assertEqual([d["run_id"] for d in decisions][:3], ["run-1"] * 3)
+            answers = router.records("comparison")
+            self.assertEqual([a["frontier_answer_preview"] for a in answers], ["hello ü\u2028", "hello", "hello", "hello", "hello"])
+            self.assertTrue(all(a["frontier_status"] == "ok" for a in answers))
+            self.assertEqual([a["frontier_output_tokens"] for a in answers], [2, 2, 1, 3, 3])
+            shown = sidecar.run("tail", *router.folders).stdout
+            for decision in decisions:
+                self.assertIn(decision["call_id"], shown)
+            balance = json.loads(sidecar.run("status", "--json", *router.folders).stdout)["balance"]
+            self.assertEqual((balance["received"], balance["recorded"], balance["lost_by_sender"]), (10, 10, 0))
+
+
+if __name__ == "__main__":
+    unittest.main()

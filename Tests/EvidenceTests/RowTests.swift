@@ -1,0 +1,96 @@
+import Testing
+import Wire
+
+@testable import Evidence
+
+@Suite("Joined rows")
+struct RowTests {
+  private func rows(_ lines: [[UInt8]], surveyed: Bool = true, window: ReportWindow = ReportWindow())
+    -> [JoinedRow]
+  {
+    var join = RowJoin(window: window)
+    var rows: [JoinedRow] = []
+    if surveyed { for line in lines { join.survey(line.span) } }
+    for line in lines { join.join(line.span) { rows.append($0) } }
+    join.finish { rows.append($0) }
+    return rows
+  }
+
+  private func sample() -> SampleLog {
+    var log = SampleLog()
+    log.decision("a", run: "r", stops: [("access", "token", "input"), ("security", "cve", "answer")])
+    log.decision("b", run: "r")
+    log.comparison("b", "disagree")
+    log.comparison("a", "agree")
+    log.decision("c", reason: "confidence_low")
+    log.review("a", "escalate", severity: 2)
+    log.outcome(run: "r", "success")
+    log.outcome(call: "b", "failure")
+    return log
+  }
+
+  @Test("the first columns are the contract's")
+  func columns() {
+    #expect(
+      JoinedRow.columns.prefix(8) == [
+        "task_id", "task_type", "local_model", "route_candidate", "validator_result", "hard_stop_match",
+        "frontier_answer_hash", "review_label",
+      ])
+    #expect(String(decoding: CSV.header, as: UTF8.self).hasSuffix("seq\r\n"))
+  }
+
+  @Test("one row a call, with what came later")
+  func joined() throws {
+    let rows = rows(sample().lines)
+    #expect(rows.count == 3)
+    let byID = Dictionary(uniqueKeysWithValues: rows.map { ($0.cell("call_id").stringValue ?? "", $0) })
+    let a = try #require(byID["a"])
+    #expect(a.cell("review_label") == "escalate" && a.cell("severity") == 2)
+    #expect(a.cell("agreement") == "agree" && a.cell("frontier_answer_hash") == "hmac-sha256:k1:fa")
+    #expect(a.cell("outcome") == "success")
+    #expect(byID["b"]?.cell("outcome") == "failure")
+    #expect(byID["c"]?.cell("agreement") == .null && byID["c"]?.cell("reason") == "confidence_low")
+    #expect(
+      String(decoding: CSV.line(a), as: UTF8.self).contains(",access:token@input; security:cve@answer,"))
+    #expect(a.json["task_id"] == "t-a")
+  }
+
+  @Test("every order of the lines gives the same rows")
+  func anyOrder() {
+    let key = { (row: JoinedRow) in row.cell("call_id").stringValue ?? "" }
+    let want = rows(sample().lines).sorted { key($0) < key($1) }
+    var dice = Dice(seed: 3)
+    for _ in 0..<20 {
+      var lines = sample().lines
+      for index in lines.indices.dropFirst().reversed() { lines.swapAt(index, dice.below(index + 1)) }
+      #expect(rows(lines).sorted { key($0) < key($1) } == want)
+    }
+  }
+
+  @Test("a repeated decision or comparison gives no second row")
+  func repeated() {
+    let lines = sample().lines
+    #expect(rows(lines + lines).count == 3)
+    #expect(rows(lines + lines, surveyed: false).count == 3)
+  }
+
+  @Test("a followed log gives each row once, as its comparison comes")
+  func followed() {
+    let rows = rows(sample().lines, surveyed: false)
+    #expect(rows.map { $0.cell("call_id") } == ["b", "a", "c"])
+    #expect(rows[0].cell("agreement") == "disagree")
+  }
+
+  @Test("cells are quoted, and formulas disarmed")
+  func cells() {
+    var cells = [JSONValue](repeating: .null, count: JoinedRow.columns.count)
+    cells[0] = "=cmd|' /C calc'!A0"
+    cells[1] = "a,\"b\"\nc"
+    cells[2] = "@x"
+    cells[3] = "-1"
+    cells[4] = "plain"
+    cells[5] = .number(JSONNumber(-1))
+    let text = String(decoding: CSV.line(JoinedRow(cells: cells)), as: UTF8.self)
+    #expect(text.hasPrefix("'=cmd|' /C calc'!A0,\"a,\"\"b\"\"\nc\",'@x,'-1,plain,-1,,"))
+  }
+}

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# The long checks, before a release: everything that deploy/test --full does, then the tests under the thread and the address
+# sanitizer, the benchmarks, and the documentation with warnings as errors. About an hour on two cores.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+. deploy/steps.sh
+. deploy/setup.sh
+
+step "everything of deploy/test --full" 3600 deploy/test --full
+step "tests, thread sanitizer" 1800 swift test --sanitize=thread --scratch-path .build/thread
+step "tests, address sanitizer" 1800 swift test --sanitize=address --scratch-path .build/address
+if [ -x Tests/Benchmarks/run.sh ]; then
+  step "benchmarks" 3600 Tests/Benchmarks/run.sh
+else
+  skip "benchmarks" "no Tests/Benchmarks/run.sh"
+fi
+step "documentation" 900 deploy/docs.sh
+summary
