@@ -35,7 +35,9 @@ struct TopLevel {
     guard member.kind == .number else { throw .wrongType }
     // Up to here every integer is a double.
     if let plain = JSONIndex.int(frame, member.value), 0...(1 << 53) ~= plain { return Double(plain) }
-    guard let value = frame.tree(member.value)?.doubleValue, value.isFinite, value >= 0 else { throw .wrongType }
+    guard let value = frame.tree(member.value)?.doubleValue, value.isFinite, value >= 0 else {
+      throw .wrongType
+    }
     return value
   }
 
