@@ -47,6 +47,7 @@ final class Tap {
     var events: [EventLoop.Event] = []
     var nextSweep = Clocks.monotonic() + Self.sweepInterval
     while !isStopping {
+      events.removeAll(keepingCapacity: true)
       try loop.wait(until: nextSweep, into: &events)
       scratch.today.refresh(now: Clocks.realtime())
       for event in events where event.token == Self.signalToken { try readSignals() }
