@@ -126,6 +126,37 @@ def socket_to_log(peers, pairs):
                      at_most=True)
 
 
+def tap(peers, pairs):
+    """Reading the tap against sock.c: pings of 4,096 bytes, which are read, checked and counted, and nothing else."""
+    ping = b'{"kind":"ping","pad":"' + b"x" * 4071 + b'"}\n'
+    assert len(ping) == 4096 - 1
+    ping = ping[:-3] + b'x"}\n'
+    count, mine, theirs = 40000, [], []
+    for _ in range(pairs):
+        sidecar = Sidecar(POLICY)
+        try:
+            connection = sidecar.connect()
+            cpu = sidecar.cpu_s()
+            answered = [0]
+
+            def read():
+                while answered[0] < count and (data := connection.recv(1 << 16)):
+                    answered[0] += data.count(b"\n")
+
+            reader = threading.Thread(target=read)
+            reader.start()
+            for _ in range(count):
+                connection.sendall(ping)
+            reader.join(60)
+            mine.append((sidecar.cpu_s() - cpu) * 1e6 / count)
+            assert answered[0] == count, "%d of %d pings answered" % (answered[0], count)
+        finally:
+            sidecar.close()
+        theirs.append(peers.number(r"receiver cpu ([\d.]+) us/msg", peers.say(peers.build("sock.c"), "1")))
+    yield Figure("reading the tap, CPU a frame of 4 KiB (pings: read, checked, answered)", "%s us" % spread(mine, 2), "sock.c receiver %s us" % spread(theirs, 2),
+                 median(theirs) / median(mine), 0.5, 0.9)
+
+
 def memory(peers, _pairs):
     """Resident memory with the shipped policy, idle and at 2,000 calls a second for ten seconds; time until ready."""
     shipped = os.path.join(ROOT, "policies", "router-policy.yaml")
