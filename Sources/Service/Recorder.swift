@@ -93,11 +93,14 @@ final class Recorder: Sendable {
     record.field("call_id", frame.callID)
     record.field("frontier_model", answer.model)
     record.field("frontier_status", word: answer.error == nil ? "ok" : "error")
-    let text = Array(answer.comparableText.utf8)
-    record.field("frontier_answer_hash") { writer in
-      if text.isEmpty { writer.null() } else { generation.seal.writeHash(text.span, into: &writer) }
+    var text = answer.comparableText
+    text.withUTF8 { bytes in
+      let span = unsafe bytes.span
+      record.field("frontier_answer_hash") { writer in
+        if span.isEmpty { writer.null() } else { generation.seal.writeHash(span, into: &writer) }
+      }
+      record.field("frontier_answer_preview", utf8: span.isEmpty ? nil : generation.seal.preview(span))
     }
-    record.field("frontier_answer_preview", utf8: text.isEmpty ? nil : generation.seal.preview(text.span))
     record.field("frontier_label", result.frontierLabel.flatMap { generation.seal.label($0, limit: 128) })
     record.field("agreement", result.verdict.rawValue)
     record.field("agreement_score", result.score)

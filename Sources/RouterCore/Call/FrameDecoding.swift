@@ -146,8 +146,7 @@ package struct FrameDecoder: ~Copyable {
         answer.text = value.jsonText
       }
     } else if let response = top.find(frame, "response") {
-      guard let body = frame.tree(response.value) else { throw .notJSON }
-      ProviderResponse.read(body, into: &answer)
+      try ProviderResponse.read(frame, response, into: &answer)
     }
     answer.label = try top.string(frame, "label")
     answer.model = try top.string(frame, "model") ?? answer.model

@@ -32,9 +32,10 @@ struct TopLevel {
   /// A finite number that is not negative: milliseconds or USD.
   func number(_ frame: Span<UInt8>, _ name: StaticString) throws(FrameFault) -> Double? {
     guard let member = find(frame, name) else { return nil }
-    guard member.kind == .number, let value = frame.tree(member.value)?.doubleValue, value.isFinite,
-      value >= 0
-    else { throw .wrongType }
+    guard member.kind == .number else { throw .wrongType }
+    // Up to here every integer is a double.
+    if let plain = JSONIndex.int(frame, member.value), 0...(1 << 53) ~= plain { return Double(plain) }
+    guard let value = frame.tree(member.value)?.doubleValue, value.isFinite, value >= 0 else { throw .wrongType }
     return value
   }
 
