@@ -77,3 +77,10 @@ extension Span<UInt8> {
     return elements
   }
 }
+
+extension String {
+  /// At most 256 characters, counted as Unicode scalars: a grapheme may be of any length.
+  func clipped() -> String {
+    utf8.count <= 256 ? self : String(String.UnicodeScalarView(unicodeScalars.prefix(256)))
+  }
+}
