@@ -82,7 +82,7 @@ struct DemoStory {
     Terminal.message(
       "\(DemoWords.count(calls.count)) recorded calls with the frontier's answers, and the real sidecar; no network.\n\n"
     )
-    var sidecar = try DemoSidecar(folder, interruption)
+    var sidecar = try DemoSidecar.ready(folder, interruption)
     do throws(Failure) {
       step("sidecar", "ready after \(sidecar.startMilliseconds) ms, process \(sidecar.id), in", folder.root)
       try traffic("first half", calls[..<half], &sidecar)

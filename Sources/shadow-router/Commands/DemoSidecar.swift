@@ -19,31 +19,51 @@ struct DemoSidecar: ~Copyable {
 
   var id: Int32 { child.id }
 
-  /// Starts it and waits for its `ready`.
-  init(_ folder: DemoFolder, _ interruption: DemoInterruption) throws(Failure) {
+  private init(
+    child: consuming ChildProcess, tap: consuming Descriptor, folder: DemoFolder, startMilliseconds: Int
+  ) {
+    self.child = child
+    self.tap = tap
     self.folder = folder
-    let paths = folder.paths
+    self.startMilliseconds = startMilliseconds
+  }
+
+  /// Starts it and waits for its `ready`.
+  static func ready(
+    _ folder: DemoFolder, _ interruption: DemoInterruption
+  ) throws(Failure) -> DemoSidecar {
     let start = Clocks.monotonic()
+    var child = try spawn(folder)
+    let deadline = Clocks.deadline(afterMilliseconds: patienceMilliseconds)
+    while !lines(folder.sidecarLog).contains(where: { $0.hasPrefix("ready") }) {
+      try interruption.check()
+      guard child.poll() == nil, Clocks.monotonic() < deadline else {
+        throw fault("the sidecar did not get ready", folder)
+      }
+      Clocks.sleep(milliseconds: 2)
+    }
+    let milliseconds = Int((Clocks.monotonic() - start) / 1_000_000)
+    let tap = try connect(folder)
+    return DemoSidecar(child: child, tap: tap, folder: folder, startMilliseconds: milliseconds)
+  }
+
+  private static func spawn(_ folder: DemoFolder) throws(Failure) -> ChildProcess {
+    let paths = folder.paths
     do throws(PosixError) {
-      child = try ChildProcess(
+      return try ChildProcess(
         "/proc/self/exe", name: "shadow-router",
         ["run", "--policy", paths.policy, "--state-dir", paths.state, "--runtime-dir", paths.runtime],
         output: folder.sidecarLog)
     } catch {
       throw .surroundings("the sidecar cannot be started: \(error.description)")
     }
-    let deadline = Clocks.deadline(afterMilliseconds: Self.patienceMilliseconds)
-    while !Self.lines(folder.sidecarLog).contains(where: { $0.hasPrefix("ready") }) {
-      try interruption.check()
-      guard child.poll() == nil, Clocks.monotonic() < deadline else {
-        throw Self.fault("the sidecar did not get ready", folder)
-      }
-      Clocks.sleep(milliseconds: 2)
-    }
-    startMilliseconds = Int((Clocks.monotonic() - start) / 1_000_000)
+  }
+
+  private static func connect(_ folder: DemoFolder) throws(Failure) -> Descriptor {
     do throws(PosixError) {
-      tap = try UnixSocket.connect(to: paths.tap)
+      let tap = try UnixSocket.connect(to: folder.paths.tap)
       try tap.setNonBlocking(true)
+      return tap
     } catch {
       throw .surroundings("the sidecar's tap does not answer: \(error.description)")
     }
@@ -186,7 +206,7 @@ final class DemoInterruption {
   init() throws(PosixError) { signals = try SignalReader([.interrupt, .terminate, .hangUp]) }
 
   func note() {
-    if let next = try? signals.next(), next != nil { isNoted = true }
+    if (try? signals.next()) != nil { isNoted = true }
   }
 
   func check() throws(Failure) {
