@@ -51,7 +51,7 @@ def test_no_running_router_is_3_and_status_ready_only_says_no():
         ready = router.command("status", "--ready")
         equal((ready.returncode, ready.stdout), (1, ""), "`status --ready`")
         for words in (["check", "/nowhere.yaml"], ["explain", "/nowhere.yaml", "-"], ["explain", STARTER, "/nowhere.txt"],
-                      ["eval", "/nowhere.ndjson", "--task", "t"], ["train", "/nowhere.ndjson", "--task", "t", "--output", "/nowhere/x"]):
+                      ["eval", "/nowhere.ndjson", "--task", "open"], ["train", "/nowhere.ndjson", "--task", "t", "--output", "/nowhere/x"]):
             equal(router.command(*words, input="").returncode, 3, "exit code of %s" % words)
 
 
@@ -92,8 +92,9 @@ class Journey:
                 kind, text = (("t", "good one"), ("t", "bad one"), ("off", "plan"), ("t", "the token expired"), ("new", "?"))[i % 5]
                 tap.send(call("c%d" % i, kind, text, task_id="T%d" % (i // 5), run_id="R%d" % (i // 10)))
                 tap.send(answer("c%d" % i, "b" if i % 10 == 0 else "a", model="big", latency_ms=900))
+            tap.send(call("untyped", None, "hm", agent="planner") + answer("untyped", "a"))
             tap.send(frame("outcome", run_id="R1", result="success", source="user", approved_by="kim") + b"{bad\n")
-            router.wait_for("comparison", 40)
+            router.wait_for("comparison", 41)
             router.write_policy("broken: [")
             equal(router.command("reload").returncode, 1, "a refused reload")
             router.write_policy(policy + "# 2\n")
@@ -151,7 +152,7 @@ def test_the_log_is_read_in_every_form():
     for identity, count in (("c3", 2), ("T1", 10), ("R1", 21)):
         done = router.command("tail", "--find", identity, "--json")
         equal((done.returncode, len(done.stdout.splitlines())), (0, count), "`tail --find %s`" % identity)
-    for identity, words in (("c0", "would have been local"), ("c1", "escalated after validation (schema_invalid)"), ("c3", "hard_stop_access"), ("c10", "approved by kim")):
+    for identity, words in (("c0", "would have been local"), ("c1", "escalated after validation (schema_invalid)"), ("c3", "hard_stop_access"), ("R1", "approved by kim")):
         check(words in router.command("tail", "--find", identity).stdout, "`tail --find %s` does not say %r" % (identity, words))
     equal(router.command("tail", "--find", "nobody").returncode, 1, "`tail --find` of what is not there")
     with Sidecar(start=False) as empty:
