@@ -36,7 +36,10 @@ package final class Reloading: Sendable {
     self.serviceManager = serviceManager
     self.log = log
     let first = pipeline.current
-    last = Mutex(Last(outcome: .taken(revision: first.revision, generation: first.number), at: startedAt, lastGood: startedAt))
+    last = Mutex(
+      Last(
+        outcome: .taken(revision: first.revision, generation: first.number), at: startedAt,
+        lastGood: startedAt))
   }
 
   package var latest: Last { last.withLock { $0 } }

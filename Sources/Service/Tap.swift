@@ -69,7 +69,9 @@ final class Tap {
   private static let sweepInterval: UInt64 = 1_000_000_000
 
   private func sweep() {
-    if !isAccepting { isAccepting = (try? loop.add(listener, token: Self.listenerToken, for: .readable)) != nil }
+    if !isAccepting {
+      isAccepting = (try? loop.add(listener, token: Self.listenerToken, for: .readable)) != nil
+    }
     pipeline.kill.flags(areUnreadable: !FlagsFile.isReadable(flagsFile))
     pipeline.recorder.expire(generation: pipeline.current)
     for connection in connections.values { connection.noteQuiet() }

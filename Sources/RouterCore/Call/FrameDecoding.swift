@@ -179,5 +179,4 @@ package struct FrameDecoder: ~Copyable {
     return outcome
   }
 
-
 }

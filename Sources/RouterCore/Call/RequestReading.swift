@@ -198,7 +198,9 @@ enum RequestReading {
       try readResult(frame, output.value, output.kind, into: &call)
     }
     // Calls of a provider's own tools (shells, patches, searches, code) name their arguments otherwise.
-    for name: StaticString in ["code", "action", "operation", "patch", "queries", "query", "outputs", "results"] {
+    for name: StaticString in [
+      "code", "action", "operation", "patch", "queries", "query", "outputs", "results",
+    ] {
       guard let member = block.find(frame, name), let value = frame.tree(member.value) else { continue }
       append(value, into: &call)
     }
