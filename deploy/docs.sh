@@ -5,13 +5,12 @@ cd "$(dirname "$0")/.."
 graphs=$(mktemp -d)
 trap 'rm -rf "$graphs"' EXIT
 output=${1:-$graphs/out}
-# Into a build folder of its own: the dump builds with other settings than the tests do.
-swift package --scratch-path .build/docs dump-symbol-graph --minimum-access-level package >"$graphs/log" 2>&1 || {
+swift package dump-symbol-graph --minimum-access-level package >"$graphs/log" 2>&1 || {
   cat "$graphs/log"
   exit 1
 }
 mkdir "$graphs/in"
-find .build/docs -path '*/symbolgraph/*' -name 'RouterCore*.symbols.json' -exec cp {} "$graphs/in" \;
+find -L .build/debug/ .build/*/symbolgraph -path '*/symbolgraph/*' -name 'RouterCore*.symbols.json' -exec cp {} "$graphs/in" \;
 ls "$graphs/in" | grep -q . || { echo "no symbol graph of RouterCore"; exit 1; }
 docc convert Sources/RouterCore/RouterCore.docc --additional-symbol-graph-dir "$graphs/in" \
   --fallback-display-name RouterCore --fallback-bundle-identifier shadow-router.RouterCore \

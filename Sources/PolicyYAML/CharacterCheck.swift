@@ -7,6 +7,9 @@ enum CharacterCheck {
   /// Whether the text starts with the UTF-8 byte order mark, which some editors write and nobody sees.
   static func startsWithMark(_ bytes: [UInt8]) -> Bool { bytes.starts(with: [0xEF, 0xBB, 0xBF]) }
 
+  /// Whether the byte order mark at the start ends right before the byte.
+  static func isMark(_ bytes: [UInt8], before offset: Int) -> Bool { offset == 3 && startsWithMark(bytes) }
+
   static func firstProblem(in bytes: [UInt8]) -> PolicyProblem? {
     if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) {
       return PolicyProblem(at: .start, "the file is UTF-16; save it as UTF-8")
@@ -91,7 +94,7 @@ enum CharacterCheck {
   }
 
   /// The place of a byte whose predecessors are all well-formed.
-  private static func mark(_ bytes: [UInt8], at index: Int) -> Mark {
+  static func mark(_ bytes: [UInt8], at index: Int) -> Mark {
     var line = 1
     var column = 1
     for position in (startsWithMark(bytes) ? 3 : 0)..<index {

@@ -15,7 +15,7 @@ package enum PolicyText {
     /// Nil where the text could not be read to its end. May stand beside problems, so that whoever reads the tree can
     /// report theirs in the same breath; with an error among the problems it is never to be taken as a policy.
     package let root: PolicyNode?
-    /// In the order of the text.
+    /// What stands in the way of the tree first, then what is wrong with its layout.
     package let problems: [PolicyProblem]
   }
 
@@ -29,8 +29,12 @@ package enum PolicyText {
     if let problem = CharacterCheck.firstProblem(in: bytes) { return Tree(root: nil, problems: [problem]) }
     var builder = TreeBuilder()
     let start = CharacterCheck.startsWithMark(bytes) ? 3 : 0
-    YAMLEvents.forEach(in: bytes, from: start) { event in builder.take(event) }
-    return builder.finish()
+    var layout = LayoutCheck(bytes, from: start)
+    YAMLEvents.forEach(in: bytes, from: start) { event, extent in
+      layout.take(event, extent)
+      return builder.take(event)
+    }
+    return builder.finish(with: layout.problems)
   }
 }
 

@@ -12,13 +12,13 @@ struct TreeBuilder {
 
   mutating func take(_ event: YAMLEvent) -> YAMLEvents.Next {
     switch event {
-    case .scalar(let text, let isPlain, let decorations, let mark):
+    case .scalar(let text, let style, let decorations, let mark):
       report(decorations, at: mark)
-      return take(scalar: text, isPlain: isPlain, at: mark)
-    case .sequenceStart(let decorations, let mark):
+      return take(scalar: text, isPlain: style == .plain, at: mark)
+    case .sequenceStart(_, let decorations, let mark):
       report(decorations, at: mark)
       return start(Container(.sequence, at: mark))
-    case .mappingStart(let decorations, let mark):
+    case .mappingStart(_, let decorations, let mark):
       report(decorations, at: mark)
       return start(Container(.mapping, at: mark))
     case .end:
@@ -40,7 +40,9 @@ struct TreeBuilder {
     }
   }
 
-  mutating func finish() -> PolicyText.Tree {
+  /// - Parameter more: What else is wrong with the text.
+  mutating func finish(with more: [PolicyProblem]) -> PolicyText.Tree {
+    problems += more
     if let root, case .scalar("", isPlain: true) = root.content { self.root = nil }
     if root == nil, problems.isEmpty {
       error(.start, "the file is empty; a policy needs at least `tasks`")

@@ -4,9 +4,9 @@ import RouterCore
 /// One step through a YAML text, as a plain value.
 enum YAMLEvent {
   /// `decorations`: an anchor or a tag stands before the node.
-  case scalar(String, isPlain: Bool, Decorations, Mark)
-  case sequenceStart(Decorations, Mark)
-  case mappingStart(Decorations, Mark)
+  case scalar(String, Style, Decorations, Mark)
+  case sequenceStart(isFlow: Bool, Decorations, Mark)
+  case mappingStart(isFlow: Bool, Decorations, Mark)
   case end
   case alias(Mark)
   /// `hasDirectives`: `%YAML` or `%TAG` stands before it.
@@ -14,11 +14,20 @@ enum YAMLEvent {
   case documentEnd
   case syntaxError(String, Mark)
 
+  /// `block`: after `|` or `>`.
+  enum Style { case plain, quoted, block }
+
   struct Decorations: OptionSet {
     let rawValue: UInt8
     static let anchor = Decorations(rawValue: 1)
     static let tag = Decorations(rawValue: 2)
   }
+}
+
+/// The part of the text that an event covers, in characters from the start.
+struct YAMLExtent {
+  let start: Int
+  let end: Int
 }
 
 /// libyaml's parser, kept inside one function call: the only unsafe code of this module.
@@ -28,7 +37,7 @@ enum YAMLEvents {
   /// Hands on every event of the text until it ends, breaks off with a syntax error, or `take` says stop.
   ///
   /// - Parameter bytes: Valid UTF-8, which is read from the byte at `start` on.
-  static func forEach(in bytes: [UInt8], from start: Int, _ take: (YAMLEvent) -> Next) {
+  static func forEach(in bytes: [UInt8], from start: Int, _ take: (YAMLEvent, YAMLExtent) -> Next) {
     // The parser keeps pointers into itself and into the text: both stay in place for the whole of this function.
     let parser = UnsafeMutablePointer<yaml_parser_t>.allocate(capacity: 1)
     let event = UnsafeMutablePointer<yaml_event_t>.allocate(capacity: 1)
@@ -37,7 +46,7 @@ enum YAMLEvents {
       unsafe event.deallocate()
     }
     guard unsafe yaml_parser_initialize(parser) == 1 else {
-      _ = take(.syntaxError("out of memory", .start))
+      _ = take(.syntaxError("out of memory", .start), YAMLExtent(start: 0, end: 0))
       return
     }
     defer { unsafe yaml_parser_delete(parser) }
@@ -49,11 +58,12 @@ enum YAMLEvents {
       while unsafe yaml_parser_parse(parser, event) == 1 {
         let isLast = unsafe event.pointee.type == YAML_STREAM_END_EVENT
         let value = unsafe YAMLEvent(event.pointee)
+        let extent = unsafe YAMLExtent(event.pointee)
         unsafe yaml_event_delete(event)
         if isLast { return }
-        if let value, take(value) == .stop { return }
+        if let value, take(value, extent) == .stop { return }
       }
-      _ = unsafe take(.syntaxError(of: parser.pointee))
+      _ = unsafe take(.syntaxError(of: parser.pointee), YAMLExtent(start: 0, end: 0))
     }
   }
 }
@@ -67,14 +77,16 @@ extension YAMLEvent {
       let scalar = unsafe event.data.scalar
       let text = unsafe UnsafeBufferPointer(start: scalar.value, count: scalar.length)
       let decorations = unsafe Decorations(scalar.anchor, scalar.tag)
-      let isPlain = unsafe scalar.style == YAML_PLAIN_SCALAR_STYLE
-      self = .scalar(unsafe String(decoding: text, as: UTF8.self), isPlain: isPlain, decorations, mark)
+      let style = unsafe Style(scalar.style)
+      self = .scalar(unsafe String(decoding: text, as: UTF8.self), style, decorations, mark)
     case YAML_SEQUENCE_START_EVENT:
       let data = unsafe event.data.sequence_start
-      self = .sequenceStart(unsafe Decorations(data.anchor, data.tag), mark)
+      let isFlow = unsafe data.style == YAML_FLOW_SEQUENCE_STYLE
+      self = .sequenceStart(isFlow: isFlow, unsafe Decorations(data.anchor, data.tag), mark)
     case YAML_MAPPING_START_EVENT:
       let data = unsafe event.data.mapping_start
-      self = .mappingStart(unsafe Decorations(data.anchor, data.tag), mark)
+      let isFlow = unsafe data.style == YAML_FLOW_MAPPING_STYLE
+      self = .mappingStart(isFlow: isFlow, unsafe Decorations(data.anchor, data.tag), mark)
     case YAML_SEQUENCE_END_EVENT, YAML_MAPPING_END_EVENT:
       self = .end
     case YAML_ALIAS_EVENT:
@@ -105,6 +117,22 @@ extension YAMLEvent.Decorations {
     self = []
     if unsafe anchor != nil { insert(.anchor) }
     if unsafe tag != nil { insert(.tag) }
+  }
+}
+
+extension YAMLEvent.Style {
+  fileprivate init(_ style: yaml_scalar_style_t) {
+    switch style {
+    case YAML_PLAIN_SCALAR_STYLE: self = .plain
+    case YAML_LITERAL_SCALAR_STYLE, YAML_FOLDED_SCALAR_STYLE: self = .block
+    default: self = .quoted
+    }
+  }
+}
+
+extension YAMLExtent {
+  fileprivate init(_ event: yaml_event_t) {
+    self.init(start: unsafe Int(event.start_mark.index), end: unsafe Int(event.end_mark.index))
   }
 }
 

@@ -3,7 +3,7 @@ package import RouterCore
 import Wire
 
 /// Everything that deciding and recording under one policy needs. Built whole, swapped at once, never changed.
-package struct Generation: Sendable {
+package final class Generation: Sendable {
   package let prepared: PreparedPolicy
   package let seal: TextSeal
   /// By model id; pools of models that a reload left as they were go on with their connections and breakers.

@@ -45,7 +45,7 @@ struct Joining: Sendable {
   static let capacityBytes = 64 << 20
 
   private(set) var recent = RecentCalls()
-  private var entries: [String: Entry] = [:]
+  private var entries: [RecentCalls.Key: Entry] = [:]
   private var order = Fifo()
   private var answerOrder = Fifo()
   private(set) var bytes = 0
@@ -56,12 +56,14 @@ struct Joining: Sendable {
   mutating func called(_ id: String) -> Bool {
     let key = RecentCalls.Key(id)
     guard recent.insert(key) else { return false }
-    if case .answered(let frame) = entries[id] {
+    if case .answered(let frame) = entries[key] {
       recent.answer(key)
       bytes -= Self.weight(frame)
-      entries[id] = .asking(answer: frame)
+      entries[key] = .asking(answer: frame)
     } else {
-      entries[id] = .asking(answer: nil)
+      // An id that comes again after 100,000 others may still have its first call's entry.
+      forget(key)
+      entries[key] = .asking(answer: nil)
     }
     return true
   }
@@ -73,13 +75,14 @@ struct Joining: Sendable {
   ///
   /// - Returns: The answer that waited for it, to be compared now.
   mutating func decided(_ id: String, _ decided: Decided, now: UInt64) -> AnswerFrame? {
-    if case .asking(let frame?) = entries[id] {
-      entries[id] = nil
+    let key = RecentCalls.Key(id)
+    if case .asking(let frame?) = entries[key] {
+      entries[key] = nil
       return frame
     }
-    entries[id] = .decided(decided)
+    entries[key] = .decided(decided)
     bytes += decided.weight
-    order.push(id, at: now)
+    order.push(key, at: now)
     shrink()
     return nil
   }
@@ -88,14 +91,14 @@ struct Joining: Sendable {
   mutating func answered(_ frame: AnswerFrame, now: UInt64) -> Admission {
     let key = RecentCalls.Key(frame.callID)
     let mark = recent[key]
-    switch entries[frame.callID] {
+    switch entries[key] {
     case .decided(let decided):
-      entries[frame.callID] = nil
+      entries[key] = nil
       bytes -= decided.weight
       recent.answer(key)
       return .compare(decided)
     case .asking(nil):
-      entries[frame.callID] = .asking(answer: frame)
+      entries[key] = .asking(answer: frame)
       recent.answer(key)
       return .waits
     case .asking, .answered: return .duplicate
@@ -109,9 +112,9 @@ struct Joining: Sendable {
         recent.answer(key)
         return .unmatched(.restart)
       case nil:
-        entries[frame.callID] = .answered(frame)
+        entries[key] = .answered(frame)
         bytes += Self.weight(frame)
-        answerOrder.push(frame.callID, at: now)
+        answerOrder.push(key, at: now)
         shrink()
         return .waits
       }
@@ -154,23 +157,28 @@ struct Joining: Sendable {
     }
   }
 
-  private mutating func forget(_ id: String) {
+  private mutating func forget(_ id: RecentCalls.Key) {
     guard case .decided(let decided) = entries[id] else { return }
     entries[id] = nil
     bytes -= decided.weight
   }
 
-  private static func weight(_ frame: AnswerFrame) -> Int { 300 + frame.answer.text.utf8.count }
+  /// Trees take about four times their text.
+  private static func weight(_ frame: AnswerFrame) -> Int {
+    let answer = frame.answer
+    let calls = answer.toolCalls.reduce(0) { $0 + 100 + $1.arguments.jsonText.utf8.count * 4 }
+    return 300 + answer.text.utf8.count * (answer.value == nil ? 1 : 5) + calls
+  }
 }
 
 /// Ids in the order they came, with their times.
 private struct Fifo: Sendable {
-  private var items: [(id: String, at: UInt64)] = []
+  private var items: [(id: RecentCalls.Key, at: UInt64)] = []
   private var head = 0
 
-  mutating func push(_ id: String, at now: UInt64) { items.append((id, now)) }
+  mutating func push(_ id: RecentCalls.Key, at now: UInt64) { items.append((id, now)) }
 
-  mutating func pop(olderThan limit: UInt64) -> String? {
+  mutating func pop(olderThan limit: UInt64) -> RecentCalls.Key? {
     guard head < items.count, items[head].at < limit || limit == .max else { return nil }
     defer {
       head += 1

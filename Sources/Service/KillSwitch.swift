@@ -32,11 +32,18 @@ package final class KillSwitch: Sendable {
   }
 
   /// Why decisions go to the frontier now; nil: they need not.
+  package var override: StaticString? { override(seesFile: seesFile) }
+
+  /// Whether a `kill` file is there: two looks at the file system.
+  package var seesFile: Bool { Files.exists(stateFile) || Files.exists(runtimeFile) }
+
+  /// As ``override``, for many decisions after one look.
   ///
-  /// Two looks at the file system each time: a file that anyone puts there counts for the very next decision.
-  package var override: StaticString? {
+  /// - Parameter seesFile: What a look gave that was made after the decision's frame was read: a file that anyone put
+  ///   there before the frame was sent still counts.
+  package func override(seesFile: Bool) -> StaticString? {
     if isOn.load(ordering: .sequentiallyConsistent) { return "kill_switch" }
-    if Files.exists(stateFile) || Files.exists(runtimeFile) { return "kill_file" }
+    if seesFile { return "kill_file" }
     return flagsUnreadable.load(ordering: .relaxed) ? "flags_unreadable" : nil
   }
 

@@ -31,6 +31,8 @@ final class Pipeline: Sendable {
     var decoder = FrameDecoder()
     var engine = Engine.Scratch()
     var today = Today()
+    /// What the look after the last read gave.
+    var seesKillFile = false
   }
 
   /// Takes in one whole line.
@@ -104,7 +106,8 @@ final class Pipeline: Sendable {
     }
     recorder.balance.withLock { $0.arrived(.call) }
     let generation = current
-    let context = DecisionContext(override: kill.override, today: scratch.today.text)
+    let context = DecisionContext(
+      override: kill.override(seesFile: scratch.seesKillFile), today: scratch.today.text)
     let screening = Engine.screen(
       call, policy: generation.prepared, context: context, scratch: &scratch.engine)
     let screened = Clocks.monotonic()

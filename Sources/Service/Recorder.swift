@@ -25,8 +25,8 @@ final class Recorder: Sendable {
   }
 
   /// Counts a frame's record as accepted, or the frame as shed where the log would not have it.
-  private func settle(_ kind: Balance.Kind, _ body: [UInt8]) -> Bool {
-    let isAccepted = journal.append(kind: kind.record, at: Clocks.realtime(), body: body)
+  private func settle(_ kind: Balance.Kind, _ record: RecordBody) -> Bool {
+    let isAccepted = record.withBytes { journal.append(kind: kind.record, at: Clocks.realtime(), body: $0) }
     balance.withLock { balance in
       if isAccepted { balance.recorded(kind) } else { balance.dropped(.logRefused) }
     }
@@ -92,10 +92,15 @@ final class Recorder: Sendable {
     var record = RecordBody()
     record.field("call_id", frame.callID)
     record.field("frontier_model", answer.model)
-    record.field("frontier_status", answer.error == nil ? "ok" : "error")
-    let text = Array(answer.comparableText.utf8)
-    record.field("frontier_answer_hash", text.isEmpty ? nil : generation.seal.hash(text.span))
-    record.field("frontier_answer_preview", utf8: text.isEmpty ? nil : generation.seal.preview(text.span))
+    record.field("frontier_status", word: answer.error == nil ? "ok" : "error")
+    var text = answer.comparableText
+    text.withUTF8 { bytes in
+      let span = unsafe bytes.span
+      record.field("frontier_answer_hash") { writer in
+        if span.isEmpty { writer.null() } else { generation.seal.writeHash(span, into: &writer) }
+      }
+      record.field("frontier_answer_preview", utf8: span.isEmpty ? nil : generation.seal.preview(span))
+    }
     record.field("frontier_label", result.frontierLabel.flatMap { generation.seal.label($0, limit: 128) })
     record.field("agreement", result.verdict.rawValue)
     record.field("agreement_score", result.score)
@@ -105,7 +110,7 @@ final class Recorder: Sendable {
     record.field("frontier_input_tokens", answer.inputTokens)
     record.field("frontier_output_tokens", answer.outputTokens)
     record.field("frontier_cost_usd", cost)
-    guard settle(.answer, record.bytes) else { return }
+    guard settle(.answer, record) else { return }
     metrics.withLock { metrics in
       metrics.compared(task: task, agreement: result.verdict.rawValue, fallbackMs: fallbackMs)
       metrics.spent(task: task, route: "frontier", usd: cost)
@@ -121,7 +126,7 @@ final class Recorder: Sendable {
     record.field("result", outcome.result.rawValue)
     record.field("source", outcome.source.rawValue)
     record.field("approved_by", outcome.approvedBy)
-    guard settle(.outcome, record.bytes) else { return }
+    guard settle(.outcome, record) else { return }
     metrics.withLock { $0.ended(task: nil, result: outcome.result) }
   }
 

@@ -71,6 +71,16 @@ struct Arguments {
     return number
   }
 
+  /// The folder of the log, where there is one.
+  func logFolder() throws(Failure) -> String {
+    let folder = paths.log
+    guard Files.exists(folder) else {
+      throw .surroundings(
+        "there is no log at \(folder); has a router run with this state folder (--state-dir)?")
+    }
+    return folder
+  }
+
   /// From options, else the environment, else the defaults for root or for others.
   var paths: SidecarPaths {
     let isRoot = ProcessState.effectiveUser == 0

@@ -18,6 +18,9 @@ import threading
 import time
 import traceback
 
+# Senders, watchers and fake models are threads of one interpreter: let them take turns quickly.
+sys.setswitchinterval(0.0005)
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SHARED = os.environ.get("SHADOW_ROUTER_SHARED") or os.path.join(os.path.dirname(ROOT), "shared")
 STARTER = os.path.join(ROOT, "policies", "router-policy.yaml")
@@ -161,12 +164,14 @@ class ControlConnection(http.client.HTTPConnection):
 class Sidecar:
     """A running router in folders of its own."""
 
-    def __init__(self, policy=SIMPLE, *options, env=None, state=None, start=True):
+    def __init__(self, policy=SIMPLE, *options, env=None, state=None, start=True, user=None):
         self.folder = tempfile.mkdtemp(prefix="shadow-router-e2e-")
         self.state = state or os.path.join(self.folder, "state")
         self.runtime = os.path.join(self.folder, "run")
         self.policy = os.path.join(self.folder, "router-policy.yaml")
-        self.options, self.env = list(options), env or {}
+        self.options, self.env, self.user = list(options), env or {}, user
+        if user is not None:
+            os.chown(self.folder, user, user)
         self.process, self.stderr, self.taps = None, [], []
         if os.path.isabs(policy) and os.path.exists(policy):
             self.policy = policy
@@ -190,7 +195,8 @@ class Sidecar:
     def start(self, wait=20):
         self.process = subprocess.Popen(
             [binary(), "run", *self.folders, *self.options], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE, env={**os.environ, **self.env})
+            stderr=subprocess.PIPE, env={**os.environ, **self.env},
+            **({} if self.user is None else {"user": self.user, "group": self.user, "extra_groups": []}))
         is_ready, stream = threading.Event(), self.process.stderr
 
         def read():

@@ -54,7 +54,7 @@ struct HostileTextTests {
     #expect(problems("a: \u{FEFF}x").first?.contains("byte order mark") == true)
     #expect(problems("%YAML 1.2\n---\ntasks: {}").first?.contains("a directive") == true)
     #expect(problems("a:\n\tb: c").first?.contains("a tab cannot indent") == true)
-    #expect(problems("{: x}").contains { $0.contains("a blank key") })
+    #expect(problems("\"\": x").contains { $0.contains("a blank key") })
     #expect(problems("[a]: x").first?.contains("used as a key") == true)
     #expect(problems([UInt8](repeating: 0x61, count: 1 << 20 + 1)).first?.contains("1 MiB") == true)
   }

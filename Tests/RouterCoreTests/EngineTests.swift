@@ -160,6 +160,7 @@ struct EngineTests {
       ("", .schemaInvalid, "empty"), ("billing", .schemaInvalid, "not_json"),
       (#"{"label":"billing","confidence":0.9} {}"#, .schemaInvalid, "more_than_one_value"),
       (#"["billing"]"#, .schemaInvalid, "not_an_object"),
+      ("The token is a matter of billing.", .hardStopAccess, nil),
       (#"{"label":"billing","confi"#, .schemaInvalid, "truncated_json"),
       ("```json\n{\"label\":\"billing\",\"confidence\":0.9}\n```", nil, "fence"),
       ("<think>hm {}</think>\n{\"label\":\"billing\",\"confidence\":0.9}", nil, "thinking"),
@@ -169,6 +170,15 @@ struct EngineTests {
     let decision = judge(answer)
     #expect(decision.reason == reason)
     #expect(decision.detail == detail)
+  }
+
+  @Test("a label is as much the candidate's answer as the words beside it")
+  func labelWithStopTerm() {
+    let policy = Self.policy { $0.tasks[0].labels.append(.init("token_reset")) }
+    let decision = judge(
+      #"{"label":"token_reset","answer":"a plain word","confidence":0.9}"#, task: "triage", policy)
+    #expect(decision.reason == .hardStopAccess)
+    #expect(decision.hits.map(\.term) == ["token"] && decision.hits.first?.place == .answer)
   }
 
   @Test(

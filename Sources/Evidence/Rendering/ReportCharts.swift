@@ -16,7 +16,7 @@ struct ReportCharts {
     var chart = begin(
       760, height, "Acceptance and disagreement by task", described.joined(separator: "; ") + ".")
     chart.label(200, 20, "Answered locally, share of calls", "s")
-    chart.label(480, 20, "Disagreement, 0 to \(Figures.percent(scale)): observed and 95 % bound", "s")
+    chart.label(480, 20, "Disagreement and its bound, 0 to \(Figures.percent(scale))", "s")
     for (index, task) in tasks.enumerated() {
       let y = Double(36 + 34 * index)
       chart.label(190, y + 14, Self.short(task.name, 26), "e")
@@ -30,10 +30,10 @@ struct ReportCharts {
 
   private func disagreement(_ task: Report.Task, _ y: Double, _ scale: Double, _ chart: inout SVG) {
     let x = { (rate: Double) in 480 + 190 * min(1, rate / scale) }
-    chart.line(480, y + 10, 670, y + 10, "axis")
     guard task.comparable > 0, let rate = task.disagreementRate else {
       return chart.label(480, y + 14, "nothing to compare", "s")
     }
+    chart.line(480, y + 10, 670, y + 10, "axis")
     chart.line(x(rate), y + 10, x(task.disagreementUpper), y + 10, "whisker")
     chart.line(x(task.disagreementUpper), y + 5, x(task.disagreementUpper), y + 15, "whisker")
     chart.dot(x(rate), y + 10, 4.5, "bad")

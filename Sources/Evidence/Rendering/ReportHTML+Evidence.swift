@@ -45,13 +45,9 @@ extension HTMLReport {
       entry("Frontier", item.frontierLabel, item.frontierPreview, &list)
       if let input = item.inputPreview { entry("Input", nil, input, &list) }
       if let detail = item.agreementDetail { plainEntry("Compared", detail, &list) }
-      let checks = item.checks.map { "\($0.name) \($0.outcome)" }.joined(separator: ", ")
-      if !checks.isEmpty || item.validatorResult != nil {
-        plainEntry(
-          "Checks",
-          [item.validatorResult, checks.isEmpty ? nil : checks].compactMap(\.self).joined(separator: ": "),
-          &list)
-      }
+      if let result = item.validatorResult { plainEntry("Result", result, &list) }
+      let checks = ReportWords.checks(item)
+      if !checks.isEmpty { plainEntry("Checks", checks, &list) }
       if let note = item.note { plainEntry(item.reviewer ?? "Reviewer", note, &list) }
     }
   }
@@ -60,7 +56,9 @@ extension HTMLReport {
     html.element("dt", name)
     html.element("dd") { value in
       if let label { value.element("strong", label + " ") }
-      if let preview { value.element("span", class: "preview", preview) }
+      if let preview = ReportWords.preview(preview, beside: label) {
+        value.element("span", class: "preview", preview)
+      }
       if label == nil, preview == nil { value.element("span", class: "soft", "not kept") }
     }
   }

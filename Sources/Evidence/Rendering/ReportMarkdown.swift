@@ -80,7 +80,7 @@ private struct MarkdownReport {
     lines.append("  - candidate: \(said(item.label, item.answerPreview))")
     lines.append("  - frontier: \(said(item.frontierLabel, item.frontierPreview))")
     if let input = item.inputPreview { lines.append("  - input: `\(Self.code(input))`") }
-    let checks = item.checks.map { "\($0.name) \($0.outcome)" }.joined(separator: ", ")
+    let checks = ReportWords.checks(item)
     if !checks.isEmpty { lines.append("  - checks: \(Self.plain(checks))") }
     if let detail = item.agreementDetail { lines.append("  - compared: \(Self.plain(detail))") }
     if let note = item.note {
@@ -89,8 +89,9 @@ private struct MarkdownReport {
   }
 
   private func said(_ label: String?, _ preview: String?) -> String {
-    let parts = [label.map { "**\(Self.plain($0))**" }, preview.map { "`\(Self.code($0))`" }].compactMap(
-      \.self)
+    let other = ReportWords.preview(preview, beside: label)
+    let parts = [label.map { "**\(Self.plain($0))**" }, other.map { "`\(Self.code($0))`" }]
+      .compactMap(\.self)
     return parts.isEmpty ? "(not kept)" : parts.joined(separator: " ")
   }
 

@@ -37,16 +37,16 @@ enum ReportStyle {
     thead th{border-top:0;color:var(--soft);font-weight:600;font-size:.82rem;vertical-align:bottom}
     tbody th{font-weight:500}
     .number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-    td code{white-space:nowrap}
+    td code{display:inline-block;min-width:8rem}
     .head{display:flex;flex-wrap:wrap;gap:.4rem .7rem;align-items:baseline}
     .next{border-left:3px solid var(--blue);padding:.1rem 0 .1rem .9rem;margin:.9rem 0}
     .next p{margin:.15rem 0}
-    .grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(19rem,1fr));gap:1rem 1.6rem;margin:1.1rem 0}
+    .grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,22rem),1fr));gap:1rem 1.6rem;margin:1.1rem 0}
     .grid>*{min-width:0}
     figure{margin:0} figcaption{font-size:.85rem;color:var(--soft);margin-top:.3rem}
     .chart{overflow-x:auto}
     svg{display:block;width:100%;height:auto;max-width:100%}
-    .wide svg{min-width:40rem}
+    .chart svg{min-width:20rem} .wide svg{min-width:40rem}
     svg text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"Liberation Sans",sans-serif;fill:var(--ink)}
     svg .s{fill:var(--soft)} svg .e{text-anchor:end} svg .m{text-anchor:middle}
     svg .good{fill:var(--good)} svg .bad{fill:var(--bad)} svg .grey{fill:var(--grey)} svg .blue{fill:var(--blue)}
@@ -66,7 +66,7 @@ enum ReportStyle {
     footer{color:var(--soft);font-size:.88rem;padding-top:1.5rem;padding-bottom:4rem}
     @media (max-width:40rem){header{padding-top:1.6rem}h1{font-size:1.6rem}.claim{font-size:1.12rem}
     .card{padding:1rem}dl.words{grid-template-columns:1fr}dl.words dd{margin-bottom:.4rem}
-    .said{grid-template-columns:1fr}.said dd{margin-bottom:.3rem}}
+    .said{grid-template-columns:5.4rem 1fr;gap:.2rem .7rem}}
     @media print{:root{--bg:#fff;--card:#fff}body{font-size:11pt}header{padding-top:0}.card,.case,figure,tr{break-inside:avoid}
     .scroll,.chart{overflow:visible}.wide svg{min-width:0}h2,h3{break-after:avoid}*{-webkit-print-color-adjust:exact;
     print-color-adjust:exact}a{color:inherit;text-decoration:none}}

@@ -40,6 +40,26 @@ enum ReportWords {
     }
   }
 
+  /// What each check said, by result: `pass a, b; fail c`.
+  static func checks(_ item: Report.FalseAccept) -> String {
+    var byOutcome: [String: [String]] = [:]
+    for check in item.checks { byOutcome[check.outcome, default: []].append(check.name) }
+    // A would-accept passed everything that was looked at; naming all of it hides that.
+    if byOutcome.count == 1, let passed = byOutcome["pass"] {
+      return "none of the \(passed.count) checks stopped it"
+    }
+    let known = ["fail", "pass", "skipped"]
+    let others = byOutcome.keys.filter { !known.contains($0) }.sorted()
+    return (known + others).compactMap { outcome in
+      byOutcome[outcome].map { "\(outcome): \($0.joined(separator: ", "))" }
+    }.joined(separator: "; ")
+  }
+
+  /// A preview that only repeats the label says nothing.
+  static func preview(_ preview: String?, beside label: String?) -> String? {
+    preview == label ? nil : preview
+  }
+
   /// Opens each task.
   static func opening(_ task: Report.Task) -> String {
     var text =
@@ -54,9 +74,9 @@ enum ReportWords {
       return "Too few agreeing or disagreeing answers (below ten) to say what the confidence is worth."
     }
     let chance =
-      "a good answer is more confident than a bad one \(Figures.percent(auc)) of the time (50 % is chance)"
+      "an answer that agrees is the more confident one of a pair \(Figures.percent(auc)) of the time (50 % is chance)"
     return switch auc {
-    case 0.75...: "The confidence separates good from bad: \(chance)."
+    case 0.75...: "The confidence tells agreement from disagreement: \(chance)."
     case 0.6..<0.75: "The confidence helps a little: \(chance)."
     default:
       "The confidence is worth nothing here: \(chance). Raising the threshold will not make this task safe."
@@ -74,8 +94,10 @@ enum ReportWords {
     return head + " A review_sample of \(share(needed)) would do."
   }
 
+  /// Up to three decimals, rounded up: a share that is asked for has to suffice.
   private static func share(_ value: Double) -> String {
-    Figures.fixed((value * 1_000).rounded(.up) / 1_000, 3)
+    let text = Figures.fixed((value * 1_000 - 1e-9).rounded(.up) / 1_000, 3)
+    return String(text.reversed().drop { $0 == "0" }.reversed())
   }
 
   static func cost(_ task: Report.Task) -> String? {

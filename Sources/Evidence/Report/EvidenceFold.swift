@@ -67,11 +67,11 @@ package struct EvidenceFold: Sendable {
   /// Reads the lines of a piece of log; the last may lack its newline.
   package mutating func add(ndjson text: Span<UInt8>) {
     var start = 0
-    for index in 0..<text.count where text[index] == 0x0A {
-      add(text.extracting(start..<index))
-      start = index + 1
+    while start < text.count {
+      let end = text.lineEnd(from: start)
+      add(text.extracting(start..<end))
+      start = end + 1
     }
-    if start < text.count { add(text.extracting(start..<text.count)) }
   }
 
   /// Reads one line without its newline. What is no record is counted as damaged, an empty line is skipped.
@@ -212,15 +212,6 @@ package struct EvidenceFold: Sendable {
     var note: String?
     var ts: String
     var seq: Int
-  }
-}
-
-extension Span<UInt8> {
-  var copied: [UInt8] {
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(count)
-    for index in indices { bytes.append(self[index]) }
-    return bytes
   }
 }
 

@@ -40,8 +40,11 @@ enum Figures {
   }
 
   static func milliseconds(_ value: Double) -> String {
-    value >= 10_000
-      ? fixed(value / 1_000, 1) + " s" : value >= 10 ? fixed(value, 0) + " ms" : fixed(value, 1) + " ms"
+    switch value {
+    case 10_000...: fixed(value / 1_000, 1) + " s"
+    case 1_000...: fixed(value / 1_000, 2) + " s"
+    default: fixed(value, value >= 10 ? 0 : 1) + " ms"
+    }
   }
 
   static func confidence(_ value: Double) -> String { fixed(value, 2) }

@@ -97,7 +97,7 @@ struct TaskVerdict {
     guard task.reviews.severe > 0 else { return nil }
     return answer(
       .no, "fail", "\(Figures.count(task.reviews.severe)) severe false accepts known", "read them and decide",
-      "shadow-router review list")
+      "shadow-router report --format csv")
   }
 
   private var tooEarly: Report.Readiness? {
@@ -116,10 +116,13 @@ struct TaskVerdict {
   private static func remedy(_ reason: String?, _ task: String) -> (String, String) {
     switch reason {
     case Reason.localUnavailable.rawValue:
-      ("ask whether the candidate's endpoint works", "shadow-router check --live POLICY")
+      ("see whether the candidate's endpoint answers, and its breaker", "shadow-router status")
     case Reason.schemaInvalid.rawValue: ("read what the candidate answers", "shadow-router tail --rows")
     case Reason.confidenceLow.rawValue:
-      ("see what each threshold would accept", "shadow-router simulate --thresholds \(task)")
+      (
+        "compare tasks.\(task).min_confidence with the confidence chart below",
+        "shadow-router report --format html"
+      )
     case Reason.manualOverride.rawValue: ("see who turned the kill switch on", "shadow-router status")
     default: ("see what one call would meet", "shadow-router explain POLICY --task \(task)")
     }
@@ -162,10 +165,12 @@ struct TaskVerdict {
     if looks == .bad {
       return answer(
         .cannotTell, "insufficient_data", unmet, "read the disagreements first; too many to be chance",
-        "shadow-router review list")
+        "shadow-router report --format csv")
     }
     return answer(
-      .cannotTell, "insufficient_data", unmet, "label the drawn would-accepts", "shadow-router review")
+      .cannotTell, "insufficient_data", unmet,
+      "keep it in shadow; labelling a random sample comes next (with a later version of this program)",
+      "shadow-router report --since 7d")
   }
 
   private var bar: Double { -Elementary.log(max(1e-6, gate.alpha - 0.01) * 6 / (Double.pi * Double.pi)) }

@@ -1,6 +1,6 @@
 import Glibc
 
-/// The few functions of the C library that the statistics stand on; the only place that names it.
+/// The few functions of the C library that the statistics stand on.
 enum Elementary {
   static func log(_ x: Double) -> Double { Glibc.log(x) }
   static func log1p(_ x: Double) -> Double { Glibc.log1p(x) }

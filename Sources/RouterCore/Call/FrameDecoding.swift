@@ -99,9 +99,9 @@ package struct FrameDecoder: ~Copyable {
     let inner = try frame.members(in: value.value)
     for member in inner where member.kind == .string {
       if frame.isKey("provider", member) {
-        call.frontierProvider = clipped(frame.string(in: member))
+        call.frontierProvider = frame.string(in: member).clipped()
       } else if frame.isKey("model", member) {
-        call.frontierModel = clipped(frame.string(in: member))
+        call.frontierModel = frame.string(in: member).clipped()
       }
     }
   }
@@ -146,8 +146,7 @@ package struct FrameDecoder: ~Copyable {
         answer.text = value.jsonText
       }
     } else if let response = top.find(frame, "response") {
-      guard let body = frame.tree(response.value) else { throw .notJSON }
-      ProviderResponse.read(body, into: &answer)
+      try ProviderResponse.read(frame, response, into: &answer)
     }
     answer.label = try top.string(frame, "label")
     answer.model = try top.string(frame, "model") ?? answer.model
@@ -180,5 +179,4 @@ package struct FrameDecoder: ~Copyable {
     return outcome
   }
 
-  private func clipped(_ text: String) -> String { text.utf8.count <= 256 ? text : String(text.prefix(256)) }
 }

@@ -1,80 +1,152 @@
 import Wire
 
 /// Reads the answer out of a provider's response body: OpenAI chat and responses, Anthropic messages.
+///
+/// Reads it where it stands in the frame: only what the answer keeps is copied, and only a tool's arguments
+/// become a tree.
 enum ProviderResponse {
   /// Fills in what the body says; what it does not say stays as it was.
   ///
   /// A body of no known shape gives an empty answer with an `error` that says so: it can be counted, not compared.
-  static func read(_ body: JSONValue, into answer: inout FrontierAnswer) {
-    if let text = body.stringValue {
-      answer.text = text
+  static func read(
+    _ frame: Span<UInt8>, _ body: JSONMemberRange, into answer: inout FrontierAnswer
+  ) throws(FrameFault) {
+    if body.kind == .string {
+      answer.text = frame.string(in: body)
       return
     }
-    if let model = body["model"]?.stringValue { answer.model = String(model.prefix(256)) }
-    readUsage(body, into: &answer)
-    if let error = body["error"], !error.isNull {
-      answer.error = error["type"]?.stringValue ?? error["code"]?.stringValue ?? "error"
-    } else if let choices = body["choices"]?.arrayValue {
-      readChat(choices, into: &answer)
-    } else if let output = body["output"]?.arrayValue {
-      readResponses(output, into: &answer)
-    } else if let content = body["content"]?.arrayValue {
-      readAnthropic(content, into: &answer)
+    guard body.kind == .object else {
+      answer.error = "unknown_response_shape"
+      return
+    }
+    let body = TopLevel(try frame.members(in: body.value))
+    if let model = body.text(frame, "model") { answer.model = model.clipped() }
+    try readUsage(frame, body, into: &answer)
+    if let error = body.find(frame, "error") {
+      let inner = error.kind == .object ? TopLevel(try frame.members(in: error.value)) : TopLevel([])
+      answer.error = inner.text(frame, "type") ?? inner.text(frame, "code") ?? "error"
+    } else if let choices = body.array("choices", frame) {
+      try readChat(frame, choices, into: &answer)
+    } else if let output = body.array("output", frame) {
+      try readResponses(frame, output, into: &answer)
+    } else if let content = body.array("content", frame) {
+      try readAnthropic(frame, content, into: &answer)
     } else {
       answer.error = "unknown_response_shape"
     }
   }
 
-  private static func readUsage(_ body: JSONValue, into answer: inout FrontierAnswer) {
-    guard let usage = body["usage"] else { return }
-    answer.inputTokens = usage["prompt_tokens"]?.intValue ?? usage["input_tokens"]?.intValue
-    answer.outputTokens = usage["completion_tokens"]?.intValue ?? usage["output_tokens"]?.intValue
-  }
-
-  private static func readChat(_ choices: [JSONValue], into answer: inout FrontierAnswer) {
-    guard let message = choices.first?["message"] else { return }
-    answer.text = message["content"]?.stringValue ?? joined(message["content"]?.arrayValue ?? [])
-    for call in message["tool_calls"]?.arrayValue ?? [] {
-      guard let function = call["function"], let name = function["name"]?.stringValue else { continue }
-      answer.toolCalls.append(ToolCall(name: name, arguments: arguments(function["arguments"])))
+  private static func readUsage(
+    _ frame: Span<UInt8>, _ body: TopLevel, into answer: inout FrontierAnswer
+  ) throws(FrameFault) {
+    guard let usage = try body.object("usage", frame) else { return }
+    func count(_ name: StaticString) -> Int? {
+      guard let member = usage.find(frame, name), member.kind == .number else { return nil }
+      return frame.integer(in: member.value)
     }
-    if answer.text.isEmpty, message["refusal"]?.stringValue != nil { answer.error = "refusal" }
+    answer.inputTokens = count("prompt_tokens") ?? count("input_tokens")
+    answer.outputTokens = count("completion_tokens") ?? count("output_tokens")
   }
 
-  private static func readResponses(_ output: [JSONValue], into answer: inout FrontierAnswer) {
-    for item in output {
-      switch item["type"]?.stringValue {
-      case "message":
-        answer.text += (answer.text.isEmpty ? "" : "\n") + joined(item["content"]?.arrayValue ?? [])
-      case "function_call":
-        guard let name = item["name"]?.stringValue else { continue }
-        answer.toolCalls.append(ToolCall(name: name, arguments: arguments(item["arguments"])))
-      default: continue
+  private static func readChat(
+    _ frame: Span<UInt8>, _ choices: Range<Int>, into answer: inout FrontierAnswer
+  ) throws(FrameFault) {
+    guard let first = try frame.elements(in: choices).first, first.kind == .object,
+      let message = try TopLevel(try frame.members(in: first.value)).object("message", frame)
+    else { return }
+    if let text = message.text(frame, "content") {
+      answer.text = text
+    } else if let blocks = message.array("content", frame) {
+      answer.text = try joined(frame, try objects(frame, blocks))
+    }
+    if let calls = message.array("tool_calls", frame) {
+      for call in try objects(frame, calls) {
+        guard let function = try call.object("function", frame), let name = function.text(frame, "name")
+        else {
+          continue
+        }
+        answer.toolCalls.append(
+          ToolCall(name: name, arguments: arguments(frame, function.find(frame, "arguments"))))
+      }
+    }
+    if answer.text.isEmpty, message.text(frame, "refusal") != nil { answer.error = "refusal" }
+  }
+
+  private static func readResponses(
+    _ frame: Span<UInt8>, _ output: Range<Int>, into answer: inout FrontierAnswer
+  ) throws(FrameFault) {
+    for item in try objects(frame, output) {
+      guard let type = item.find(frame, "type") else { continue }
+      if frame.holds("message", in: type) {
+        var blocks: [TopLevel] = []
+        if let content = item.array("content", frame) { blocks = try objects(frame, content) }
+        answer.text += (answer.text.isEmpty ? "" : "\n") + (try joined(frame, blocks))
+      } else if frame.holds("function_call", in: type), let name = item.text(frame, "name") {
+        answer.toolCalls.append(
+          ToolCall(name: name, arguments: arguments(frame, item.find(frame, "arguments"))))
       }
     }
   }
 
-  private static func readAnthropic(_ content: [JSONValue], into answer: inout FrontierAnswer) {
-    answer.text = joined(content)
-    for block in content where block["type"]?.stringValue == "tool_use" {
-      guard let name = block["name"]?.stringValue else { continue }
-      answer.toolCalls.append(ToolCall(name: name, arguments: block["input"] ?? .object([])))
+  private static func readAnthropic(
+    _ frame: Span<UInt8>, _ content: Range<Int>, into answer: inout FrontierAnswer
+  ) throws(FrameFault) {
+    let blocks = try objects(frame, content)
+    answer.text = try joined(frame, blocks)
+    for block in blocks {
+      guard let type = block.find(frame, "type"), frame.holds("tool_use", in: type),
+        let name = block.text(frame, "name")
+      else { continue }
+      let input = block.find(frame, "input").flatMap { frame.tree($0.value) }
+      answer.toolCalls.append(ToolCall(name: name, arguments: input ?? .object([])))
     }
+  }
+
+  /// The elements that are objects; others say nothing.
+  private static func objects(_ frame: Span<UInt8>, _ array: Range<Int>) throws(FrameFault) -> [TopLevel] {
+    var objects: [TopLevel] = []
+    for element in try frame.elements(in: array) where element.kind == .object {
+      objects.append(TopLevel(try frame.members(in: element.value)))
+    }
+    return objects
   }
 
   /// The text blocks, joined by a line feed; others are passed over.
-  private static func joined(_ blocks: [JSONValue]) -> String {
-    blocks.compactMap { block in
-      switch block["type"]?.stringValue {
-      case "text", "output_text": block["text"]?.stringValue
-      default: nil
-      }
-    }.joined(separator: "\n")
+  private static func joined(_ frame: Span<UInt8>, _ blocks: [TopLevel]) throws(FrameFault) -> String {
+    var texts: [String] = []
+    for block in blocks {
+      guard let type = block.find(frame, "type"),
+        frame.holds("text", in: type) || frame.holds("output_text", in: type),
+        let text = block.text(frame, "text")
+      else { continue }
+      texts.append(text)
+    }
+    return texts.count == 1 ? texts[0] : texts.joined(separator: "\n")
   }
 
   /// OpenAI sends arguments as text; text that is not JSON stays a string.
-  private static func arguments(_ value: JSONValue?) -> JSONValue {
-    guard let text = value?.stringValue else { return value ?? .object([]) }
+  private static func arguments(_ frame: Span<UInt8>, _ value: JSONMemberRange?) -> JSONValue {
+    guard let value else { return .object([]) }
+    guard value.kind == .string else { return frame.tree(value.value) ?? .object([]) }
+    let text = frame.string(in: value)
     return (try? JSONValue(parsing: text)) ?? .string(text)
+  }
+}
+
+extension TopLevel {
+  /// The text of a member that is a string; nil for any other.
+  fileprivate func text(_ frame: Span<UInt8>, _ name: StaticString) -> String? {
+    guard let member = find(frame, name), member.kind == .string else { return nil }
+    return frame.string(in: member)
+  }
+
+  fileprivate func array(_ name: StaticString, _ frame: Span<UInt8>) -> Range<Int>? {
+    guard let member = find(frame, name), member.kind == .array else { return nil }
+    return member.value
+  }
+
+  fileprivate func object(_ name: StaticString, _ frame: Span<UInt8>) throws(FrameFault) -> TopLevel? {
+    guard let member = find(frame, name), member.kind == .object else { return nil }
+    return TopLevel(try frame.members(in: member.value))
   }
 }

@@ -13,7 +13,7 @@ enum RequestReading {
   {
     for element in try frame.elements(in: range) {
       guard element.kind == .object else { throw .wrongType }
-      try readMessage(frame, element.value, into: &call)
+      try readMessage(frame, TopLevel(try frame.members(in: element.value)), into: &call)
     }
   }
 
@@ -21,9 +21,11 @@ enum RequestReading {
   static func readRequest(_ frame: Span<UInt8>, _ range: Range<Int>, into call: inout Call) throws(FrameFault)
   {
     let body = TopLevel(try frame.members(in: range))
-    call.form = try form(frame, body)
+    // What telling the form has read of a chat is not read again.
+    var chat: [TopLevel] = []
+    call.form = try form(frame, body, chat: &chat)
     if call.frontierModel == nil, let model = body.find(frame, "model"), model.kind == .string {
-      call.frontierModel = String(frame.string(in: model).prefix(256))
+      call.frontierModel = frame.string(in: model).clipped()
     }
     if let system = body.find(frame, call.form == .openAIResponses ? "instructions" : "system") {
       try readContent(frame, system.value, system.kind, into: &call)
@@ -35,6 +37,8 @@ enum RequestReading {
     if let messages = body.find(frame, call.form == .openAIResponses ? "input" : "messages") {
       if messages.kind == .string {
         appendString(frame, messages.value, into: &call)
+      } else if call.form != .openAIResponses {
+        for message in chat { try readMessage(frame, message, into: &call) }
       } else {
         try readMessages(frame, messages.value, into: &call)
       }
@@ -43,14 +47,16 @@ enum RequestReading {
 
   // MARK: - Shapes
 
-  private static func form(_ frame: Span<UInt8>, _ body: TopLevel) throws(FrameFault) -> Call.Form {
+  private static func form(
+    _ frame: Span<UInt8>, _ body: TopLevel, chat: inout [TopLevel]
+  ) throws(FrameFault) -> Call.Form {
     if body.find(frame, "contents") != nil { throw .unknownShapeGoogle }
     if body.find(frame, "inferenceConfig") != nil || body.find(frame, "toolConfig") != nil {
       throw .unknownShapeBedrock
     }
     if let messages = body.find(frame, "messages") {
       guard messages.kind == .array else { throw .unknownShape }
-      return try chatForm(frame, body, messages.value)
+      return try chatForm(frame, body, messages.value, &chat)
     }
     if let input = body.find(frame, "input") {
       guard input.kind == .array || input.kind == .string else { throw .unknownShape }
@@ -64,7 +70,7 @@ enum RequestReading {
 
   /// OpenAI chat, Anthropic messages or Bedrock Converse: all three say `messages`.
   private static func chatForm(
-    _ frame: Span<UInt8>, _ body: TopLevel, _ messages: Range<Int>
+    _ frame: Span<UInt8>, _ body: TopLevel, _ messages: Range<Int>, _ chat: inout [TopLevel]
   ) throws(FrameFault) -> Call.Form {
     var form = Call.Form.openAIChat
     if body.find(frame, "system") != nil || body.find(frame, "anthropic_version") != nil {
@@ -73,6 +79,7 @@ enum RequestReading {
     for message in try frame.elements(in: messages) {
       guard message.kind == .object else { throw .unknownShape }
       let members = TopLevel(try frame.members(in: message.value))
+      chat.append(members)
       guard members.find(frame, "role")?.kind == .string else { throw .unknownShape }
       guard let content = members.find(frame, "content"), content.kind == .array else { continue }
       for block in try frame.elements(in: content.value) where block.kind == .object {
@@ -92,11 +99,11 @@ enum RequestReading {
     for tool in try frame.elements(in: range) where tool.kind == .object {
       let members = TopLevel(try frame.members(in: tool.value))
       if let name = members.find(frame, "name"), name.kind == .string {
-        names.append(frame.string(in: name))
+        names.append(frame.string(in: name).clipped())
       } else if let function = members.find(frame, "function"), function.kind == .object,
         let name = TopLevel(try frame.members(in: function.value)).find(frame, "name"), name.kind == .string
       {
-        names.append(frame.string(in: name))
+        names.append(frame.string(in: name).clipped())
       }
     }
     return names
@@ -106,9 +113,8 @@ enum RequestReading {
 
   /// A chat message, or an item of a responses request (a tool call or its output stands for itself there).
   private static func readMessage(
-    _ frame: Span<UInt8>, _ range: Range<Int>, into call: inout Call
+    _ frame: Span<UInt8>, _ message: TopLevel, into call: inout Call
   ) throws(FrameFault) {
-    let message = TopLevel(try frame.members(in: range))
     let isFirst = call.text.parts.isEmpty
     if let content = message.find(frame, "content") {
       try readContent(frame, content.value, content.kind, into: &call)
@@ -190,6 +196,13 @@ enum RequestReading {
     if block.find(frame, "name") != nil { try readToolCall(frame, block, into: &call) }
     if let output = block.find(frame, "output") {
       try readResult(frame, output.value, output.kind, into: &call)
+    }
+    // Calls of a provider's own tools (shells, patches, searches, code) name their arguments otherwise.
+    for name: StaticString in [
+      "code", "action", "operation", "patch", "queries", "query", "outputs", "results",
+    ] {
+      guard let member = block.find(frame, name), let value = frame.tree(member.value) else { continue }
+      append(value, into: &call)
     }
     // A message's own content was read already; a tool result's stands beside its `tool_use_id`.
     if block.find(frame, "role") == nil, let content = block.find(frame, "content") {

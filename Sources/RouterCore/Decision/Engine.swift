@@ -106,6 +106,7 @@ package enum Engine {
     }
     guard let task = screening.task, screening.reason == nil else { return withoutCandidate(screening) }
     let validated: ValidatedAnswer
+    var unread = ""
     switch outcome {
     case .unavailable(let cause):
       decision.checks.record(.localUnavailable, passes: false)
@@ -118,17 +119,17 @@ package enum Engine {
       decision.confidenceSource = .builtin
     case .said(let reply):
       validated = ResponseValidation.check(reply.text, artifacts: call.artifacts, task: task)
+      unread = reply.text
       if validated.confidence != nil { decision.confidenceSource = .selfReported }
     }
     decision.checks.record(.localUnavailable, passes: true)
     decision.answer = validated.answer
     decision.confidence = validated.confidence
     validated.record(into: &decision.checks)
-    if let answer = validated.answer {
-      let said = answer.scannedText
-      policy.scanner.scan(said.span, hits: &scratch.hits)
-      record(scratch.hits, at: .answer, policy, context, task, &decision.checks, &decision.hits)
-    }
+    // Where no answer could be read, all that the model said is the answer.
+    let said = validated.answer?.scannedText ?? Array(unread.utf8)
+    policy.scanner.scan(said.span, hits: &scratch.hits)
+    record(scratch.hits, at: .answer, policy, context, task, &decision.checks, &decision.hits)
     decision.detail = validated.detail(for: decision.reason)
     decision.validatorResult = validated.phrase(task: task.policy, reason: decision.reason)
     return decision
@@ -143,9 +144,10 @@ package enum Engine {
 }
 
 extension CandidateAnswer {
-  /// What hard-stop terms are looked for in: the answer's text, or an object's names and values.
+  /// What hard-stop terms are looked for in: the label, and the answer's text or an object's names and values.
   var scannedText: [UInt8] {
     var text = CallText()
+    if let label { text.appendPart { bytes in bytes.append(contentsOf: label.utf8) } }
     answer.forEachText { piece in text.appendPart { bytes in bytes.append(contentsOf: piece.utf8) } }
     return text.bytes
   }

@@ -2,8 +2,9 @@ package import Text
 
 /// One generation: a policy with everything that deciding needs already built.
 ///
-/// Immutable; a call holds on to the generation it was screened under, so no decision mixes two.
-package struct PreparedPolicy: Sendable {
+/// Immutable; a call holds on to the generation it was screened under, so no decision mixes two. A class, because every
+/// call holds on to it: as a value it was dozens of counted references to copy.
+package final class PreparedPolicy: Sendable {
   package let policy: Policy
   /// Counts the policies that this process has taken, from 1.
   package let generation: Int
@@ -70,8 +71,8 @@ private struct TermTable {
   }
 }
 
-/// A task with what deciding looks up in it.
-package struct PreparedTask: Sendable {
+/// A task with what deciding looks up in it. Immutable.
+package final class PreparedTask: Sendable {
   package let policy: TaskPolicy
   let labels: Set<String>
   let escalated: Set<String>

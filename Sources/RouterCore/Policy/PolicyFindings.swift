@@ -187,7 +187,9 @@ extension PolicyFindings {
 
   private mutating func reportRepeats(_ found: [Located<String>], _ key: String) {
     // Few are compared with each other sooner than hashed.
-    if found.count < 8, !found.indices.contains(where: { at in found[..<at].contains { $0.value == found[at].value } }) {
+    if found.count < 8,
+      !found.indices.contains(where: { at in found[..<at].contains { $0.value == found[at].value } })
+    {
       return
     }
     var seen = Set<String>(minimumCapacity: found.count)
@@ -261,12 +263,17 @@ extension PolicyTextRule {
     switch self {
     case .any, .long: return nil
     case .line:
-      return Self.hasControl(text) ? "must be one line without control characters, not \(PolicyProblem.quote(text))" : nil
+      return Self.hasControl(text)
+        ? "must be one line without control characters, not \(PolicyProblem.quote(text))" : nil
     case .name:
-      if Self.hasControl(text) { return "must be one line without control characters, not \(PolicyProblem.quote(text))" }
-      return Self.isPadded(text) ? "must not start or end with white space, as \(PolicyProblem.quote(text)) does" : nil
+      if Self.hasControl(text) {
+        return "must be one line without control characters, not \(PolicyProblem.quote(text))"
+      }
+      return Self.isPadded(text)
+        ? "must not start or end with white space, as \(PolicyProblem.quote(text)) does" : nil
     case .day: return PolicyDate.isDay(text) ? nil : "must be \(words), not \(PolicyProblem.quote(text))"
-    case .moment: return PolicyDate.isMoment(text) ? nil : "must be \(words), not \(PolicyProblem.quote(text))"
+    case .moment:
+      return PolicyDate.isMoment(text) ? nil : "must be \(words), not \(PolicyProblem.quote(text))"
     case .hash: return Self.isHash(text) ? nil : "must be \(words), not \(PolicyProblem.quote(text))"
     case .environmentName:
       // The value is not shown: it may be the secret itself.
@@ -291,7 +298,9 @@ extension PolicyTextRule {
     guard let first = text.utf8.first, let last = text.utf8.last else { return false }
     // Nearly every name is ASCII at both ends, and controls have been refused.
     if first < 0x80, last < 0x80 { return first == 0x20 || last == 0x20 }
-    return [text.unicodeScalars.first, text.unicodeScalars.last].contains { $0?.properties.isWhitespace == true }
+    return [text.unicodeScalars.first, text.unicodeScalars.last].contains {
+      $0?.properties.isWhitespace == true
+    }
   }
 
   private static func isHash(_ text: String) -> Bool {

@@ -57,7 +57,9 @@ enum PolicyRemarks {
   private static func remark(on task: TaskPolicy, _ policy: Policy, _ findings: inout PolicyFindings) {
     if task.impact == .high {
       findings.warning(
-        task.mark, "task \(PolicyProblem.code(task.name)) is local, but its impact is high: every call stays with the frontier")
+        task.mark,
+        "task \(PolicyProblem.code(task.name)) is local, but its impact is high: every call stays with the frontier"
+      )
     }
     if task.capture == .off, policy.privacy.previewChars == 0 {
       findings.warning(

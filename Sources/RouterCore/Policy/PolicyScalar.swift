@@ -65,7 +65,8 @@ enum PolicyScalar: Equatable {
     if lower.first == "+", NumberForm(String(bare)) != .other {
       return .doubtful("write the number without `+`")
     }
-    if NumberForm("0" + bare) == .fraction || NumberForm(bare + "0") == .fraction {
+    let isCut = bare.first == "." || bare.last == "."
+    if isCut, NumberForm("0" + bare) == .fraction || NumberForm(bare + "0") == .fraction {
       return .doubtful("write a digit on both sides of the point")
     }
     let stripped = String(bare.drop { $0 == "0" })

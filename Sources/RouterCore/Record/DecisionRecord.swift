@@ -37,15 +37,15 @@ package struct DecisionRecord {
     self.decideUs = decideUs
   }
 
-  /// - Parameter isDrawn: Whether the call was drawn for review.
-  package func body(sealedBy seal: TextSeal, isDrawn: Bool = false) -> [UInt8] {
+  /// The record's members. `isDrawn`: whether the call was drawn for review.
+  package func body(sealedBy seal: TextSeal, isDrawn: Bool = false) -> RecordBody {
     var record = RecordBody()
     writeIdentity(into: &record, seal: seal)
     writeDecision(into: &record)
     writeCandidate(into: &record)
     let text = call.text.bytes.span
     record.field("input_chars", screening.inputChars)
-    record.field("input_hash", seal.hash(text))
+    record.field("input_hash") { seal.writeHash(text, into: &$0) }
     record.field("input_preview", utf8: seal.preview(text))
     writeAnswer(into: &record, seal: seal)
     record.field("decide_us", decideUs)
@@ -58,7 +58,7 @@ package struct DecisionRecord {
     record.field("fallback_triggered", !decision.isLocal && decision.checks[.localUnavailable] != .skipped)
     record.field("audit", false)
     record.field("sampled", isDrawn)
-    return record.bytes
+    return record
   }
 
   private func writeIdentity(into record: inout RecordBody, seal: TextSeal) {
@@ -120,7 +120,7 @@ package struct DecisionRecord {
       return
     }
     let text = Array((answer.answer.stringValue ?? answer.answer.jsonText).utf8)
-    record.field("answer_hash", seal.hash(text.span))
+    record.field("answer_hash") { seal.writeHash(text.span, into: &$0) }
     record.field("answer_preview", utf8: seal.preview(text.span))
   }
 }
@@ -129,9 +129,9 @@ extension JSONWriter {
   /// Check → `pass`, `fail` or `skipped`, in the contract's order.
   package mutating func checks(_ checks: Checks) {
     beginObject()
-    for reason in Reason.allCases {
-      key(reason.rawValue)
-      string(checks[reason].rawValue)
+    for (reason, name) in CheckNames.all {
+      rawKey(name)
+      word(checks[reason].word)
     }
     endObject()
   }
@@ -150,5 +150,20 @@ extension JSONWriter {
       endObject()
     }
     endArray()
+  }
+}
+
+/// The checks' names as members are named: quotes and colon made once, not for every record.
+private enum CheckNames {
+  static let all: [(Reason, [UInt8])] = Reason.allCases.map { ($0, Array("\"\($0.rawValue)\":".utf8)) }
+}
+
+extension Checks.Result {
+  fileprivate var word: StaticString {
+    switch self {
+    case .pass: "pass"
+    case .fail: "fail"
+    case .skipped: "skipped"
+    }
   }
 }

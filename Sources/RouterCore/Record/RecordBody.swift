@@ -5,12 +5,19 @@ package import Wire
 /// Absent and unknown values are written as null, so that every record of a kind has the same members in the
 /// same order.
 package struct RecordBody {
-  private var writer = JSONWriter()
+  /// Room for the usual decision, so that writing one does not make the buffer grow.
+  private var writer = JSONWriter(capacity: 2_000)
 
   package init() { writer.beginObject() }
 
   /// The members, comma-separated, without braces.
   package var bytes: [UInt8] { Array(writer.bytes.dropFirst()) }
+
+  /// As ``bytes``, where they stand.
+  package func withBytes<Result>(_ body: (Span<UInt8>) -> Result) -> Result {
+    let all = writer.bytes
+    return body(all.span.extracting(1..<all.count))
+  }
 
   package mutating func field(_ key: StaticString, _ value: String?) {
     writer.key(key)
@@ -39,7 +46,7 @@ package struct RecordBody {
 
   package mutating func field(_ key: StaticString, word value: StaticString) {
     writer.key(key)
-    writer.string(value.description)
+    writer.word(value)
   }
 
   package mutating func field(_ key: StaticString, tree value: JSONValue) {

@@ -1,10 +1,13 @@
 import Text
+package import Wire
 
 /// What the log may keep of a text: a keyed hash and a redacted beginning. The text itself never passes.
 package struct TextSeal: Sendable {
   /// Which key the hashes are made with.
   package let keyID: String
   private let key: HMACSHA256Key
+  /// What every hash begins with.
+  private let mark: [UInt8]
   private let redactor: Redactor
   /// Unicode scalars; 0 turns previews off.
   private let previewChars: Int
@@ -12,6 +15,7 @@ package struct TextSeal: Sendable {
   package init(keyID: String, key: HMACSHA256Key, privacy: PrivacyPolicy) {
     self.keyID = keyID
     self.key = key
+    mark = Array("hmac-sha256:\(keyID):".utf8)
     redactor = Redactor(extra: privacy.redact)
     previewChars = min(privacy.previewChars, 240)
   }
@@ -19,6 +23,15 @@ package struct TextSeal: Sendable {
   /// `hmac-sha256:KID:HEX`.
   package func hash(_ text: Span<UInt8>) -> String {
     "hmac-sha256:\(keyID):\(key.authenticate(text).hex)"
+  }
+
+  /// Writes ``hash(_:)`` as a string.
+  package func writeHash(_ text: Span<UInt8>, into writer: inout JSONWriter) {
+    let digest = key.authenticate(text)
+    writer.quoted { bytes in
+      bytes.append(contentsOf: mark)
+      digest.appendHex(to: &bytes)
+    }
   }
 
   /// nil where previews are off, or where redaction could not handle the text.

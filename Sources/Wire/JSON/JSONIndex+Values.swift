@@ -48,5 +48,6 @@ extension Span<UInt8> {
   /// The value as a tree; nil where it nests too deep.
   package func tree(_ range: Range<Int>) -> JSONValue? { try? JSONValue(parsing: extracting(range)) }
 
-  package func integer(in range: Range<Int>) -> Int? { tree(range)?.intValue }
+  /// Also of numbers written otherwise, such as `7.0`.
+  package func integer(in range: Range<Int>) -> Int? { JSONIndex.int(self, range) ?? tree(range)?.intValue }
 }

@@ -43,6 +43,13 @@ package struct JSONWriter {
     needsComma = false
   }
 
+  /// A member's name that is JSON already, quotes and colon with it.
+  package mutating func rawKey(_ name: [UInt8]) {
+    if needsComma { bytes.append(UInt8(ascii: ",")) }
+    bytes.append(contentsOf: name)
+    needsComma = false
+  }
+
   package mutating func key(_ name: String) {
     string(name)
     bytes.append(UInt8(ascii: ":"))
@@ -83,6 +90,20 @@ package struct JSONWriter {
     beforeValue()
     bytes.append(UInt8(ascii: "\""))
     value.withUTF8 { unsafe appendEscaped($0.span) }
+    bytes.append(UInt8(ascii: "\""))
+  }
+
+  /// A constant that needs no escapes, which is not checked in release builds.
+  package mutating func word(_ value: StaticString) {
+    assert(value.description.utf8.allSatisfy(ByteWords.isPlain), "a constant must not need escapes")
+    quoted { $0.append(contentsOf: value) }
+  }
+
+  /// A string that `write` appends, none of it in need of escapes, which is not checked.
+  package mutating func quoted(_ write: (inout [UInt8]) -> Void) {
+    beforeValue()
+    bytes.append(UInt8(ascii: "\""))
+    write(&bytes)
     bytes.append(UInt8(ascii: "\""))
   }
 
@@ -179,10 +200,7 @@ extension JSONWriter {
   }
 
   @inline(__always)
-  private mutating func append(_ text: StaticString) {
-    unsafe bytes.append(
-      contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
-  }
+  private mutating func append(_ text: StaticString) { bytes.append(contentsOf: text) }
 
   private mutating func append(utf8Of text: String) { bytes.append(contentsOf: text.utf8) }
 
@@ -264,4 +282,12 @@ extension JSONValue {
   }
 
   package var canonicalText: String { String(decoding: canonicalBytes, as: UTF8.self) }
+}
+
+extension [UInt8] {
+  /// Appends a constant in one copy.
+  package mutating func append(contentsOf text: StaticString) {
+    unsafe append(
+      contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+  }
 }

@@ -221,8 +221,9 @@ enum VerifyLogCommand {
     guard !arguments.has("checkpoint") else {
       throw Failure(exit: .refused, message: "--checkpoint comes with a later version")
     }
+    let folder = try arguments.logFolder()
     do throws(JournalError) {
-      let outcome = try JournalVerification.verify(arguments.paths.log)
+      let outcome = try JournalVerification.verify(folder)
       if arguments.wantsJSON {
         let value: JSONValue = [
           "whole": .bool(outcome.isWhole), "records": .number(JSONNumber(Int(outcome.records))),
@@ -266,6 +267,7 @@ enum ReportCommand {
 
   private static func run(_ arguments: Arguments) throws(Failure) -> Exit {
     _ = try arguments.operands(0...0, "report [options]")
+    _ = try arguments.logFolder()
     var request = ReportRequest(stateFolder: arguments.paths.state)
     request.format = arguments.value("format") ?? (arguments.wantsJSON ? "json" : "md")
     request.week = arguments.value("week")

@@ -25,6 +25,7 @@ enum TailCommand {
 
   private static func run(_ arguments: Arguments) throws(Failure) -> Exit {
     _ = try arguments.operands(0...0, "tail [-f] [--rows] [--find ID]")
+    _ = try arguments.logFolder()
     do throws(JournalError) {
       if let id = arguments.value("find") { return try find(id, arguments) }
       if arguments.has("rows") {
