@@ -80,7 +80,7 @@ struct DemoStory {
     let half = calls.count / 2
     let kill = calls.count - Self.killed - Self.afterwards
     Terminal.message(
-      "\(DemoWords.count(calls.count)) recorded calls with the frontier's answers, and the real sidecar; no network.\n\n"
+      "\(DemoWords.count(calls.count)) recorded calls with frontier answers, the real sidecar, no network.\n\n"
     )
     var sidecar = try DemoSidecar.ready(folder, interruption)
     do throws(Failure) {
@@ -106,15 +106,19 @@ struct DemoStory {
     _ name: String, _ calls: ArraySlice<DemoCall>, _ sidecar: inout DemoSidecar
   ) throws(Failure) {
     var progress = Progress(name.padded(to: DemoWords.margin - 2))
-    defer { progress.end() }
     let start = Clocks.monotonic()
     let total = DemoWords.count(calls.count)
-    try sidecar.send(calls, interruption) { done in
-      progress.show(Double(done) / Double(calls.count), "\(DemoWords.count(done)) of \(total)")
+    do throws(Failure) {
+      try sidecar.send(calls, interruption) { done in
+        progress.show(Double(done) / Double(calls.count), "\(DemoWords.count(done)) of \(total)")
+      }
+    } catch {
+      progress.end()
+      throw error
     }
     progress.end()
-    let seconds = Double(Clocks.monotonic() - start) / 1e9
-    step(name, "\(total) calls and answers through the socket in \(DemoWords.fixed(seconds, 1)) s")
+    let milliseconds = (Clocks.monotonic() - start) / 1_000_000
+    step(name, "\(total) calls and answers through the socket in \(milliseconds) ms")
   }
 
   // MARK: - Reload
@@ -134,7 +138,7 @@ struct DemoStory {
         "the edited policy was not taken: \(DemoWords.errors(answer).joined(separator: "\n"))")
     }
     step(
-      "policy edit", "\(Self.task): \(before.trimmed) becomes \(Self.raised); reload: taken",
+      "policy edit", "\(Self.task).\(before.trimmed), now \(Self.raised); reload: taken",
       "\(DemoWords.short(old)) → \(DemoWords.short(new)), generation \(answer["generation"]?.intValue ?? 0)")
   }
 
@@ -153,7 +157,7 @@ struct DemoStory {
     let said = shown.flatMap { DemoWords.wrapped($0) }
     step(
       "broken edit",
-      lines: ["min_confidense; reload: refused"] + said + [
+      lines: ["a misspelt key; reload: refused, and said why:"] + said + [
         "\(DemoWords.short(inForce ?? "?")) goes on deciding"
       ])
     try put(good)
@@ -200,7 +204,7 @@ struct DemoStory {
       throw .surroundings("under the kill switch only \(obeyed) of \(calls.count) calls went to the frontier")
     }
     step(
-      "kill switch", "on: all \(obeyed) calls told `frontier`, reason manual_override; off again")
+      "kill switch", "on: all \(obeyed) calls were told `frontier` (manual_override)", "off again")
   }
 
   private func step(_ name: String, _ lines: String...) { step(name, lines: lines) }
