@@ -9,10 +9,6 @@ cd "$(dirname "$0")/.."
 step "everything of deploy/test --full" 3600 deploy/test --full
 step "tests, thread sanitizer" 1800 swift test --sanitize=thread --scratch-path .build/thread
 step "tests, address sanitizer" 1800 swift test --sanitize=address --scratch-path .build/address
-if [ -x Tests/Benchmarks/run.sh ]; then
-  step "benchmarks" 3600 Tests/Benchmarks/run.sh
-else
-  skip "benchmarks" "no Tests/Benchmarks/run.sh"
-fi
+step "benchmarks" 3600 python3 Tests/Benchmarks/run.py
 step "documentation" 900 deploy/docs.sh
 summary

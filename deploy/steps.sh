@@ -31,7 +31,7 @@ step() {
   lines=$(grep -a '^SKIPPED:' "$log" | sort -u)
   if [ -n "$lines" ]; then
     while IFS= read -r line; do
-      skips+=("$name: $line")
+      skips+=("SKIPPED: $name: ${line#SKIPPED: }")
       skipped=$((skipped + 1))
     done <<<"$lines"
     if $strict && [ "$rc" = 0 ]; then

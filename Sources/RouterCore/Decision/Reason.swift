@@ -33,7 +33,7 @@ package enum Reason: String, CaseIterable, Sendable {
     }
   }
 
-  /// The position in ``allCases``: the order of the checks, also of their results in a record.
+  /// The position in `allCases`: the order of the checks, also of their results in a record.
   package var order: Int {
     switch self {
     case .manualOverride: 0

@@ -2,7 +2,7 @@ import Text
 
 /// One page about a policy for the people who decide on it (`check --brief`).
 package enum PolicyBrief {
-  /// - Parameter today: `YYYY-MM-DD` in UTC, for what is overdue.
+  /// The page as text. `today` is `YYYY-MM-DD` in UTC, for what is overdue.
   package static func text(_ policy: Policy, today: String) -> String {
     let sections: [(title: String, lines: [String])] = [
       ("Waivers", waivers(policy, today)),

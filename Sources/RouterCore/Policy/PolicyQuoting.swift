@@ -19,7 +19,7 @@ extension PolicyProblem {
     return "`" + quoted.dropFirst().dropLast() + "`"
   }
 
-  /// Names for a sentence: `` `a`, `b` and 3 more ``.
+  /// Names for a sentence, each in back quotes: a, b and 3 more.
   package static func list(_ names: [String], limit: Int = 8) -> String {
     let shown = names.prefix(limit).map(code).joined(separator: ", ")
     return names.count > limit ? "\(shown) and \(names.count - limit) more" : shown

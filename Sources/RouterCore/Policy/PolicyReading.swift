@@ -36,7 +36,7 @@ package struct PolicyReadingOptions: Sendable {
 
 /// Makes a policy of a tree, or says all that is wrong with it.
 package enum PolicyReader {
-  /// - Parameter bytes: The file's bytes, for the revision.
+  /// Reads the whole tree; `bytes` are the file's, for the revision.
   package static func read(
     _ root: PolicyNode, bytes: [UInt8], options: PolicyReadingOptions = PolicyReadingOptions()
   ) -> PolicyReading {

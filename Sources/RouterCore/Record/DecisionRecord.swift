@@ -37,7 +37,7 @@ package struct DecisionRecord {
     self.decideUs = decideUs
   }
 
-  /// - Parameter isDrawn: Whether the call was drawn for review.
+  /// The record's members. `isDrawn`: whether the call was drawn for review.
   package func body(sealedBy seal: TextSeal, isDrawn: Bool = false) -> RecordBody {
     var record = RecordBody()
     writeIdentity(into: &record, seal: seal)
