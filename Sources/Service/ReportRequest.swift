@@ -35,13 +35,19 @@ package struct ReportRequest: Sendable {
 
   package static let formats = ["md", "html", "json", "csv"]
 
+  /// Whether the request itself is right, before any log is looked for.
+  package func validate(now: Int64) throws(Fault) {
+    guard Self.formats.contains(format) else {
+      throw Fault(isRequest: true, message: "unknown format \(format); known are md, html, json and csv")
+    }
+    _ = try window(now: now)
+  }
+
   /// Reads the log and renders. The same log and window give the same bytes.
   ///
   /// - Parameter progress: Told the bytes read so far, now and then.
   package func make(now: Int64, progress: (Int64) -> Void = { _ in }) throws(Fault) -> Made {
-    guard Self.formats.contains(format) else {
-      throw Fault(isRequest: true, message: "unknown format \(format); known are md, html, json and csv")
-    }
+    try validate(now: now)
     let window = try self.window(now: now)
     var options = ReportOptions()
     options.window = window

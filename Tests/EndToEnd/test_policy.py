@@ -121,7 +121,7 @@ def test_an_unchanged_revision_is_a_logged_no_op():
 
 def test_a_thousand_reloads_during_traffic_lose_no_frame_and_mix_no_generations():
     with Sidecar(A) as router:
-        done, sent, slowest = threading.Event(), [], []
+        done, sent, slowest, progress = threading.Event(), [], [], [0]
 
         def made():
             return router.metrics().get('shadow_router_log_records_total{kind="policy"}', 0)
@@ -129,10 +129,14 @@ def test_a_thousand_reloads_during_traffic_lose_no_frame_and_mix_no_generations(
         def traffic(name):
             tap, count = router.tap(), 0
             while not done.is_set():
-                ids = ["%s%d" % (name, count + i) for i in range(20)]
+                # Ten calls a sender and reload: traffic throughout, and a log that can still be read in a second.
+                if count > 10 * progress[0]:
+                    time.sleep(0.0005)
+                    continue
+                ids = ["%s%d" % (name, count + i) for i in range(10)]
                 tap.send(b"".join(call(i) for i in ids) + b"".join(answer(i) for i in ids))
                 tap.ping()
-                count += 20
+                count += 10
             sent.append(count)
             slowest.append(tap.slowest)
         threads = [threading.Thread(target=traffic, args=(name,)) for name in "xy"]
@@ -141,7 +145,7 @@ def test_a_thousand_reloads_during_traffic_lose_no_frame_and_mix_no_generations(
             for thread in threads:
                 thread.start()
             for number in range(1000):
-                before = made()
+                before, progress[0] = made(), number
                 router.write_policy((A, B, BAD, C)[number % 4])
                 router.signal(signal.SIGHUP)
                 # Signals that come during a reload are one more together: to have a thousand, each is waited for.

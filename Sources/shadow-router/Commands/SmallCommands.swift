@@ -267,11 +267,14 @@ enum ReportCommand {
 
   private static func run(_ arguments: Arguments) throws(Failure) -> Exit {
     _ = try arguments.operands(0...0, "report [options]")
-    _ = try arguments.logFolder()
     var request = ReportRequest(stateFolder: arguments.paths.state)
     request.format = arguments.value("format") ?? (arguments.wantsJSON ? "json" : "md")
     request.week = arguments.value("week")
     request.since = arguments.value("since")
+    do throws(ReportRequest.Fault) { try request.validate(now: Clocks.realtime()) } catch {
+      throw .usage(error.message)
+    }
+    _ = try arguments.logFolder()
     // The policy adds limits and owners; without one the log still tells most.
     request.policy = try? PolicyLoading(path: arguments.paths.policy, keys: .temporary()).policy(
       now: Clocks.realtime())
