@@ -62,3 +62,14 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+
+// Only where it is asked for, so that no other build waits for it:
+// SHADOW_ROUTER_BENCHMARKS=1 swift build -c release --product benchmarks
+if Context.environment["SHADOW_ROUTER_BENCHMARKS"] != nil {
+  package.products.append(.executable(name: "benchmarks", targets: ["Benchmarks"]))
+  package.targets.append(
+    .executableTarget(
+      name: "Benchmarks",
+      dependencies: ["RouterCore", "Wire", "Text", "Posix", "PolicyYAML", "Journal"],
+      path: "Tests/Benchmarks/Program", swiftSettings: settings))
+}

@@ -33,7 +33,7 @@ package struct Balance: Sendable {
   package private(set) var shed: [ShedCause: UInt64] = [:]
   package private(set) var inFlight: UInt64 = 0
   /// Frames that senders numbered and that never came.
-  package var lostBySender: UInt64 = 0
+  package private(set) var lostBySender: UInt64 = 0
   /// Connections that ended in the middle of a line; such a line was never whole, so it is no part of the balance.
   package var incomplete: UInt64 = 0
 
@@ -60,6 +60,11 @@ package struct Balance: Sendable {
   package mutating func dropped(_ cause: ShedCause) {
     shed[cause, default: 0] += 1
     inFlight -= 1
+  }
+
+  /// Stays within what every figure made of it can hold, whatever senders claim.
+  package mutating func lost(_ frames: Int) {
+    lostBySender = min(lostBySender + UInt64(max(0, frames)), UInt64(Int.max))
   }
 
   package var receivedTotal: UInt64 { received.values.reduce(0, +) }

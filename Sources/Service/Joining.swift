@@ -61,6 +61,8 @@ struct Joining: Sendable {
       bytes -= Self.weight(frame)
       entries[key] = .asking(answer: frame)
     } else {
+      // An id that comes again after 100,000 others may still have its first call's entry.
+      forget(key)
       entries[key] = .asking(answer: nil)
     }
     return true
@@ -161,7 +163,12 @@ struct Joining: Sendable {
     bytes -= decided.weight
   }
 
-  private static func weight(_ frame: AnswerFrame) -> Int { 300 + frame.answer.text.utf8.count }
+  /// Trees take about four times their text.
+  private static func weight(_ frame: AnswerFrame) -> Int {
+    let answer = frame.answer
+    let calls = answer.toolCalls.reduce(0) { $0 + 100 + $1.arguments.jsonText.utf8.count * 4 }
+    return 300 + answer.text.utf8.count * (answer.value == nil ? 1 : 5) + calls
+  }
 }
 
 /// Ids in the order they came, with their times.

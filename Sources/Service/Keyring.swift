@@ -28,6 +28,10 @@ package struct Keyring: Sendable {
     if Files.exists(pointer) {
       let id = String(decoding: try Files.read(pointer, limit: 64), as: UTF8.self).filter { !$0.isWhitespace }
       let bytes = try Files.read(Files.join(folder, "\(id).key"), limit: 64)
+      guard bytes.count == 32 else {
+        throw PosixError(
+          code: 22, call: "read", detail: "\(folder)/\(id).key (a key has 32 bytes, this has \(bytes.count))")
+      }
       return Keyring(current: Entry(id: id, key: HMACSHA256Key(bytes)))
     }
     let bytes = Random.bytes(32)

@@ -120,7 +120,7 @@ struct MetricsText {
     family("policy_last_reload_successful", "gauge", "Whether the last reload was taken.")
     sample("policy_last_reload_successful", [], isGood)
     family("policy_last_reload_success_timestamp_seconds", "gauge", "When a policy was last taken.")
-    sample("policy_last_reload_success_timestamp_seconds", [], Double(sidecar.lastGoodReload) / 1000)
+    sample("policy_last_reload_success_timestamp_seconds", [], Double(last.lastGood) / 1000)
     family("kill_switch", "gauge", "1 while everything goes to the frontier.")
     sample("kill_switch", [], sidecar.pipeline.kill.override == nil ? 0 : 1)
     family("stage", "gauge", "1 for the stage that a task is in.")

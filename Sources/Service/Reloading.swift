@@ -17,13 +17,15 @@ package final class Reloading: Sendable {
   package struct Last: Sendable {
     package var outcome: Outcome
     package var at: Int64
+    /// When a policy was last taken.
+    package var lastGood: Int64
   }
 
   private let loading: PolicyLoading
   private let pipeline: Pipeline
   private let serviceManager: ServiceNotice
   private let log: EventLog
-  private let turn = Mutex<Int>(0)
+  private let turn = Mutex<[ModelPool]>([])
   private let last: Mutex<Last>
 
   init(
@@ -34,7 +36,10 @@ package final class Reloading: Sendable {
     self.serviceManager = serviceManager
     self.log = log
     let first = pipeline.current
-    last = Mutex(Last(outcome: .taken(revision: first.revision, generation: first.number), at: startedAt))
+    last = Mutex(
+      Last(
+        outcome: .taken(revision: first.revision, generation: first.number), at: startedAt,
+        lastGood: startedAt))
   }
 
   package var latest: Last { last.withLock { $0 } }
@@ -42,17 +47,19 @@ package final class Reloading: Sendable {
   /// Reads the policy file and swaps the generation, all or nothing.
   package func reload(by actor: String) -> Outcome {
     // Held for the whole reload: two at once could put the older file in force last.
-    let (outcome, retired) = turn.withLock { _ in
+    turn.withLock { retired in
       serviceManager.reloading()
       defer { serviceManager.ready() }
-      let result = run()
-      record(result.0, by: actor)
-      return result
+      let (outcome, unused) = run()
+      record(outcome, by: actor)
+      for pool in unused { pool.retire() }
+      retired = retired.filter { $0.load != (0, 0) } + unused
+      return outcome
     }
-    // Pools that no generation uses any more let their last questions finish, outside the lock.
-    for pool in retired { pool.stop(until: Clocks.deadline(afterMilliseconds: Int64(pool.model.timeoutMs))) }
-    return outcome
   }
+
+  /// Pools of earlier generations whose last questions may still be under way: a stop must wait for them too.
+  var retiredPools: [ModelPool] { turn.withLock { $0 } }
 
   private func run() -> (Outcome, [ModelPool]) {
     let old = pipeline.current
@@ -71,7 +78,13 @@ package final class Reloading: Sendable {
   }
 
   private func record(_ outcome: Outcome, by actor: String) {
-    last.withLock { $0 = Last(outcome: outcome, at: Clocks.realtime()) }
+    let now = Clocks.realtime()
+    last.withLock { last in
+      last.outcome = outcome
+      last.at = now
+      if case .refused = outcome { return }
+      last.lastGood = now
+    }
     let current = pipeline.current
     var body = RecordBody()
     body.field("revision", current.revision)

@@ -101,7 +101,7 @@ package final class Sidecar {
       let control = control
       tap = try Tap(
         pipeline: pipeline, listener: listener, signals: signals, admission: admission,
-        frameLimit: options.frameLimit
+        frameLimit: options.frameLimit, flagsFile: paths.flags
       ) { action in
         switch action {
         case .reload:
@@ -205,7 +205,7 @@ package final class Sidecar {
 
   private func stop() -> Bool {
     let deadline = Clocks.deadline(afterMilliseconds: Self.graceMilliseconds)
-    for pool in pipeline.current.pools.values { pool.stop(until: deadline) }
+    for pool in Array(pipeline.current.pools.values) + reloading.retiredPools { pool.stop(until: deadline) }
     recorder.expire(generation: pipeline.current, everything: true)
     let balance = recorder.balance.withLock { $0 }
     var body = RecordBody()

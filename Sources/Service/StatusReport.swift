@@ -29,13 +29,6 @@ final class SidecarState: Sendable {
     self.startedAt = startedAt
     self.log = log
   }
-
-  /// Milliseconds since 1970 of the last policy that was taken.
-  var lastGoodReload: Int64 {
-    let last = reloading.latest
-    if case .refused = last.outcome { return startedAt }
-    return last.at
-  }
 }
 
 /// `GET /v1/status`: all that `status` shows, as one JSON object.

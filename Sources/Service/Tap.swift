@@ -14,6 +14,7 @@ final class Tap {
   private let signals: SignalReader
   private let admission: Admission
   private let frameLimit: Int
+  private let flagsFile: String
   private let onSignal: (SignalAction) -> Void
 
   private var loop: EventLoop
@@ -21,6 +22,7 @@ final class Tap {
   private var nextToken: UInt64 = 10
   private var scratch = Pipeline.Scratch()
   private var isStopping = false
+  private var isAccepting = true
 
   static let listenerToken: UInt64 = 1
   static let signalToken: UInt64 = 2
@@ -29,13 +31,14 @@ final class Tap {
 
   init(
     pipeline: Pipeline, listener: consuming Descriptor, signals: consuming SignalReader, admission: Admission,
-    frameLimit: Int, onSignal: @escaping (SignalAction) -> Void
+    frameLimit: Int, flagsFile: String, onSignal: @escaping (SignalAction) -> Void
   ) throws(PosixError) {
     self.pipeline = pipeline
     self.listener = listener
     self.signals = signals
     self.admission = admission
     self.frameLimit = frameLimit
+    self.flagsFile = flagsFile
     self.onSignal = onSignal
     loop = try EventLoop(capacity: 128)
     try loop.add(self.listener, token: Self.listenerToken, for: .readable)
@@ -47,6 +50,7 @@ final class Tap {
     var events: [EventLoop.Event] = []
     var nextSweep = Clocks.monotonic() + Self.sweepInterval
     while !isStopping {
+      events.removeAll(keepingCapacity: true)
       try loop.wait(until: nextSweep, into: &events)
       scratch.today.refresh(now: Clocks.realtime())
       for event in events where event.token == Self.signalToken { try readSignals() }
@@ -65,6 +69,10 @@ final class Tap {
   private static let sweepInterval: UInt64 = 1_000_000_000
 
   private func sweep() {
+    if !isAccepting {
+      isAccepting = (try? loop.add(listener, token: Self.listenerToken, for: .readable)) != nil
+    }
+    pipeline.kill.flags(areUnreadable: !FlagsFile.isReadable(flagsFile))
     pipeline.recorder.expire(generation: pipeline.current)
     for connection in connections.values { connection.noteQuiet() }
   }
@@ -97,8 +105,7 @@ final class Tap {
   // MARK: - Connections
 
   private func acceptAll() {
-    // An error here (too many open files) leaves the rest waiting in the kernel; the next event tries again.
-    while let socket = (try? UnixSocket.accept(from: listener)) ?? nil {
+    while let socket = acceptOne() {
       guard let peer = try? UnixSocket.peer(of: socket) else { continue }
       guard admission.admits(peer) else {
         pipeline.refused.withLock { $0.count(peer.user) }
@@ -109,6 +116,16 @@ final class Tap {
       let connection = Connection(socket, frameLimit: frameLimit)
       guard (try? loop.add(connection.socket, token: token, for: .readable)) != nil else { continue }
       connections[token] = connection
+    }
+  }
+
+  private func acceptOne() -> Descriptor? {
+    do throws(PosixError) {
+      return try UnixSocket.accept(from: listener)
+    } catch {
+      // Too many open files, most likely: the rest waits in the kernel until the next sweep, not in a spinning loop.
+      isAccepting = (try? loop.remove(listener)) == nil
+      return nil
     }
   }
 
@@ -142,7 +159,7 @@ final class Tap {
         if let reply = pipeline.handle(frame, &scratch, numbered: &number) { connection.queue(reply) }
         if let number {
           let lost = connection.lost(before: number)
-          if lost > 0 { pipeline.recorder.balance.withLock { $0.lostBySender += UInt64(lost) } }
+          if lost > 0 { pipeline.recorder.balance.withLock { $0.lost(lost) } }
         }
       }
     }
@@ -196,6 +213,9 @@ final class Connection {
   private var lastNumber = 0
   private var isQuiet = false
 
+  /// What a JSON number holds exactly everywhere: 2⁵³.
+  private static let largestNumber = 1 << 53
+
   /// Replies waiting for a peer that does not read them, in bytes.
   static let outputLimit = 1 << 20
 
@@ -241,8 +261,9 @@ final class Connection {
     return true
   }
 
-  /// Frames that were numbered before this one and did not come.
+  /// Frames that were numbered before this one and did not come; a number out of all reason counts for nothing.
   func lost(before number: Int) -> Int {
+    guard (1...Self.largestNumber).contains(number) else { return 0 }
     defer { lastNumber = max(lastNumber, number) }
     return max(0, number - lastNumber - 1)
   }

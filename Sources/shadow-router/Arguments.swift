@@ -75,7 +75,8 @@ struct Arguments {
   func logFolder() throws(Failure) -> String {
     let folder = paths.log
     guard Files.exists(folder) else {
-      throw .surroundings("there is no log at \(folder); has a router run with this state folder (--state-dir)?")
+      throw .surroundings(
+        "there is no log at \(folder); has a router run with this state folder (--state-dir)?")
     }
     return folder
   }

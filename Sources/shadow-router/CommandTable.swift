@@ -16,7 +16,7 @@ enum CommandTable {
     ReloadCommand.command,
     StatusCommand.command, KillCommand.command, SendCommand.command, TailCommand.command,
     ReportCommand.command,
-    TrainCommand.command, EvalCommand.command, VerifyLogCommand.command,
+    TrainCommand.command, EvalCommand.command, VerifyLogCommand.command, DemoCommand.command,
   ]
 
   /// Commands of the contract that a later version brings.

@@ -4,7 +4,8 @@
     run.py [--pairs N] [--calls N] [--write] [NAME...]     # all, or those named; --write renews RESULTS.md
     run.py --list
 
-The release build is taken from SHADOW_ROUTER_BIN or .build/release; peers are built from $SHADOW_ROUTER_SHARED/perf. Ours and the
+The release build is taken from SHADOW_ROUTER_BIN or .build/release, the program that times single parts from
+SHADOW_ROUTER_BENCHMARKS_BIN or the same folder (SHADOW_ROUTER_BENCHMARKS=1 swift build -c release --product benchmarks); peers are built from $SHADOW_ROUTER_SHARED/perf. Ours and the
 peer take turns, so that load on the machine meets both alike; what counts is the ratio of the medians. A peer that is
 not there is a loud SKIPPED line. Exit 1 where a first bar is not met.
 """
@@ -14,11 +15,13 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
+import parts  # noqa: E402
 import table  # noqa: E402
 import whole  # noqa: E402
 from peers import Missing, Peers  # noqa: E402
 
-BENCHMARKS = {"whole": whole.socket_to_log, "memory": whole.memory}
+BENCHMARKS = {"whole": whole.socket_to_log, "tap": whole.tap, "memory": whole.memory, "scan": parts.scan, "frames": parts.frames,
+              "sha256": parts.sha256, "decision": parts.decision, "policy": parts.policy, "log": parts.log}
 
 
 def main():

@@ -81,7 +81,7 @@ def check(sidecar, frames, lines):
     assert len(decisions) == len(comparisons) == len(frames) // 2
 
 
-def flood(frames, pace=None):
+def flood(frames):
     """Sends every frame by itself to a fresh sidecar. Gives (CPU seconds it spent, seconds until all was logged, lines, it)."""
     sidecar = Sidecar(POLICY)
     try:
@@ -109,10 +109,8 @@ def socket_to_log(peers, pairs):
     ours, theirs, calls_us = [], [], []
     for turn in range(pairs):
         cpu, _, lines, sidecar = flood(frames)
-        with_stop = []
         if turn == 0:
-            with_stop = list(lines)
-            check(sidecar, frames, with_stop)
+            check(sidecar, frames, lines)
         assert sidecar.stop()
         sidecar.close()
         ours.append(len(frames) / cpu)
@@ -124,6 +122,36 @@ def socket_to_log(peers, pairs):
     for name, peer_us, bar, aim in (("nginx mirror", 119, 0.30, 1 / 6), ("Envoy mirror", 207, 0.18, 1 / 10), ("LiteLLM", 14493, 1 / 400, 1 / 800)):
         yield Figure("CPU per call", "%s us" % spread(calls_us, 1), "%s %d us (stated, not run here)" % (name, peer_us), cpu / peer_us, bar, aim,
                      at_most=True)
+
+
+def tap(peers, pairs):
+    """Reading the tap against sock.c: pings of 4,096 bytes, which are read, checked and counted, and nothing else."""
+    ping = b'{"kind":"ping","pad":"' + b"x" * 4071 + b'"}\n'
+    assert len(ping) == 4096
+    count, mine, theirs = 40000, [], []
+    for _ in range(pairs):
+        sidecar = Sidecar(POLICY)
+        try:
+            connection = sidecar.connect()
+            cpu = sidecar.cpu_s()
+            answered = [0]
+
+            def read():
+                while answered[0] < count and (data := connection.recv(1 << 16)):
+                    answered[0] += data.count(b"\n")
+
+            reader = threading.Thread(target=read)
+            reader.start()
+            for _ in range(count):
+                connection.sendall(ping)
+            reader.join(60)
+            mine.append((sidecar.cpu_s() - cpu) * 1e6 / count)
+            assert answered[0] == count, "%d of %d pings answered" % (answered[0], count)
+        finally:
+            sidecar.close()
+        theirs.append(peers.number(r"receiver cpu ([\d.]+) us/msg", peers.say(peers.build("sock.c"), "1")))
+    yield Figure("reading the tap, CPU a frame of 4 KiB (pings: read, checked, answered)", "%s us" % spread(mine, 2), "sock.c receiver %s us" % spread(theirs, 2),
+                 median(theirs) / median(mine), 0.5, 0.9)
 
 
 def memory(peers, _pairs):

@@ -18,6 +18,9 @@ import threading
 import time
 import traceback
 
+# Senders, watchers and fake models are threads of one interpreter: let them take turns quickly.
+sys.setswitchinterval(0.0005)
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SHARED = os.environ.get("SHADOW_ROUTER_SHARED") or os.path.join(os.path.dirname(ROOT), "shared")
 STARTER = os.path.join(ROOT, "policies", "router-policy.yaml")

@@ -329,6 +329,19 @@ def test_twenty_thousand_calls_at_full_speed_with_a_hanging_candidate():
             figure("snapshots of the balance during those", watch.snapshots)
 
 
+def test_a_turn_costs_no_more_after_many_turns():
+    with Sidecar() as router:
+        taps, times = [router.tap(), router.tap()], []
+        for number in range(20000):
+            start = time.monotonic()
+            taps[number % 2].ping()
+            times.append(time.monotonic() - start)
+        first, last = sorted(times[:2000])[1000], sorted(times[-2000:])[1000]
+        figure("ping and pong, median at first and after 18,000", "%.0f us, %.0f us" % (first * 1e6, last * 1e6))
+        check(last < 5 * first + 0.0005, "a ping took %.0f us at first and %.0f us after 18,000" % (first * 1e6, last * 1e6))
+        router.stop()
+
+
 def test_recorded_exchanges_of_the_three_shapes_are_decided_and_every_other_refused_by_name():
     path = shared("data", "wire", "exchanges.jsonl.gz")
     with gzip.open(path, "rb") as f:

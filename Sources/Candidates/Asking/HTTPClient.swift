@@ -33,7 +33,8 @@ package struct HTTPClient: ~Copyable {
       throw .badHTTP
     }
     var attempt = Attempt(request: request, deadline: deadline, limits: limits)
-    if let old = kept.take() {
+    // Anything to read on an idle connection is its end, or an answer to nothing.
+    if let old = kept.take(), (try? Poll.wait(old, for: .readable, until: 0)) == false {
       // A server may close an idle connection at any time: only a fresh one says something about the server.
       do throws(AskFault) {
         return try run(&attempt, over: old, isStopping)
@@ -58,7 +59,8 @@ package struct HTTPClient: ~Copyable {
   ) throws(AskFault) -> HTTPResponse {
     try attempt.send(over: socket, isStopping)
     let response = try attempt.receive(over: socket, isStopping)
-    if !attempt.parser.needsClose { kept = consume socket }
+    // Bytes beyond the answer would be taken for the next question's: such a connection is not kept.
+    if !attempt.parser.needsClose, !attempt.hasSurplus { kept = consume socket }
     return response
   }
 }
@@ -69,6 +71,7 @@ private struct Attempt {
   let deadline: UInt64
   var parser: HTTPResponseParser
   var received = 0
+  private(set) var hasSurplus = false
 
   init(request: [UInt8], deadline: UInt64, limits: HTTPLimits) {
     self.request = request
@@ -113,7 +116,11 @@ private struct Attempt {
   }
 
   private mutating func feed(_ bytes: Span<UInt8>) throws(AskFault) {
-    do throws(HTTPError) { _ = try parser.feed(bytes) } catch { throw Self.fault(error) }
+    do throws(HTTPError) {
+      hasSurplus = try parser.feed(bytes) < bytes.count
+    } catch {
+      throw Self.fault(error)
+    }
   }
 
   private mutating func finish() throws(AskFault) {

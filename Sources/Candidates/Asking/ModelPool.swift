@@ -39,6 +39,8 @@ package final class ModelPool: Sendable {
     var busy = 0
     var breaker: Breaker
     var isStopping = false
+    /// No generation uses the pool any more: its threads end when nothing is left to ask.
+    var isRetired = false
     var count: Int { queue.count - head }
 
     /// The oldest question, for a thread that waited; nil at a stop.
@@ -85,6 +87,14 @@ package final class ModelPool: Sendable {
     return refusal
   }
 
+  /// Lets everything that was submitted be answered, then ends the threads; returns at once.
+  ///
+  /// A call that was screened just before a reload may still submit: it is answered like the others.
+  package func retire() {
+    state.withLock { $0.isRetired = true }
+    state.notify()
+  }
+
   /// Lets questions that are being asked finish until the deadline, answers the rest `stopping`, ends the threads.
   package func stop(until deadline: UInt64) {
     let abandoned: [Job] = state.withLock { state in
@@ -123,7 +133,7 @@ package final class ModelPool: Sendable {
 
   private func next() -> Job? {
     state.withLock { $0.idle += 1 }
-    return state.wait(for: { $0.isStopping || $0.count > 0 }, { $0.take() })
+    return state.wait(for: { $0.isStopping || $0.isRetired || $0.count > 0 }, { $0.take() })
   }
 
   private func ask(_ question: Question, with asker: inout Asker, since start: UInt64) -> Asked {

@@ -45,7 +45,9 @@ enum ReportWords {
     var byOutcome: [String: [String]] = [:]
     for check in item.checks { byOutcome[check.outcome, default: []].append(check.name) }
     // A would-accept passed everything that was looked at; naming all of it hides that.
-    if byOutcome.count == 1, let passed = byOutcome["pass"] { return "none of the \(passed.count) checks stopped it" }
+    if byOutcome.count == 1, let passed = byOutcome["pass"] {
+      return "none of the \(passed.count) checks stopped it"
+    }
     let known = ["fail", "pass", "skipped"]
     let others = byOutcome.keys.filter { !known.contains($0) }.sorted()
     return (known + others).compactMap { outcome in

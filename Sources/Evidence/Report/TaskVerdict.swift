@@ -119,7 +119,10 @@ struct TaskVerdict {
       ("see whether the candidate's endpoint answers, and its breaker", "shadow-router status")
     case Reason.schemaInvalid.rawValue: ("read what the candidate answers", "shadow-router tail --rows")
     case Reason.confidenceLow.rawValue:
-      ("compare tasks.\(task).min_confidence with the confidence chart below", "shadow-router report --format html")
+      (
+        "compare tasks.\(task).min_confidence with the confidence chart below",
+        "shadow-router report --format html"
+      )
     case Reason.manualOverride.rawValue: ("see who turned the kill switch on", "shadow-router status")
     default: ("see what one call would meet", "shadow-router explain POLICY --task \(task)")
     }

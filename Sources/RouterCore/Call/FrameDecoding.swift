@@ -99,9 +99,9 @@ package struct FrameDecoder: ~Copyable {
     let inner = try frame.members(in: value.value)
     for member in inner where member.kind == .string {
       if frame.isKey("provider", member) {
-        call.frontierProvider = clipped(frame.string(in: member))
+        call.frontierProvider = frame.string(in: member).clipped()
       } else if frame.isKey("model", member) {
-        call.frontierModel = clipped(frame.string(in: member))
+        call.frontierModel = frame.string(in: member).clipped()
       }
     }
   }
@@ -179,5 +179,4 @@ package struct FrameDecoder: ~Copyable {
     return outcome
   }
 
-  private func clipped(_ text: String) -> String { text.utf8.count <= 256 ? text : String(text.prefix(256)) }
 }

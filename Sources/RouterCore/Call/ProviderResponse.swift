@@ -20,7 +20,7 @@ enum ProviderResponse {
       return
     }
     let body = TopLevel(try frame.members(in: body.value))
-    if let model = body.text(frame, "model") { answer.model = String(model.prefix(256)) }
+    if let model = body.text(frame, "model") { answer.model = model.clipped() }
     try readUsage(frame, body, into: &answer)
     if let error = body.find(frame, "error") {
       let inner = error.kind == .object ? TopLevel(try frame.members(in: error.value)) : TopLevel([])

@@ -25,7 +25,7 @@ enum RequestReading {
     var chat: [TopLevel] = []
     call.form = try form(frame, body, chat: &chat)
     if call.frontierModel == nil, let model = body.find(frame, "model"), model.kind == .string {
-      call.frontierModel = String(frame.string(in: model).prefix(256))
+      call.frontierModel = frame.string(in: model).clipped()
     }
     if let system = body.find(frame, call.form == .openAIResponses ? "instructions" : "system") {
       try readContent(frame, system.value, system.kind, into: &call)
@@ -99,11 +99,11 @@ enum RequestReading {
     for tool in try frame.elements(in: range) where tool.kind == .object {
       let members = TopLevel(try frame.members(in: tool.value))
       if let name = members.find(frame, "name"), name.kind == .string {
-        names.append(frame.string(in: name))
+        names.append(frame.string(in: name).clipped())
       } else if let function = members.find(frame, "function"), function.kind == .object,
         let name = TopLevel(try frame.members(in: function.value)).find(frame, "name"), name.kind == .string
       {
-        names.append(frame.string(in: name))
+        names.append(frame.string(in: name).clipped())
       }
     }
     return names
@@ -196,6 +196,13 @@ enum RequestReading {
     if block.find(frame, "name") != nil { try readToolCall(frame, block, into: &call) }
     if let output = block.find(frame, "output") {
       try readResult(frame, output.value, output.kind, into: &call)
+    }
+    // Calls of a provider's own tools (shells, patches, searches, code) name their arguments otherwise.
+    for name: StaticString in [
+      "code", "action", "operation", "patch", "queries", "query", "outputs", "results",
+    ] {
+      guard let member = block.find(frame, name), let value = frame.tree(member.value) else { continue }
+      append(value, into: &call)
     }
     // A message's own content was read already; a tool result's stands beside its `tool_use_id`.
     if block.find(frame, "role") == nil, let content = block.find(frame, "content") {

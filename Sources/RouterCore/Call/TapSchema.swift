@@ -63,7 +63,15 @@ package enum TapSchema {
         ("reply", ["type": ["boolean", "null"]]),
         ("deadline_ms", ["type": ["integer", "null"], "minimum": 0]),
       ]
-    return object("call", required: ["call_id"], properties)
+    // Exactly one of the three that is not null.
+    let inputs = ["input", "messages", "request"].map { name in
+      JSONValue.object([
+        JSONMember("required", .array([.string(name)])),
+        JSONMember("properties", .object([JSONMember(name, ["not": ["type": "null"]])])),
+      ])
+    }
+    let base = object("call", required: ["call_id"], properties)
+    return .object((base.members ?? []) + [JSONMember("oneOf", .array(inputs))])
   }
 
   private static var answer: JSONValue {

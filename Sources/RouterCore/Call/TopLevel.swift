@@ -7,8 +7,10 @@ struct TopLevel {
   init(_ members: [JSONMemberRange]) { self.members = members }
 
   func find(_ frame: Span<UInt8>, _ name: StaticString) -> JSONMemberRange? {
-    for member in members where frame.isKey(name, member) {
-      return member.kind == .null ? nil : member
+    // Told by its length most often: no look at the frame.
+    let count = name.utf8CodeUnitCount
+    for member in members where member.key.count == count || member.keyHasEscapes {
+      if frame.isKey(name, member) { return member.kind == .null ? nil : member }
     }
     return nil
   }
@@ -35,7 +37,9 @@ struct TopLevel {
     guard member.kind == .number else { throw .wrongType }
     // Up to here every integer is a double.
     if let plain = JSONIndex.int(frame, member.value), 0...(1 << 53) ~= plain { return Double(plain) }
-    guard let value = frame.tree(member.value)?.doubleValue, value.isFinite, value >= 0 else { throw .wrongType }
+    guard let value = frame.tree(member.value)?.doubleValue, value.isFinite, value >= 0 else {
+      throw .wrongType
+    }
     return value
   }
 
@@ -71,5 +75,12 @@ extension Span<UInt8> {
       throw .wrongType
     }
     return elements
+  }
+}
+
+extension String {
+  /// At most 256 characters, counted as Unicode scalars: a grapheme may be of any length.
+  func clipped() -> String {
+    utf8.count <= 256 ? self : String(String.UnicodeScalarView(unicodeScalars.prefix(256)))
   }
 }

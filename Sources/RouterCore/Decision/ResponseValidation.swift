@@ -166,7 +166,7 @@ enum ResponseValidation {
     if task.labels.isEmpty, text.allSatisfy(\.isWhitespace) { return "answer_blank" }
     if text.unicodeScalars.count > task.policy.maxOutputChars { return "answer_too_long" }
     if task.policy.output == .json, answer.answer.members == nil { return "answer_not_an_object" }
-    if task.policy.rejectRefusals, task.labels.isEmpty, Refusal.begins(text) { return "refusal" }
+    if task.policy.rejectRefusals, Refusal.begins(text) { return "refusal" }
     if task.policy.citeArtifacts, !artifacts.contains(where: { !$0.isEmpty && text.contains($0) }) {
       return "uncited_artifact"
     }

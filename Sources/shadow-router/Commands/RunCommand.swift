@@ -41,6 +41,7 @@ enum RunCommand {
     let signals = try mended { () throws(PosixError) in
       try SignalReader([.hangUp, .interrupt, .user1, .terminate])
     }
+    CrashHandling.printNothing()
     // A core dump would hold prompts.
     try mended { () throws(PosixError) in try ProcessState.keepMemoryPrivate() }
     let options = try options(arguments)
