@@ -48,7 +48,7 @@ package struct ChildProcess: ~Copyable {
     var words: [UnsafeMutablePointer<CChar>?] = unsafe ([name] + arguments).map { unsafe strdup($0) }
     unsafe words.append(nil)
     defer {
-      for i in words.indices { unsafe free(words[i]) }
+      for i in unsafe words.indices { unsafe free(words[i]) }
     }
     var number: pid_t = 0
     let code = unsafe posix_spawn(&number, program, &actions, &attributes, words, environ)

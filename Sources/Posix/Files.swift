@@ -110,6 +110,14 @@ package enum Files {
     }
   }
 
+  /// As ``read(_:limit:)``, but refuses what is no regular file: reading a pipe could wait for ever.
+  package static func readRegular(_ path: String, limit: Int) throws(PosixError) -> [UInt8] {
+    guard try status(path)?.kind == .file else {
+      throw PosixError(code: EINVAL, call: "read", detail: "\(path) (not a regular file)")
+    }
+    return try read(path, limit: limit)
+  }
+
   /// Puts a whole file in place: a reader sees the old bytes or the new, also after a power cut.
   ///
   /// Writes beside it, synchronises, renames, synchronises the folder. After an error the old file stands,

@@ -22,7 +22,7 @@ package final class Thread: Sendable {
     var attributes = pthread_attr_t()
     unsafe pthread_attr_init(&attributes)
     defer { unsafe pthread_attr_destroy(&attributes) }
-    unsafe pthread_attr_setstacksize(&attributes, max(stackSize + 4095 & ~4095, 64 << 10))
+    unsafe pthread_attr_setstacksize(&attributes, max((stackSize + 4095) & ~4095, 64 << 10))
 
     // Blocked around the creation, so that the new thread never has a moment without the mask.
     let previous = SignalSet.blockAsynchronous()

@@ -40,7 +40,7 @@ final class Control: Sendable {
     while !stopping.load(ordering: .acquiring) {
       let deadline = Clocks.deadline(afterMilliseconds: 100)
       guard (try? Poll.wait(listener, for: .readable, until: deadline)) == true else { continue }
-      guard let socket = (try? UnixSocket.accept(from: listener)) ?? nil else { continue }
+      guard let socket = acceptOne(from: listener) else { continue }
       guard connections.load(ordering: .relaxed) < Self.mostConnections else { continue }
       connections.add(1, ordering: .relaxed)
       let number = socket.release()
@@ -52,6 +52,16 @@ final class Control: Sendable {
         _ = Descriptor(owning: number)
         connections.subtract(1, ordering: .relaxed)
       }
+    }
+  }
+
+  private func acceptOne(from listener: borrowing Descriptor) -> Descriptor? {
+    do throws(PosixError) {
+      return try UnixSocket.accept(from: listener)
+    } catch {
+      // Out of descriptors, most likely: trying again at once would only spin.
+      Clocks.sleep(milliseconds: 100)
+      return nil
     }
   }
 
@@ -89,10 +99,13 @@ final class Control: Sendable {
     var sent = 0
     let deadline = Clocks.deadline(afterMilliseconds: 10_000)
     while sent < bytes.count {
-      guard let count = try? socket.send(bytes.span.extracting(sent..<bytes.count)) else { return }
-      if count > 0 {
-        sent += count
-      } else if (try? Poll.wait(socket, for: .writable, until: deadline)) != true {
+      do throws(PosixError) {
+        if let count = try socket.send(bytes.span.extracting(sent..<bytes.count)) {
+          sent += count
+        } else if try !Poll.wait(socket, for: .writable, until: deadline) {
+          return
+        }
+      } catch {
         return
       }
     }
@@ -122,7 +135,10 @@ final class Control: Sendable {
   private func answer(_ request: HTTPRequest, actor: String) -> Answer {
     let path = request.path
     switch (request.method, path) {
-    case ("GET", "/healthz"), ("GET", "/readyz"): return .text("ok\n")
+    case ("GET", "/healthz"): return .text("ok\n")
+    case ("GET", "/readyz"):
+      let isFailing = state.pipeline.recorder.journal.status.failingSince != nil
+      return isFailing ? .text("the log cannot be written\n", status: 503) : .text("ok\n")
     case ("GET", "/metrics"):
       return .text(MetricsText.render(state), type: "text/plain; version=0.0.4; charset=utf-8")
     case ("GET", "/v1/status"): return .json(StatusReport.document(state))
@@ -162,7 +178,7 @@ final class Control: Sendable {
     guard let value = try? JSONValue(parsing: body), let isOn = value["on"]?.boolValue else {
       return .problem(400, "the body must be {\"on\": true} or {\"on\": false}, with an optional \"reason\"")
     }
-    let reason = value["reason"]?.stringValue.map { String($0.prefix(256)) }
+    let reason = value["reason"]?.stringValue?.clipped()
     return isOn ? turnOn(actor, reason) : turnOff(actor)
   }
 

@@ -58,7 +58,6 @@ struct Joining: Sendable {
     guard recent.insert(key) else { return false }
     if case .answered(let frame) = entries[key] {
       recent.answer(key)
-      bytes -= Self.weight(frame)
       entries[key] = .asking(answer: frame)
     } else {
       // An id that comes again after 100,000 others may still have its first call's entry.
@@ -78,10 +77,13 @@ struct Joining: Sendable {
     let key = RecentCalls.Key(id)
     if case .asking(let frame?) = entries[key] {
       entries[key] = nil
+      bytes -= Self.weight(frame)
       return frame
     }
     entries[key] = .decided(decided)
     bytes += decided.weight
+    // Most calls are compared long before their time is over: what is gone from the front is let go at once.
+    order.dropLeading { entries[$0] == nil }
     order.push(key, at: now)
     shrink()
     return nil
@@ -99,6 +101,7 @@ struct Joining: Sendable {
       return .compare(decided)
     case .asking(nil):
       entries[key] = .asking(answer: frame)
+      bytes += Self.weight(frame)
       recent.answer(key)
       return .waits
     case .asking, .answered: return .duplicate
@@ -177,6 +180,10 @@ private struct Fifo: Sendable {
   private var head = 0
 
   mutating func push(_ id: RecentCalls.Key, at now: UInt64) { items.append((id, now)) }
+
+  mutating func dropLeading(where isGone: (RecentCalls.Key) -> Bool) {
+    while head < items.count, isGone(items[head].id) { _ = pop(olderThan: .max) }
+  }
 
   mutating func pop(olderThan limit: UInt64) -> RecentCalls.Key? {
     guard head < items.count, items[head].at < limit || limit == .max else { return nil }

@@ -97,7 +97,7 @@ package final class KillSwitch: Sendable {
   /// nil where there is no file; a file of any other content is a latch too.
   private static func read(_ file: String) -> Latch? {
     guard Files.exists(file) else { return nil }
-    let value = (try? Files.read(file, limit: 4096)).flatMap { try? JSONValue(parsing: $0) }
+    let value = (try? Files.readRegular(file, limit: 4096)).flatMap { try? JSONValue(parsing: $0) }
     return Latch(
       by: value?["by"]?.stringValue ?? "file \(file)",
       since: value?["since"]?.stringValue.flatMap { Timestamp.parse($0) } ?? 0,

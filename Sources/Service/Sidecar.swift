@@ -232,7 +232,8 @@ enum FlagsFile {
   /// An absent file is readable: it says that everything is in shadow.
   static func isReadable(_ path: String) -> Bool {
     guard Files.exists(path) else { return true }
-    guard let bytes = try? Files.read(path, limit: 1 << 20), let value = try? JSONValue(parsing: bytes),
+    guard let bytes = try? Files.readRegular(path, limit: 1 << 20),
+      let value = try? JSONValue(parsing: bytes),
       let flags = value["flags"]?.members
     else { return false }
     return flags.allSatisfy { flag in

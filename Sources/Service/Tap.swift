@@ -61,6 +61,7 @@ final class Tap {
         nextSweep = now + Self.sweepInterval
       }
     }
+    acceptAll()
     for (token, connection) in connections { drain(connection, token: token) }
     for connection in connections.values { close(connection) }
     connections = [:]

@@ -6,7 +6,8 @@ import Wire
 enum ControlClient {
   /// - Throws: Exit 3 where no router answers.
   static func ask(
-    _ method: String, _ target: String, body: JSONValue? = nil, at paths: SidecarPaths
+    _ method: String, _ target: String, body: JSONValue? = nil, at paths: SidecarPaths,
+    within milliseconds: Int64 = 60_000
   ) throws(Failure) -> HTTPResponse {
     let socket: Descriptor
     do throws(PosixError) {
@@ -20,7 +21,7 @@ enum ControlClient {
         method: method, target: target, headers: ["Host": "localhost", "Connection": "close"],
         body: body?.jsonBytes)
       try socket.writeAll(request)
-      return try read(socket)
+      return try read(socket, within: milliseconds)
     } catch let failure as Failure {
       throw failure
     } catch {
@@ -28,13 +29,14 @@ enum ControlClient {
     }
   }
 
-  private static func read(_ socket: borrowing Descriptor) throws -> HTTPResponse {
+  private static func read(_ socket: borrowing Descriptor, within milliseconds: Int64) throws -> HTTPResponse
+  {
     var parser = HTTPResponseParser(limits: HTTPLimits(bodyBytes: 256 << 20))
     var buffer = [UInt8](repeating: 0, count: 64 << 10)
-    let deadline = Clocks.deadline(afterMilliseconds: 60_000)
+    let deadline = Clocks.deadline(afterMilliseconds: milliseconds)
     while true {
       guard try Poll.wait(socket, for: .readable, until: deadline) else {
-        throw Failure.surroundings("the router did not answer within 60 seconds")
+        throw Failure.surroundings("the router did not answer within \(milliseconds / 1000) seconds")
       }
       guard case .bytes(let count) = try socket.read(into: &buffer) else {
         try parser.finish()
@@ -49,9 +51,10 @@ enum ControlClient {
   }
 
   static func json(
-    _ method: String, _ target: String, body: JSONValue? = nil, at paths: SidecarPaths
+    _ method: String, _ target: String, body: JSONValue? = nil, at paths: SidecarPaths,
+    within milliseconds: Int64 = 60_000
   ) throws(Failure) -> (status: Int, value: JSONValue) {
-    let response = try ask(method, target, body: body, at: paths)
+    let response = try ask(method, target, body: body, at: paths, within: milliseconds)
     guard let value = try? JSONValue(parsing: response.body) else {
       throw .surroundings("the router's answer (\(response.status)) is not JSON")
     }

@@ -38,8 +38,16 @@ package struct Breaker: Sendable {
     }
   }
 
-  /// An answer came, or a fault that is about the request and not about the server.
-  package mutating func succeeded() { state = .closed(failures: 0) }
+  /// An answer came. One to a question from before the breaker opened does not close it.
+  package mutating func succeeded() {
+    if case .open = state { return }
+    state = .closed(failures: 0)
+  }
+
+  /// A fault that is about the request and not about the server: it counts for nothing, but a probe has been answered.
+  package mutating func answeredOtherwise() {
+    if state == .probing { state = .closed(failures: 0) }
+  }
 
   /// The server could not be reached, did not answer in time, or said 429 or 5xx.
   package mutating func failed(at now: UInt64) {

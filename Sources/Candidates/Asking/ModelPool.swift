@@ -23,6 +23,8 @@ package final class ModelPool: Sendable {
   package enum Refusal: String, Sendable {
     case breakerOpen = "breaker_open"
     case queueFull = "queue_full"
+    /// The system has no thread to give.
+    case noThread = "no_thread"
     case stopping
   }
 
@@ -35,6 +37,8 @@ package final class ModelPool: Sendable {
     var queue: [Job] = []
     var head = 0
     var threads: [Thread] = []
+    /// Threads that have not decided to end.
+    var live = 0
     var idle = 0
     var busy = 0
     var breaker: Breaker
@@ -46,7 +50,11 @@ package final class ModelPool: Sendable {
     /// The oldest question, for a thread that waited; nil at a stop.
     mutating func take() -> Job? {
       idle -= 1
-      guard count > 0 else { return nil }
+      guard count > 0 else {
+        // Under the lock of the question that found nothing: whoever submits next starts a thread anew.
+        live -= 1
+        return nil
+      }
       let job = queue[head]
       head += 1
       // Moved up now and then, so that taking from the front costs nothing on the whole.
@@ -80,7 +88,11 @@ package final class ModelPool: Sendable {
       guard state.count < model.maxQueue else { return .queueFull }
       state.queue.append(Job(question: question, completion: completion))
       // A waiting thread may be woken for an earlier question already: one a question, up to the limit.
-      if state.idle < state.count, state.threads.count < model.maxConcurrency { startThread(&state) }
+      if state.idle < state.count, state.live < model.maxConcurrency { startThread(&state) }
+      guard state.live > 0 else {
+        state.queue.removeLast()
+        return .noThread
+      }
       return nil
     }
     if refusal == nil { state.notify() }
@@ -116,9 +128,10 @@ package final class ModelPool: Sendable {
 
   private func startThread(_ state: inout State) {
     let number = state.threads.count + 1
-    // A thread that cannot be had leaves the work to those that could; with none, questions pass their deadline.
+    // A thread that cannot be had leaves the work to those that could.
     guard let thread = try? Thread.spawn(name: "ask-\(number)", { [self] in run() }) else { return }
     state.threads.append(thread)
+    state.live += 1
   }
 
   private func run() {
@@ -150,7 +163,7 @@ package final class ModelPool: Sendable {
     } catch {
       let now = Clocks.monotonic()
       state.withLock { state in
-        if error.countsForBreaker { state.breaker.failed(at: now) } else { state.breaker.succeeded() }
+        if error.countsForBreaker { state.breaker.failed(at: now) } else { state.breaker.answeredOtherwise() }
       }
       var asked = unavailable(error, nanoseconds: now - start)
       asked.figures.attempts = 1

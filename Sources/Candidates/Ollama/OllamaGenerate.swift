@@ -20,11 +20,11 @@ struct OllamaGenerate: ~Copyable {
       deadline: question.deadline, isStopping: isStopping)
     guard response.status == 200 else { throw .status(response.status) }
     guard let value = try? JSONValue(parsing: response.body), let text = value["response"]?.stringValue,
-      value["error"] == nil
+      value["error"] == nil, value["done"]?.boolValue != false
     else { throw .badResponse }
     return CandidateReply(
-      text: text, inputTokens: value["prompt_eval_count"]?.intValue,
-      outputTokens: value["eval_count"]?.intValue)
+      text: text, inputTokens: value.count("prompt_eval_count"),
+      outputTokens: value.count("eval_count"))
   }
 
   private func body(_ question: Question) -> [UInt8] {

@@ -53,7 +53,9 @@ package struct FrameDecoder: ~Copyable {
   private mutating func call(_ frame: Span<UInt8>, _ top: TopLevel) throws(FrameFault) -> Call {
     guard let id = try top.string(frame, "call_id", limit: 128), !id.isEmpty else { throw .noCallID }
     var call = Call(callID: id)
-    call.taskType = try top.string(frame, "task_type", limit: nil).flatMap { $0.isEmpty ? nil : $0 }
+    call.taskType = try top.string(frame, "task_type", limit: nil).flatMap {
+      $0.allSatisfy(\.isWhitespace) ? nil : $0
+    }
     call.taskID = try top.string(frame, "task_id")
     call.runID = try top.string(frame, "run_id")
     call.agent = try top.string(frame, "agent")
@@ -161,8 +163,8 @@ package struct FrameDecoder: ~Copyable {
     answer.costUSD = try top.number(frame, "cost_usd")
     if let usage = top.find(frame, "usage") {
       guard usage.kind == .object, let value = frame.tree(usage.value) else { throw .wrongType }
-      answer.inputTokens = value["input_tokens"]?.intValue ?? answer.inputTokens
-      answer.outputTokens = value["output_tokens"]?.intValue ?? answer.outputTokens
+      answer.inputTokens = value.count("input_tokens") ?? answer.inputTokens
+      answer.outputTokens = value.count("output_tokens") ?? answer.outputTokens
     }
     return AnswerFrame(callID: id, answer: answer)
   }

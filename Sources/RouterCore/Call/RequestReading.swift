@@ -31,6 +31,12 @@ enum RequestReading {
       try readContent(frame, system.value, system.kind, into: &call)
       if let first = call.text.parts.first { call.system = first.lowerBound..<call.text.bytes.count }
     }
+    if let prompt = body.find(frame, "prompt"), prompt.kind == .object,
+      let variables = TopLevel(try frame.members(in: prompt.value)).find(frame, "variables"),
+      let value = frame.tree(variables.value)
+    {
+      append(value, into: &call)
+    }
     if let tools = body.find(frame, "tools"), tools.kind == .array {
       call.tools = try toolNames(frame, tools.value)
     }
@@ -137,7 +143,7 @@ enum RequestReading {
       try readToolCall(frame, TopLevel(try frame.members(in: function.value)), into: &call)
     }
     if let type = message.find(frame, "type"), !frame.holds("message", in: type) {
-      try readToolBlock(frame, message, into: &call)
+      try readToolBlock(frame, message, into: &call, hasReadContent: true)
     }
   }
 
@@ -168,8 +174,10 @@ enum RequestReading {
     {
       return
     }
-    if let text = block.find(frame, "text"), text.kind == .string {
-      appendString(frame, text.value, into: &call)
+    for name: StaticString in ["title", "context", "text", "refusal"] {
+      if let text = block.find(frame, name), text.kind == .string {
+        appendString(frame, text.value, into: &call)
+      }
     }
     if let source = block.find(frame, "source"), source.kind == .object {
       try readDocument(frame, TopLevel(try frame.members(in: source.value)), into: &call)
@@ -191,7 +199,7 @@ enum RequestReading {
 
   /// A tool's call or its result, by whatever provider: told by the members it has.
   private static func readToolBlock(
-    _ frame: Span<UInt8>, _ block: TopLevel, into call: inout Call
+    _ frame: Span<UInt8>, _ block: TopLevel, into call: inout Call, hasReadContent: Bool = false
   ) throws(FrameFault) {
     if block.find(frame, "name") != nil { try readToolCall(frame, block, into: &call) }
     if let output = block.find(frame, "output") {
@@ -205,7 +213,7 @@ enum RequestReading {
       append(value, into: &call)
     }
     // A message's own content was read already; a tool result's stands beside its `tool_use_id`.
-    if block.find(frame, "role") == nil, let content = block.find(frame, "content") {
+    if !hasReadContent, let content = block.find(frame, "content") {
       try readResult(frame, content.value, content.kind, into: &call)
     }
   }

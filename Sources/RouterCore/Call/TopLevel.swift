@@ -37,7 +37,7 @@ struct TopLevel {
     guard member.kind == .number else { throw .wrongType }
     // Up to here every integer is a double.
     if let plain = JSONIndex.int(frame, member.value), 0...(1 << 53) ~= plain { return Double(plain) }
-    guard let value = frame.tree(member.value)?.doubleValue, value.isFinite, value >= 0 else {
+    guard let value = frame.tree(member.value)?.doubleValue, (0...1e15).contains(value) else {
       throw .wrongType
     }
     return value
@@ -80,7 +80,7 @@ extension Span<UInt8> {
 
 extension String {
   /// At most 256 characters, counted as Unicode scalars: a grapheme may be of any length.
-  func clipped() -> String {
+  package func clipped() -> String {
     utf8.count <= 256 ? self : String(String.UnicodeScalarView(unicodeScalars.prefix(256)))
   }
 }

@@ -163,14 +163,32 @@ enum ResponseValidation {
     _ answer: CandidateAnswer, artifacts: [String], task: PreparedTask
   ) -> String? {
     let text = answer.answer.stringValue ?? answer.answer.jsonText
-    if task.labels.isEmpty, text.allSatisfy(\.isWhitespace) { return "answer_blank" }
+    if task.labels.isEmpty, answer.answer.isBlank { return "answer_blank" }
     if text.unicodeScalars.count > task.policy.maxOutputChars { return "answer_too_long" }
     if task.policy.output == .json, answer.answer.members == nil { return "answer_not_an_object" }
-    if task.policy.rejectRefusals, Refusal.begins(text) { return "refusal" }
+    if task.policy.rejectRefusals, answer.answer.texts.contains(where: Refusal.begins) { return "refusal" }
     if task.policy.citeArtifacts, !artifacts.contains(where: { !$0.isEmpty && text.contains($0) }) {
       return "uncited_artifact"
     }
     return nil
+  }
+}
+
+extension JSONValue {
+  /// Every string inside, whatever holds it.
+  fileprivate var texts: [String] {
+    var texts: [String] = []
+    forEachText { texts.append($0) }
+    return texts
+  }
+
+  /// Whether nothing in it can be read: no text, white space or characters without width only, an empty object.
+  fileprivate var isBlank: Bool {
+    texts.allSatisfy { text in
+      text.unicodeScalars.allSatisfy {
+        $0.properties.isWhitespace || $0.properties.isDefaultIgnorableCodePoint
+      }
+    }
   }
 }
 
@@ -179,7 +197,8 @@ enum Refusal {
   /// Lower-case openings. Only the beginning counts: an answer may well quote such words later.
   private static let openings = [
     "i'm sorry", "i am sorry", "sorry, but", "sorry, i ", "i cannot ", "i can't ", "i can not ", "i'm unable",
-    "i am unable", "i'm not able", "i am not able", "as an ai", "i apologize", "unfortunately, i cannot",
+    "i am unable", "i'm not able", "i am not able", "as an ai", "i apologize", "i won't ", "i will not ",
+    "i must decline", "unfortunately, i cannot",
     "unfortunately, i can't",
   ]
 

@@ -72,6 +72,12 @@ extension JSONValue {
   }
 
   /// The element at this place, from 0; nil outside the array and in anything else.
+  /// The member's value where it is a whole number that is not negative; nil for anything else.
+  package func count(_ name: String) -> Int? {
+    guard let count = self[name]?.intValue, count >= 0 else { return nil }
+    return count
+  }
+
   package subscript(_ index: Int) -> JSONValue? {
     guard let elements = arrayValue, elements.indices.contains(index) else { return nil }
     return elements[index]

@@ -83,7 +83,7 @@ enum KillCommand {
     if let reason = arguments.value("reason") { body.append(JSONMember("reason", .string(reason))) }
     let answer: (status: Int, value: JSONValue)
     do throws(Failure) {
-      answer = try ControlClient.json("PUT", "/v1/kill", body: .object(body), at: paths)
+      answer = try ControlClient.json("PUT", "/v1/kill", body: .object(body), at: paths, within: 3_000)
     } catch {
       return try withoutRouter(operand == "on", arguments.value("reason"), paths, cause: error.message)
     }
@@ -111,10 +111,10 @@ enum KillCommand {
         try Files.makeFolder(paths.state, mode: 0o700)
         try KillSwitch.write(
           kill.stateFile, by: "uid:\(ProcessState.user)", reason: reason, now: Clocks.realtime())
-        Terminal.out("kill switch on (by \(kill.stateFile); no router is running)\n")
+        Terminal.out("kill switch on (by \(kill.stateFile); no router answered)\n")
       } else {
         try kill.turnOff()
-        Terminal.out("kill switch off (no router is running)\n")
+        Terminal.out("kill switch off (no router answered)\n")
       }
       return .yes
     } catch {
