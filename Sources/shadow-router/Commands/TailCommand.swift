@@ -25,17 +25,13 @@ enum TailCommand {
 
   private static func run(_ arguments: Arguments) throws(Failure) -> Exit {
     _ = try arguments.operands(0...0, "tail [-f] [--rows] [--find ID]")
+    let last = try arguments.wholeNumber("last", in: 0...1_000_000)
     _ = try arguments.logFolder()
     do throws(JournalError) {
       if let id = arguments.value("find") { return try find(id, arguments) }
       if arguments.has("rows") {
         try rows(arguments)
         return .yes
-      }
-      let last: Int?
-      do throws(Failure) { last = try arguments.wholeNumber("last", in: 0...1_000_000) } catch {
-        Terminal.message(error.message + "\n")
-        return .usage
       }
       try records(arguments, last: last ?? (StandardStream.output.isTerminal ? 20 : nil))
       return .yes
