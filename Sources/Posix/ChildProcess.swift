@@ -47,6 +47,7 @@ package struct ChildProcess: ~Copyable {
 
     var words: [UnsafeMutablePointer<CChar>?] = unsafe ([name] + arguments).map { unsafe strdup($0) }
     unsafe words.append(nil)
+    // By index: the formatter would join the words of a loop over unsafe elements.
     defer { for place in unsafe words.indices { unsafe free(words[place]) } }
     var number: pid_t = 0
     let code = unsafe posix_spawn(&number, program, &actions, &attributes, words, environ)
