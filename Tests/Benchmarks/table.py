@@ -26,7 +26,9 @@ class Figure:
 
         if not met(self.bar):
             return "NOT MET"
-        return "aim met" if met(self.aim) else "bar met"
+        if met(self.aim):
+            return "aim met"
+        return "no bar; aim not met" if self.bar is None else "bar met"
 
     def shown(self, number):
         if number is None:
