@@ -106,6 +106,19 @@ def test_a_kill_file_in_either_folder_counts_for_the_very_next_decision():
         router.stop()
 
 
+def test_a_pipe_as_kill_file_or_flags_kills_and_hangs_nothing():
+    with Sidecar(OPEN) as router:
+        tap = router.tap()
+        os.mkfifo(os.path.join(router.runtime, "kill"))
+        killed(router, tap, "a", ("kill_file",))
+        check(router.status()["kill"]["on"], "status does not say that the switch is on")
+        router.stop()
+        os.mkfifo(os.path.join(router.state, "kill"))
+        os.mkfifo(os.path.join(router.state, "flags.json"))
+        router.start()
+        killed(router, router.tap(), "b", ("kill_switch", "kill_file"))
+
+
 def test_off_removes_every_latch_at_once():
     with Sidecar(OPEN) as router:
         tap = router.tap()

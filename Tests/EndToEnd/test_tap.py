@@ -234,6 +234,19 @@ def test_gaps_in_a_senders_numbers_are_lost_by_sender():
         equal(router.stop()["lost_by_sender"], 5, "in the stop record")
 
 
+def test_numbers_out_of_all_reason_harm_nobody():
+    with Sidecar() as router:
+        for number in (2**63 - 1, 2**63 - 1, 2**53, -(2**63), 0, 10**30):
+            tap = router.tap()
+            tap.send(frame("ping", n=number))
+            tap.ping()
+        check(router.alive(), "the router died of a frame number")
+        balance = router.status()["balance"]
+        equal(balance["in_flight"], 0, "in flight")
+        check(balance["lost_by_sender"] == 2**53 - 1, "lost by senders: %s" % balance["lost_by_sender"])
+        router.stop()
+
+
 def test_a_malformed_numbered_frame_is_not_lost():
     with Sidecar() as router:
         tap = router.tap()

@@ -157,6 +157,7 @@ struct EngineTests {
       (#"{"label":"other","confidence":0.1}"#, .labelEscalated, "other"),
       (#"{"label":"billing","confidence":0.9,"answer":"see the token"}"#, .hardStopAccess, nil),
       (#"{"label":"billing","confidence":0.9,"answer":7}"#, .schemaInvalid, "answer_wrong_type"),
+      (#"{"label":"billing","confidence":0.9,"answer":"I'm sorry, but no"}"#, .schemaInvalid, "refusal"),
       ("", .schemaInvalid, "empty"), ("billing", .schemaInvalid, "not_json"),
       (#"{"label":"billing","confidence":0.9} {}"#, .schemaInvalid, "more_than_one_value"),
       (#"["billing"]"#, .schemaInvalid, "not_an_object"),
@@ -188,6 +189,10 @@ struct EngineTests {
       (#"{"answer":null,"confidence":0.9}"#, "answer_missing"),
       (#"{"answer":"  ","confidence":0.9}"#, "answer_blank"),
       (#"{"answer":"I'm sorry, no","confidence":0.9}"#, "refusal"),
+      (#"{"answer":"I won't do that","confidence":0.9}"#, "refusal"),
+      (#"{"answer":{"t":"I can't do"},"confidence":0.9}"#, "refusal"),
+      (#"{"answer":{},"confidence":0.9}"#, "answer_blank"),
+      (#"{"answer":"\u200b","confidence":0.9}"#, "answer_blank"),
       (#"{"answer":"this is far too long for it","confidence":0.9}"#, "answer_too_long"),
     ] as [(String, String?)])
   func texts(answer: String, detail: String?) {

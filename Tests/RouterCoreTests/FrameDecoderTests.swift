@@ -101,6 +101,11 @@ struct FrameDecoderTests {
         "be kind\nq\nf\nnot json\nout"
       ),
       (#""request":{"model":"r","input":"just this"}"#, "just this"),
+      (
+        #""request":{"model":"r","input":[{"type":"local_shell_call","action":{"command":["rm","x"]}},{"type":"odd","content":"abc"}]}"#,
+        "command\nrm\nx\nabc"
+      ),
+      (#""request":{"model":"r","prompt":{"id":"p","variables":{"k":"v"}},"input":"go"}"#, "k\nv\ngo"),
     ])
   func forms(members: String, expected: String) throws {
     #expect(try text(members) == expected)

@@ -99,7 +99,9 @@ private struct MarkdownReport {
     lines += ["### \(Self.plain(task.name))", "", "**\(Self.plain(ReportWords.opening(task)))**", ""]
     let command = task.readiness.command.map { ": `\($0)`" } ?? ""
     lines += ["Next: \(Self.plain(task.readiness.next))\(command)", ""]
-    lines += ["It \(ReportWords.looks(task.looks)). \(ReportWords.looksBecause(task))", ""]
+    lines += [
+      "Verdict without reviews: \(ReportWords.looks(task.looks)). \(ReportWords.looksBecause(task))", "",
+    ]
     if let pace = ReportWords.pace(task) { lines += [pace, ""] }
     guard task.calls > 0 else { return }
     table(["Figure", "Value"], figures(task))
