@@ -6,6 +6,7 @@ import Wire
 /// prompt is copied once, the rest stays where it is. Reading a frame with `JSONValue` took twelve times as long.
 package struct FrameDecoder: ~Copyable {
   var members: [JSONMemberRange] = []
+  private var longStrings = LongStrings()
 
   package init() {}
 
@@ -14,7 +15,7 @@ package struct FrameDecoder: ~Copyable {
   /// - Throws: The fault to count; the frame is skipped, nothing else changes.
   package mutating func decode(_ frame: Span<UInt8>) throws(FrameFault) -> Frame {
     do throws(JSONError) {
-      try JSONIndex.members(of: frame, into: &members)
+      try JSONIndex.members(of: frame, into: &members, noting: &longStrings)
     } catch {
       throw error.kind == .duplicateName ? .duplicateMember : .notJSON
     }
@@ -87,10 +88,10 @@ package struct FrameDecoder: ~Copyable {
     case (nil, let value?, nil):
       guard value.kind == .array else { throw .wrongType }
       call.form = .messages
-      try RequestReading.readMessages(frame, value.value, into: &call)
+      try RequestReading(strings: longStrings).readMessages(frame, value.value, into: &call)
     case (nil, nil, let value?):
       guard value.kind == .object else { throw .unknownShape }
-      try RequestReading.readRequest(frame, value.value, into: &call)
+      try RequestReading(strings: longStrings).readRequest(frame, value.value, into: &call)
     default: throw .twoInputs
     }
   }
@@ -98,7 +99,7 @@ package struct FrameDecoder: ~Copyable {
   private func readFrontier(_ frame: Span<UInt8>, _ top: TopLevel, into call: inout Call) throws(FrameFault) {
     guard let value = top.find(frame, "frontier") else { return }
     guard value.kind == .object else { throw .wrongType }
-    let inner = try frame.members(in: value.value)
+    let inner = try frame.members(in: value.value, knowing: longStrings)
     for member in inner where member.kind == .string {
       if frame.isKey("provider", member) {
         call.frontierProvider = frame.string(in: member).clipped()
@@ -111,7 +112,7 @@ package struct FrameDecoder: ~Copyable {
   private func signals(_ frame: Span<UInt8>, _ top: TopLevel) throws(FrameFault) -> [RiskSignal: Bool] {
     guard let value = top.find(frame, "signals") else { return [:] }
     guard value.kind == .object else { throw .wrongType }
-    let inner = try frame.members(in: value.value)
+    let inner = try frame.members(in: value.value, knowing: longStrings)
     var signals: [RiskSignal: Bool] = [:]
     for member in inner where member.kind != .null {
       guard let signal = RiskSignal(rawValue: frame.key(of: member))
@@ -128,7 +129,7 @@ package struct FrameDecoder: ~Copyable {
     guard let value = top.find(frame, key) else { return [] }
     guard value.kind == .array else { throw .wrongType }
     var strings: [String] = []
-    for element in try frame.elements(in: value.value) {
+    for element in try frame.elements(in: value.value, knowing: longStrings) {
       guard element.kind == .string else { throw .wrongType }
       strings.append(frame.string(in: element.value, hasEscapes: element.hasEscapes))
     }
@@ -148,7 +149,7 @@ package struct FrameDecoder: ~Copyable {
         answer.text = value.jsonText
       }
     } else if let response = top.find(frame, "response") {
-      try ProviderResponse.read(frame, response, into: &answer)
+      try ProviderResponse(strings: longStrings).read(frame, response, into: &answer)
     }
     answer.label = try top.string(frame, "label")
     answer.model = try top.string(frame, "model") ?? answer.model

@@ -4,11 +4,14 @@ import Wire
 ///
 /// Reads it where it stands in the frame: only what the answer keeps is copied, and only a tool's arguments
 /// become a tree.
-enum ProviderResponse {
+struct ProviderResponse {
+  /// What the check of the frame noted.
+  let strings: LongStrings
+
   /// Fills in what the body says; what it does not say stays as it was.
   ///
   /// A body of no known shape gives an empty answer with an `error` that says so: it can be counted, not compared.
-  static func read(
+  func read(
     _ frame: Span<UInt8>, _ body: JSONMemberRange, into answer: inout FrontierAnswer
   ) throws(FrameFault) {
     if body.kind == .string {
@@ -19,11 +22,12 @@ enum ProviderResponse {
       answer.error = "unknown_response_shape"
       return
     }
-    let body = TopLevel(try frame.members(in: body.value))
+    let body = TopLevel(try frame.members(in: body.value, knowing: strings))
     if let model = body.text(frame, "model") { answer.model = model.clipped() }
     try readUsage(frame, body, into: &answer)
     if let error = body.find(frame, "error") {
-      let inner = error.kind == .object ? TopLevel(try frame.members(in: error.value)) : TopLevel([])
+      let inner =
+        error.kind == .object ? TopLevel(try frame.members(in: error.value, knowing: strings)) : TopLevel([])
       answer.error = inner.text(frame, "type") ?? inner.text(frame, "code") ?? "error"
     } else if let choices = body.array("choices", frame) {
       try readChat(frame, choices, into: &answer)
@@ -36,10 +40,10 @@ enum ProviderResponse {
     }
   }
 
-  private static func readUsage(
+  private func readUsage(
     _ frame: Span<UInt8>, _ body: TopLevel, into answer: inout FrontierAnswer
   ) throws(FrameFault) {
-    guard let usage = try body.object("usage", frame) else { return }
+    guard let usage = try body.object("usage", frame, strings) else { return }
     func count(_ name: StaticString) -> Int? {
       guard let member = usage.find(frame, name), member.kind == .number else { return nil }
       return frame.integer(in: member.value)
@@ -48,11 +52,12 @@ enum ProviderResponse {
     answer.outputTokens = count("completion_tokens") ?? count("output_tokens")
   }
 
-  private static func readChat(
+  private func readChat(
     _ frame: Span<UInt8>, _ choices: Range<Int>, into answer: inout FrontierAnswer
   ) throws(FrameFault) {
-    guard let first = try frame.elements(in: choices).first, first.kind == .object,
-      let message = try TopLevel(try frame.members(in: first.value)).object("message", frame)
+    guard let first = try frame.elements(in: choices, knowing: strings).first, first.kind == .object,
+      let message = try TopLevel(try frame.members(in: first.value, knowing: strings)).object(
+        "message", frame, strings)
     else { return }
     if let text = message.text(frame, "content") {
       answer.text = text
@@ -61,7 +66,8 @@ enum ProviderResponse {
     }
     if let calls = message.array("tool_calls", frame) {
       for call in try objects(frame, calls) {
-        guard let function = try call.object("function", frame), let name = function.text(frame, "name")
+        guard let function = try call.object("function", frame, strings),
+          let name = function.text(frame, "name")
         else {
           continue
         }
@@ -72,7 +78,7 @@ enum ProviderResponse {
     if answer.text.isEmpty, message.text(frame, "refusal") != nil { answer.error = "refusal" }
   }
 
-  private static func readResponses(
+  private func readResponses(
     _ frame: Span<UInt8>, _ output: Range<Int>, into answer: inout FrontierAnswer
   ) throws(FrameFault) {
     for item in try objects(frame, output) {
@@ -88,7 +94,7 @@ enum ProviderResponse {
     }
   }
 
-  private static func readAnthropic(
+  private func readAnthropic(
     _ frame: Span<UInt8>, _ content: Range<Int>, into answer: inout FrontierAnswer
   ) throws(FrameFault) {
     let blocks = try objects(frame, content)
@@ -103,16 +109,16 @@ enum ProviderResponse {
   }
 
   /// The elements that are objects; others say nothing.
-  private static func objects(_ frame: Span<UInt8>, _ array: Range<Int>) throws(FrameFault) -> [TopLevel] {
+  private func objects(_ frame: Span<UInt8>, _ array: Range<Int>) throws(FrameFault) -> [TopLevel] {
     var objects: [TopLevel] = []
-    for element in try frame.elements(in: array) where element.kind == .object {
-      objects.append(TopLevel(try frame.members(in: element.value)))
+    for element in try frame.elements(in: array, knowing: strings) where element.kind == .object {
+      objects.append(TopLevel(try frame.members(in: element.value, knowing: strings)))
     }
     return objects
   }
 
   /// The text blocks, joined by a line feed; others are passed over.
-  private static func joined(_ frame: Span<UInt8>, _ blocks: [TopLevel]) throws(FrameFault) -> String {
+  private func joined(_ frame: Span<UInt8>, _ blocks: [TopLevel]) throws(FrameFault) -> String {
     var texts: [String] = []
     for block in blocks {
       guard let type = block.find(frame, "type"),
@@ -125,7 +131,7 @@ enum ProviderResponse {
   }
 
   /// OpenAI sends arguments as text; text that is not JSON stays a string.
-  private static func arguments(_ frame: Span<UInt8>, _ value: JSONMemberRange?) -> JSONValue {
+  private func arguments(_ frame: Span<UInt8>, _ value: JSONMemberRange?) -> JSONValue {
     guard let value else { return .object([]) }
     guard value.kind == .string else { return frame.tree(value.value) ?? .object([]) }
     let text = frame.string(in: value)
@@ -145,8 +151,10 @@ extension TopLevel {
     return member.value
   }
 
-  fileprivate func object(_ name: StaticString, _ frame: Span<UInt8>) throws(FrameFault) -> TopLevel? {
+  fileprivate func object(_ name: StaticString, _ frame: Span<UInt8>, _ strings: LongStrings)
+    throws(FrameFault) -> TopLevel?
+  {
     guard let member = find(frame, name), member.kind == .object else { return nil }
-    return TopLevel(try frame.members(in: member.value))
+    return TopLevel(try frame.members(in: member.value, knowing: strings))
   }
 }

@@ -6,21 +6,23 @@ import Wire
 /// prompt stands and what a content block is called. Blocks that carry no text that a person or a tool wrote (images,
 /// audio, model reasoning, ids) are passed over; a block of an unknown type that holds `text` counts, because text
 /// that the scanner does not see is the dangerous side.
-enum RequestReading {
+struct RequestReading {
+  /// What the check of the frame noted.
+  let strings: LongStrings
+
   /// The frame's `messages`: a chat without the rest of a request.
-  static func readMessages(_ frame: Span<UInt8>, _ range: Range<Int>, into call: inout Call)
+  func readMessages(_ frame: Span<UInt8>, _ range: Range<Int>, into call: inout Call)
     throws(FrameFault)
   {
-    for element in try frame.elements(in: range) {
+    for element in try frame.elements(in: range, knowing: strings) {
       guard element.kind == .object else { throw .wrongType }
-      try readMessage(frame, TopLevel(try frame.members(in: element.value)), into: &call)
+      try readMessage(frame, TopLevel(try frame.members(in: element.value, knowing: strings)), into: &call)
     }
   }
 
   /// A provider's request body as the agent sends it.
-  static func readRequest(_ frame: Span<UInt8>, _ range: Range<Int>, into call: inout Call) throws(FrameFault)
-  {
-    let body = TopLevel(try frame.members(in: range))
+  func readRequest(_ frame: Span<UInt8>, _ range: Range<Int>, into call: inout Call) throws(FrameFault) {
+    let body = TopLevel(try frame.members(in: range, knowing: strings))
     // What telling the form has read of a chat is not read again.
     var chat: [TopLevel] = []
     call.form = try form(frame, body, chat: &chat)
@@ -32,7 +34,8 @@ enum RequestReading {
       if let first = call.text.parts.first { call.system = first.lowerBound..<call.text.bytes.count }
     }
     if let prompt = body.find(frame, "prompt"), prompt.kind == .object,
-      let variables = TopLevel(try frame.members(in: prompt.value)).find(frame, "variables"),
+      let variables = TopLevel(try frame.members(in: prompt.value, knowing: strings)).find(
+        frame, "variables"),
       let value = frame.tree(variables.value)
     {
       append(value, into: &call)
@@ -53,7 +56,7 @@ enum RequestReading {
 
   // MARK: - Shapes
 
-  private static func form(
+  private func form(
     _ frame: Span<UInt8>, _ body: TopLevel, chat: inout [TopLevel]
   ) throws(FrameFault) -> Call.Form {
     if body.find(frame, "contents") != nil { throw .unknownShapeGoogle }
@@ -75,21 +78,21 @@ enum RequestReading {
   }
 
   /// OpenAI chat, Anthropic messages or Bedrock Converse: all three say `messages`.
-  private static func chatForm(
+  private func chatForm(
     _ frame: Span<UInt8>, _ body: TopLevel, _ messages: Range<Int>, _ chat: inout [TopLevel]
   ) throws(FrameFault) -> Call.Form {
     var form = Call.Form.openAIChat
     if body.find(frame, "system") != nil || body.find(frame, "anthropic_version") != nil {
       form = .anthropicMessages
     }
-    for message in try frame.elements(in: messages) {
+    for message in try frame.elements(in: messages, knowing: strings) {
       guard message.kind == .object else { throw .unknownShape }
-      let members = TopLevel(try frame.members(in: message.value))
+      let members = TopLevel(try frame.members(in: message.value, knowing: strings))
       chat.append(members)
       guard members.find(frame, "role")?.kind == .string else { throw .unknownShape }
       guard let content = members.find(frame, "content"), content.kind == .array else { continue }
-      for block in try frame.elements(in: content.value) where block.kind == .object {
-        let block = TopLevel(try frame.members(in: block.value))
+      for block in try frame.elements(in: content.value, knowing: strings) where block.kind == .object {
+        let block = TopLevel(try frame.members(in: block.value, knowing: strings))
         // Both other providers name the type of every block; Converse tells it by the member's name.
         guard let type = block.find(frame, "type") else { throw .unknownShapeBedrock }
         if ["tool_use", "tool_result", "thinking"].contains(where: { frame.holds($0, in: type) }) {
@@ -100,14 +103,15 @@ enum RequestReading {
     return form
   }
 
-  private static func toolNames(_ frame: Span<UInt8>, _ range: Range<Int>) throws(FrameFault) -> [String] {
+  private func toolNames(_ frame: Span<UInt8>, _ range: Range<Int>) throws(FrameFault) -> [String] {
     var names: [String] = []
-    for tool in try frame.elements(in: range) where tool.kind == .object {
-      let members = TopLevel(try frame.members(in: tool.value))
+    for tool in try frame.elements(in: range, knowing: strings) where tool.kind == .object {
+      let members = TopLevel(try frame.members(in: tool.value, knowing: strings))
       if let name = members.find(frame, "name"), name.kind == .string {
         names.append(frame.string(in: name).clipped())
       } else if let function = members.find(frame, "function"), function.kind == .object,
-        let name = TopLevel(try frame.members(in: function.value)).find(frame, "name"), name.kind == .string
+        let name = TopLevel(try frame.members(in: function.value, knowing: strings)).find(frame, "name"),
+        name.kind == .string
       {
         names.append(frame.string(in: name).clipped())
       }
@@ -118,7 +122,7 @@ enum RequestReading {
   // MARK: - Messages and their parts
 
   /// A chat message, or an item of a responses request (a tool call or its output stands for itself there).
-  private static func readMessage(
+  private func readMessage(
     _ frame: Span<UInt8>, _ message: TopLevel, into call: inout Call
   ) throws(FrameFault) {
     let isFirst = call.text.parts.isEmpty
@@ -131,16 +135,17 @@ enum RequestReading {
       call.system = first.lowerBound..<call.text.bytes.count
     }
     if let calls = message.find(frame, "tool_calls"), calls.kind == .array {
-      for element in try frame.elements(in: calls.value) where element.kind == .object {
-        let toolCall = TopLevel(try frame.members(in: element.value))
+      for element in try frame.elements(in: calls.value, knowing: strings) where element.kind == .object {
+        let toolCall = TopLevel(try frame.members(in: element.value, knowing: strings))
         for name: StaticString in ["function", "custom"] {
           guard let function = toolCall.find(frame, name), function.kind == .object else { continue }
-          try readToolCall(frame, TopLevel(try frame.members(in: function.value)), into: &call)
+          try readToolCall(
+            frame, TopLevel(try frame.members(in: function.value, knowing: strings)), into: &call)
         }
       }
     }
     if let function = message.find(frame, "function_call"), function.kind == .object {
-      try readToolCall(frame, TopLevel(try frame.members(in: function.value)), into: &call)
+      try readToolCall(frame, TopLevel(try frame.members(in: function.value, knowing: strings)), into: &call)
     }
     if let type = message.find(frame, "type"), !frame.holds("message", in: type) {
       try readToolBlock(frame, message, into: &call, hasReadContent: true)
@@ -148,23 +153,23 @@ enum RequestReading {
   }
 
   /// A string, or an array of content blocks.
-  private static func readContent(
+  private func readContent(
     _ frame: Span<UInt8>, _ range: Range<Int>, _ kind: JSONKind, into call: inout Call
   ) throws(FrameFault) {
     switch kind {
     case .string: appendString(frame, range, into: &call)
     case .array:
-      for element in try frame.elements(in: range) {
+      for element in try frame.elements(in: range, knowing: strings) {
         if element.kind == .string { appendString(frame, element.value, into: &call) }
         guard element.kind == .object else { continue }
-        try readBlock(frame, TopLevel(try frame.members(in: element.value)), into: &call)
+        try readBlock(frame, TopLevel(try frame.members(in: element.value, knowing: strings)), into: &call)
       }
-    case .object: try readBlock(frame, TopLevel(try frame.members(in: range)), into: &call)
+    case .object: try readBlock(frame, TopLevel(try frame.members(in: range, knowing: strings)), into: &call)
     case .null, .bool, .number: break
     }
   }
 
-  private static func readBlock(
+  private func readBlock(
     _ frame: Span<UInt8>, _ block: TopLevel, into call: inout Call
   ) throws(FrameFault) {
     if let type = block.find(frame, "type"),
@@ -180,13 +185,13 @@ enum RequestReading {
       }
     }
     if let source = block.find(frame, "source"), source.kind == .object {
-      try readDocument(frame, TopLevel(try frame.members(in: source.value)), into: &call)
+      try readDocument(frame, TopLevel(try frame.members(in: source.value, knowing: strings)), into: &call)
     }
     try readToolBlock(frame, block, into: &call)
   }
 
   /// A document given as text; one given as base64 is binary and no part of the text.
-  private static func readDocument(
+  private func readDocument(
     _ frame: Span<UInt8>, _ source: TopLevel, into call: inout Call
   ) throws(FrameFault) {
     guard let type = source.find(frame, "type") else { return }
@@ -198,7 +203,7 @@ enum RequestReading {
   }
 
   /// A tool's call or its result, by whatever provider: told by the members it has.
-  private static func readToolBlock(
+  private func readToolBlock(
     _ frame: Span<UInt8>, _ block: TopLevel, into call: inout Call, hasReadContent: Bool = false
   ) throws(FrameFault) {
     if block.find(frame, "name") != nil { try readToolCall(frame, block, into: &call) }
@@ -219,7 +224,7 @@ enum RequestReading {
   }
 
   /// A result is text, blocks, or a JSON value whose names and values count like arguments.
-  private static func readResult(
+  private func readResult(
     _ frame: Span<UInt8>, _ range: Range<Int>, _ kind: JSONKind, into call: inout Call
   ) throws(FrameFault) {
     guard kind == .object else { return try readContent(frame, range, kind, into: &call) }
@@ -227,7 +232,7 @@ enum RequestReading {
     append(value, into: &call)
   }
 
-  private static func readToolCall(
+  private func readToolCall(
     _ frame: Span<UInt8>, _ function: TopLevel, into call: inout Call
   ) throws(FrameFault) {
     if let name = function.find(frame, "name"), name.kind == .string {
@@ -251,16 +256,16 @@ enum RequestReading {
 
   // MARK: - Parts
 
-  private static func appendString(_ frame: Span<UInt8>, _ range: Range<Int>, into call: inout Call) {
+  private func appendString(_ frame: Span<UInt8>, _ range: Range<Int>, into call: inout Call) {
     call.text.appendPart { bytes in JSONIndex.unescape(frame, range, into: &bytes) }
   }
 
-  private static func append(_ text: String, into call: inout Call) {
+  private func append(_ text: String, into call: inout Call) {
     call.text.appendPart { bytes in bytes.append(contentsOf: text.utf8) }
   }
 
   /// Member names and values, each a part of its own.
-  private static func append(_ value: JSONValue, into call: inout Call) {
+  private func append(_ value: JSONValue, into call: inout Call) {
     value.forEachText { append($0, into: &call) }
   }
 }

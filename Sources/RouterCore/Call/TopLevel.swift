@@ -55,11 +55,11 @@ struct TopLevel {
 
 extension Span<UInt8> {
   /// The members of an object inside a frame that was checked whole.
-  func members(in range: Range<Int>) throws(FrameFault) -> [JSONMemberRange] {
+  func members(in range: Range<Int>, knowing strings: LongStrings) throws(FrameFault) -> [JSONMemberRange] {
     var members: [JSONMemberRange] = []
     members.reserveCapacity(8)
     do throws(JSONError) {
-      try JSONIndex.members(of: self, in: range, into: &members)
+      try JSONIndex.members(of: self, in: range, into: &members, knowing: strings)
     } catch {
       throw error.kind == .duplicateName ? .duplicateMember : .wrongType
     }
@@ -67,10 +67,10 @@ extension Span<UInt8> {
   }
 
   /// The elements of an array inside a frame that was checked whole.
-  func elements(in range: Range<Int>) throws(FrameFault) -> [JSONElementRange] {
+  func elements(in range: Range<Int>, knowing strings: LongStrings) throws(FrameFault) -> [JSONElementRange] {
     var elements: [JSONElementRange] = []
     do throws(JSONError) {
-      try JSONIndex.elements(of: self, in: range, into: &elements)
+      try JSONIndex.elements(of: self, in: range, into: &elements, knowing: strings)
     } catch {
       throw .wrongType
     }

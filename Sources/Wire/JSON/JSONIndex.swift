@@ -39,32 +39,47 @@ package enum JSONIndex {
   package static func members(
     of text: Span<UInt8>, into list: inout [JSONMemberRange]
   ) throws(JSONError) {
+    var strings = LongStrings()
+    try members(of: text, into: &list, noting: &strings)
+  }
+
+  /// The same, noting where long strings end, wherever in the text: those who look at nested values need not read
+  /// through them again.
+  package static func members(
+    of text: Span<UInt8>, into list: inout [JSONMemberRange], noting strings: inout LongStrings
+  ) throws(JSONError) {
     list.removeAll(keepingCapacity: true)
+    strings.forget()
     var at = try JSONScanner.begin(text)
-    try object(text, &at, into: &list)
+    try object(text, &at, into: &list, &strings)
     try JSONScanner.end(text, at)
+    strings.isComplete = true
   }
 
   /// Lists the members of an object inside a text, as found by an earlier call.
   package static func members(
-    of text: Span<UInt8>, in value: Range<Int>, into list: inout [JSONMemberRange]
+    of text: Span<UInt8>, in value: Range<Int>, into list: inout [JSONMemberRange],
+    knowing strings: LongStrings = LongStrings()
   ) throws(JSONError) {
     list.removeAll(keepingCapacity: true)
     var at = value.lowerBound
-    try object(text, &at, into: &list)
+    var strings = strings
+    try object(text, &at, into: &list, &strings)
   }
 
   /// Lists the elements of an array inside a text, as found by an earlier call.
   package static func elements(
-    of text: Span<UInt8>, in value: Range<Int>, into list: inout [JSONElementRange]
+    of text: Span<UInt8>, in value: Range<Int>, into list: inout [JSONElementRange],
+    knowing strings: LongStrings = LongStrings()
   ) throws(JSONError) {
     list.removeAll(keepingCapacity: true)
     var at = value.lowerBound
-    try array(text, &at, into: &list)
+    var strings = strings
+    try array(text, &at, into: &list, &strings)
   }
 
   private static func object(
-    _ text: Span<UInt8>, _ at: inout Int, into list: inout [JSONMemberRange]
+    _ text: Span<UInt8>, _ at: inout Int, into list: inout [JSONMemberRange], _ strings: inout LongStrings
   ) throws(JSONError) {
     guard try JSONScanner.token(text, &at) == UInt8(ascii: "{") else {
       throw JSONError(.notAnObject, at: at)
@@ -76,7 +91,7 @@ package enum JSONIndex {
     }
     while true {
       let name = try name(text, &at)
-      let value = try value(text, &at)
+      let value = try value(text, &at, &strings)
       list.append(
         JSONMemberRange(
           key: name.range, keyHasEscapes: name.hasEscapes, value: value.value, kind: value.kind,
@@ -93,7 +108,7 @@ package enum JSONIndex {
   }
 
   private static func array(
-    _ text: Span<UInt8>, _ at: inout Int, into list: inout [JSONElementRange]
+    _ text: Span<UInt8>, _ at: inout Int, into list: inout [JSONElementRange], _ strings: inout LongStrings
   ) throws(JSONError) {
     guard try JSONScanner.token(text, &at) == UInt8(ascii: "[") else {
       throw JSONError(.notAnArray, at: at)
@@ -104,7 +119,7 @@ package enum JSONIndex {
       return
     }
     while true {
-      list.append(try value(text, &at))
+      list.append(try value(text, &at, &strings))
       switch try JSONScanner.token(text, &at) {
       case UInt8(ascii: ","):
         at &+= 1
@@ -137,7 +152,7 @@ package enum JSONIndex {
   /// Any value directly inside the outermost one.
   @inline(__always)
   private static func value(
-    _ text: Span<UInt8>, _ at: inout Int
+    _ text: Span<UInt8>, _ at: inout Int, _ strings: inout LongStrings
   ) throws(JSONError) -> JSONElementRange {
     let first = try JSONScanner.token(text, &at)
     let start = at
@@ -145,15 +160,30 @@ package enum JSONIndex {
     let kind: JSONKind
     switch first {
     case UInt8(ascii: "\""):
-      hasEscapes = try JSONScanner.string(text, &at)
+      hasEscapes = try string(text, &at, &strings)
       kind = .string
     case UInt8(ascii: "{"), UInt8(ascii: "["):
-      try container(text, &at)
+      try container(text, &at, &strings)
       kind = first == UInt8(ascii: "{") ? .object : .array
     default:
       kind = try scalar(text, &at, first)
     }
     return JSONElementRange(value: start..<at, kind: kind, hasEscapes: hasEscapes)
+  }
+
+  /// A string value: jumped over where it is known.
+  @inline(__always)
+  private static func string(
+    _ text: Span<UInt8>, _ at: inout Int, _ strings: inout LongStrings
+  ) throws(JSONError) -> Bool {
+    if let known = strings.known(at: at) {
+      at = known.end
+      return known.hasEscapes
+    }
+    let start = at
+    let hasEscapes = try JSONScanner.string(text, &at)
+    strings.note(start, at, hasEscapes)
+    return hasEscapes
   }
 
   /// A number, `true`, `false` or `null`.
@@ -180,14 +210,16 @@ package enum JSONIndex {
   }
 
   /// A whole object or array with everything in it: `at` on its bracket.
-  private static func container(_ text: Span<UInt8>, _ at: inout Int) throws(JSONError) {
+  private static func container(
+    _ text: Span<UInt8>, _ at: inout Int, _ strings: inout LongStrings
+  ) throws(JSONError) {
     var levels = OpenLevels()
     repeat {
       // Here stands a value.
       let first = try JSONScanner.token(text, &at)
       switch first {
       case UInt8(ascii: "\""):
-        _ = try JSONScanner.string(text, &at)
+        _ = try string(text, &at, &strings)
       case UInt8(ascii: "{"), UInt8(ascii: "["):
         let isObject = first == UInt8(ascii: "{")
         try levels.open(isObject: isObject, at: at)
