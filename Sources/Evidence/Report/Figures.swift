@@ -47,7 +47,8 @@ enum Figures {
     }
   }
 
-  static func confidence(_ value: Double) -> String { fixed(value, 2) }
+  /// Cut, not rounded: 0.996 must not read as certainty, nor 0.719 as the 0.72 that it failed.
+  static func confidence(_ value: Double) -> String { fixed((value * 100 + 1e-9).rounded(.down) / 100, 2) }
 
   /// Decimal digits after the point, halves away from zero.
   static func fixed(_ value: Double, _ decimals: Int) -> String {

@@ -112,7 +112,9 @@ struct DemoEnding {
     return ["The first of the suspected false accepts, as the report lists them:"]
       + suspected.prefix(3).flatMap { item in
         func value(_ name: String) -> String { item[name]?.stringValue ?? "?" }
-        let confidence = item["confidence"]?.doubleValue.map { DemoWords.fixed($0, 2) } ?? "?"
+        let confidence =
+          item["confidence"]?.doubleValue.map { DemoWords.fixed(($0 * 100 + 1e-9).rounded(.down) / 100, 2) }
+          ?? "?"
         return [
           "  “\(DemoWords.cut(value("input_preview"), to: 74))”",
           DemoWords.cut(
