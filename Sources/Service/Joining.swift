@@ -67,6 +67,9 @@ struct Joining: Sendable {
     return true
   }
 
+  /// The task that a call was decided as; nil where it is not remembered or has none.
+  func task(of id: String) -> String? { recent.task(of: RecentCalls.Key(id)) }
+
   /// A call known from before this process started.
   mutating func restored(_ id: String) { _ = recent.insert(RecentCalls.Key(id), as: .restored) }
 
@@ -75,6 +78,7 @@ struct Joining: Sendable {
   /// - Returns: The answer that waited for it, to be compared now.
   mutating func decided(_ id: String, _ decided: Decided, now: UInt64) -> AnswerFrame? {
     let key = RecentCalls.Key(id)
+    recent.decide(key, as: decided.task?.policy.name)
     if case .asking(let frame?) = entries[key] {
       entries[key] = nil
       bytes -= Self.weight(frame)

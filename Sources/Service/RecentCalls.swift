@@ -24,30 +24,40 @@ struct RecentCalls: Sendable {
   enum Mark: UInt8, Sendable { case called, answered, restored }
 
   static let capacity = 100_000
-  private var marks: [Key: Mark] = [:]
+  /// What is known of a call: how far it has come, and the policy's task it was decided as.
+  private struct Memory {
+    var mark: Mark
+    var task: String?
+  }
+
+  private var memories: [Key: Memory] = [:]
   private var ring: [Key] = []
   private var next = 0
 
   init() {
-    marks.reserveCapacity(Self.capacity + 1)
+    memories.reserveCapacity(Self.capacity + 1)
     ring.reserveCapacity(Self.capacity)
   }
 
-  subscript(_ key: Key) -> Mark? { marks[key] }
+  subscript(_ key: Key) -> Mark? { memories[key]?.mark }
 
   /// - Returns: False where the id is known already.
   mutating func insert(_ key: Key, as mark: Mark = .called) -> Bool {
-    guard marks[key] == nil else { return false }
-    marks[key] = mark
+    guard memories[key] == nil else { return false }
+    memories[key] = Memory(mark: mark)
     if ring.count < Self.capacity {
       ring.append(key)
     } else {
-      marks[ring[next]] = nil
+      memories[ring[next]] = nil
       ring[next] = key
       next = (next + 1) % Self.capacity
     }
     return true
   }
 
-  mutating func answer(_ key: Key) { if marks[key] != nil { marks[key] = .answered } }
+  mutating func answer(_ key: Key) { memories[key]?.mark = .answered }
+
+  mutating func decide(_ key: Key, as task: String?) { memories[key]?.task = task }
+
+  func task(of key: Key) -> String? { memories[key]?.task }
 }

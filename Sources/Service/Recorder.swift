@@ -127,7 +127,8 @@ final class Recorder: Sendable {
     record.field("source", outcome.source.rawValue)
     record.field("approved_by", outcome.approvedBy)
     guard settle(.outcome, record) else { return }
-    metrics.withLock { $0.ended(task: nil, result: outcome.result) }
+    let task = outcome.callID.flatMap { id in joining.withLock { $0.task(of: id) } }
+    metrics.withLock { $0.ended(task: task, result: outcome.result) }
   }
 
   /// Records the answers whose calls never came.

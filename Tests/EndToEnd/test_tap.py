@@ -234,6 +234,19 @@ def test_gaps_in_a_senders_numbers_are_lost_by_sender():
         equal(router.stop()["lost_by_sender"], 5, "in the stop record")
 
 
+def test_outcomes_are_counted_by_the_task_of_their_call():
+    with Sidecar() as router:
+        tap = router.tap()
+        router.decide(tap, call("a"))
+        tap.send(frame("outcome", call_id="a", result="success", source="user"))
+        tap.send(frame("outcome", call_id="nobody", result="failure", source="user"))
+        tap.ping()
+        page = router.http("GET", "/metrics")[1]
+        page = page.decode() if isinstance(page, bytes) else page
+        check('outcomes_total{task="t",result="success"} 1' in page, "the outcome of a call of task t")
+        check('outcomes_total{task="unknown",result="failure"} 1' in page, "the outcome of no call")
+
+
 def test_numbers_out_of_all_reason_harm_nobody():
     with Sidecar() as router:
         for number in (2**63 - 1, 2**63 - 1, 2**53, -(2**63), 0, 10**30):
