@@ -16,7 +16,8 @@ enum TrainCommand {
 
         --task T        only cases of this task type
         --output FILE   the model's file, named in the policy as models.ID.file
-        --reject LABEL  cases with this label are outside the task: the model learns to abstain on their like
+        --reject LABEL  cases with this label are outside the task: the model learns to abstain on their like, as it
+                        does on cases that have only {"route": "frontier"} for a truth
 
       """,
     options: ["task": true, "output": true, "reject": true],
@@ -30,12 +31,21 @@ enum TrainCommand {
     let cases = try EvalSet.read(file, task: task)
     var options = BuiltInTrainingOptions()
     options.rejectionLabel = arguments.value("reject")
+    let rejection = options.rejectionLabel ?? "unknown"
     let rows = cases.compactMap { item in
-      item.label.map { TrainingRow(text: Array(item.text.utf8), label: $0) }
+      // What belongs to the frontier whatever its label teaches the model when to abstain.
+      let label = item.label ?? (item.route == "frontier" ? rejection : nil)
+      return label.map { TrainingRow(text: Array(item.text.utf8), label: $0) }
+    }
+    if cases.contains(where: { $0.label == nil && $0.route == "frontier" }) {
+      options.rejectionLabel = rejection
     }
     guard rows.count == cases.count else {
       throw Failure(
-        exit: .no, message: "\(cases.count - rows.count) of \(cases.count) cases have no truth.label")
+        exit: .no,
+        message:
+          "\(cases.count - rows.count) of \(cases.count) cases have neither truth.label nor truth.route frontier"
+      )
     }
     var progress = Progress("training")
     let result: TrainingResult
