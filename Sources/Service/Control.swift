@@ -213,7 +213,7 @@ final class Control: Sendable {
   }
 
   private func report(_ query: String?) -> Answer {
-    var wanted = ReportRequest(stateFolder: state.paths.state)
+    var wanted = ReportRequest(logFolder: state.paths.log)
     wanted.policy = state.pipeline.current.prepared.policy
     for (name, value) in PercentDecoding.query(query) {
       switch name {

@@ -49,10 +49,7 @@ package final class KillSwitch: Sendable {
 
   package var current: Latch? {
     if let known = latch.withLock({ $0 }) { return known }
-    for file in [stateFile, runtimeFile] where Files.exists(file) {
-      return Self.read(file) ?? Latch(by: "file \(file)", since: 0, reason: nil, isPersistent: true)
-    }
-    return nil
+    return Self.read(stateFile) ?? Self.read(runtimeFile)
   }
 
   package func flags(areUnreadable: Bool) { flagsUnreadable.store(areUnreadable, ordering: .relaxed) }

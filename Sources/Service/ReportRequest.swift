@@ -12,9 +12,9 @@ package struct ReportRequest: Sendable {
   package var since: String?
   /// For limits, owners and prices; nil: the log alone.
   package var policy: Policy?
-  package let stateFolder: String
+  package let logFolder: String
 
-  package init(stateFolder: String) { self.stateFolder = stateFolder }
+  package init(logFolder: String) { self.logFolder = logFolder }
 
   package struct Fault: Error, Sendable {
     /// The request is wrong, rather than the log.
@@ -72,7 +72,7 @@ package struct ReportRequest: Sendable {
   private func read(_ progress: (Int64) -> Void, _ add: (Span<UInt8>) -> Void) throws(Fault) {
     do throws(JournalError) {
       var bytes: Int64 = 0
-      var reader = try JournalReader(folder: stateFolder + "/log")
+      var reader = try JournalReader(folder: logFolder)
       try reader.visit { line, _ in
         add(line)
         bytes += Int64(line.count) + 1

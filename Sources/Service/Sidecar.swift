@@ -250,8 +250,8 @@ enum RecordIdentity {
     guard (try? JSONIndex.members(of: line, into: &members)) != nil else { return nil }
     var isDecision = false
     for member in members where member.kind == .string {
-      if line.isKey("kind", member) { isDecision = line.holds("decision", in: member) }
-      if isDecision, line.isKey("call_id", member) { return line.string(in: member) }
+      if member.isNamed("kind", in: line) { isDecision = line.holds("decision", in: member) }
+      if isDecision, member.isNamed("call_id", in: line) { return line.string(in: member) }
     }
     return nil
   }

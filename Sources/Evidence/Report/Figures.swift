@@ -1,3 +1,5 @@
+import RouterCore
+
 /// Figures as people read them. Not localised: the same log has to give the same bytes everywhere.
 enum Figures {
   /// `12,345`.
@@ -47,8 +49,10 @@ enum Figures {
     }
   }
 
-  /// Cut, not rounded: 0.996 must not read as certainty, nor 0.719 as the 0.72 that it failed.
-  static func confidence(_ value: Double) -> String { fixed((value * 100 + 1e-9).rounded(.down) / 100, 2) }
+  static func confidence(_ value: Double) -> String {
+    guard value.isFinite, abs(value) < 1e15 else { return "–" }
+    return ConfidenceText.cut(value)
+  }
 
   /// Decimal digits after the point, halves away from zero.
   static func fixed(_ value: Double, _ decimals: Int) -> String {

@@ -43,7 +43,7 @@ package struct FrameDecoder: ~Copyable {
   /// The sender's frame number, where it gave one.
   package mutating func number(_ frame: Span<UInt8>) -> Int? {
     // `members` still holds the index of the frame that was decoded last.
-    for member in members where member.kind == .number && frame.isKey("n", member) {
+    for member in members where member.kind == .number && member.isNamed("n", in: frame) {
       return frame.integer(in: member.value)
     }
     return nil
@@ -101,9 +101,9 @@ package struct FrameDecoder: ~Copyable {
     guard value.kind == .object else { throw .wrongType }
     let inner = try frame.members(in: value.value, knowing: longStrings)
     for member in inner where member.kind == .string {
-      if frame.isKey("provider", member) {
+      if member.isNamed("provider", in: frame) {
         call.frontierProvider = frame.string(in: member).clipped()
-      } else if frame.isKey("model", member) {
+      } else if member.isNamed("model", in: frame) {
         call.frontierModel = frame.string(in: member).clipped()
       }
     }

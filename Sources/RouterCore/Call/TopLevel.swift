@@ -10,7 +10,7 @@ struct TopLevel {
     // Told by its length most often: no look at the frame.
     let count = name.utf8CodeUnitCount
     for member in members where member.key.count == count || member.keyHasEscapes {
-      if frame.isKey(name, member) { return member.kind == .null ? nil : member }
+      if member.isNamed(name, in: frame) { return member.kind == .null ? nil : member }
     }
     return nil
   }

@@ -35,19 +35,12 @@ struct ValidatedAnswer {
     if let schemaFault { return "failed schema: \(schemaFault)" }
     if confidenceFault == "novel" { return "passed schema, novel input" }
     guard let confidence else { return "passed schema, no confidence" }
-    let figure = decimals(confidence)
+    let figure = ConfidenceText.cut(confidence)
     if reason == .labelEscalated { return "passed schema, escalated label, confidence \(figure)" }
     if confidenceFault != nil {
-      return "passed schema, confidence \(figure) below \(decimals(task.minConfidence))"
+      return "passed schema, confidence \(figure) below \(ConfidenceText.cut(task.minConfidence))"
     }
     return "passed schema, confidence \(figure)"
-  }
-
-  /// Two decimals, cut rather than rounded: 0.719 must not read as the 0.72 it failed.
-  private func decimals(_ value: Double) -> String {
-    let hundredths = Int((value * 100 + 1e-9).rounded(.down))
-    let rest = hundredths % 100
-    return "\(hundredths / 100).\(rest < 10 ? "0" : "")\(rest)"
   }
 }
 

@@ -49,11 +49,6 @@ package struct RecordBody {
     writer.word(value)
   }
 
-  package mutating func field(_ key: StaticString, tree value: JSONValue) {
-    writer.key(key)
-    writer.value(value)
-  }
-
   /// For arrays and objects that have no shorter form.
   package mutating func field(_ key: StaticString, _ write: (inout JSONWriter) -> Void) {
     writer.key(key)

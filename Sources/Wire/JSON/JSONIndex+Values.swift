@@ -10,11 +10,6 @@ extension Span<UInt8> {
     }
   }
 
-  package func isKey(_ name: StaticString, _ member: JSONMemberRange) -> Bool {
-    guard member.keyHasEscapes else { return equals(name, in: member.key) }
-    return key(of: member) == name.description
-  }
-
   /// Whether a string value is `text`.
   package func holds(_ text: StaticString, in member: JSONMemberRange) -> Bool {
     guard member.kind == .string else { return false }

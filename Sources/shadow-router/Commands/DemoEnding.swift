@@ -20,7 +20,7 @@ struct DemoEnding {
     do throws(JournalError) { verification = try JournalVerification.verify(folder.paths.log) } catch {
       throw .surroundings(error.description)
     }
-    var request = ReportRequest(stateFolder: folder.state)
+    var request = ReportRequest(logFolder: folder.paths.log)
     request.policy = try? PolicyLoading(path: folder.policy, keys: .temporary()).policy(
       now: Clocks.realtime())
     self.request = request
@@ -113,7 +113,7 @@ struct DemoEnding {
       + suspected.prefix(3).flatMap { item in
         func value(_ name: String) -> String { item[name]?.stringValue ?? "?" }
         let confidence =
-          item["confidence"]?.doubleValue.map { DemoWords.fixed(($0 * 100 + 1e-9).rounded(.down) / 100, 2) }
+          item["confidence"]?.doubleValue.map(ConfidenceText.cut)
           ?? "?"
         return [
           "  “\(DemoWords.cut(value("input_preview"), to: 74))”",

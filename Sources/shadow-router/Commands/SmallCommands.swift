@@ -267,7 +267,7 @@ enum ReportCommand {
 
   private static func run(_ arguments: Arguments) throws(Failure) -> Exit {
     _ = try arguments.operands(0...0, "report [options]")
-    var request = ReportRequest(stateFolder: arguments.paths.state)
+    var request = ReportRequest(logFolder: arguments.paths.log)
     request.format = arguments.value("format") ?? (arguments.wantsJSON ? "json" : "md")
     request.week = arguments.value("week")
     request.since = arguments.value("since")
