@@ -209,8 +209,21 @@ class Trouble(unittest.TestCase):
             self.assertLess(time.perf_counter() - start, 0.1)
             observer._lock.release()
             observer.observe_call("outer", input="x")
-            self.assertEqual(router.wait(1)[0]["n"], 2)
-            self.assertEqual(observer.counters()["dropped_by_cause"], {"busy": 1})
+            self.assertEqual([(frame["n"], frame["call_id"]) for frame in router.wait(2)], [(1, "inner"), (2, "outer")])
+            self.assertEqual(observer.counters()["dropped"], 0)
+
+    def test_what_was_left_to_a_sender_is_bounded_and_sent_by_it(self):
+        with tap() as router:
+            observer, room = Observer(router.path), shadow_router.LEFT_ROOM
+            observer._lock.acquire()
+            for i in range(room + 3):
+                observer.observe_call("c%d" % i, input="x")
+            observer._release()
+            frames = router.wait(room)
+            self.assertEqual([frame["call_id"] for frame in frames], ["c%d" % i for i in range(room)])
+            observer.observe_call("last", input="x")
+            self.assertEqual(router.wait(room + 1)[-1]["n"], room + 4, "the three dropped ones are numbered too")
+            self.assertEqual(observer.counters()["dropped_by_cause"], {"busy": 3})
 
 
 class Sharing(unittest.TestCase):

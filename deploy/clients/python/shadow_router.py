@@ -52,6 +52,8 @@ ANSWER_LIMIT = 8 << 20
 RETRY_SLACK = 5.0
 #: Failed calls that wait for a retry, at most; the oldest is then taken as final.
 RETRY_ROOM = 256
+#: Frames left to the thread that is just sending one, at most.
+LEFT_ROOM = 1024
 
 _TEXT_FIELDS = ("task_type", "task_id", "run_id", "agent", "step", "tenant", "user_group", "traceparent")
 _TEXT_KEYS = {name: ',"%s":' % name for name in _TEXT_FIELDS}
@@ -197,6 +199,7 @@ class Observer:
         self._sock = None
         self._number = 0  # of the last frame on this connection, dropped ones counted
         self._uncounted: collections.deque = collections.deque()  # causes of drops by who could not get the lock
+        self._left: collections.deque = collections.deque()  # frames of those: whoever has the lock sends them
         self._tail = b""  # what the kernel has not yet taken of the last frame
         self._quiet_until = 0.0  # until then frames are dropped before they are encoded
         self._quiet_cause = "no_socket"
@@ -330,9 +333,10 @@ class Observer:
                     time.sleep(0.005)
             if self._lock.acquire(True, 0.05):
                 try:
+                    self._send_left()
                     self._disconnect("closed")
                 finally:
-                    self._lock.release()
+                    self._release()
         except Exception:
             self.internal_errors += 1
 
@@ -367,7 +371,7 @@ class Observer:
         if self._lock.acquire(False):
             self._number += 1
             self.dropped[cause] += 1
-            self._lock.release()
+            self._release()
         else:
             self._uncounted.append(cause)
 
@@ -377,45 +381,69 @@ class Observer:
         return False
 
     def _put(self, head: str, tail: bytes) -> bool:
-        """Sends one frame: `{"n":N,` + head + tail + `}`. True if the kernel took it, or its beginning."""
-        # Bounded because a signal handler may run on top of the very holder of the lock.
-        if not self._lock.acquire(True, 0.005):
-            self._uncounted.append("busy")
-            return False
+        """Sends one frame: `{"n":N,` + head + tail + `}`. True if the kernel took it or its beginning, or if it was left
+        to the thread that is just sending: nobody waits for a lock, neither a signal handler on top of its holder."""
+        if not self._lock.acquire(False):
+            if len(self._left) >= LEFT_ROOM:
+                self._uncounted.append("busy")
+                return False
+            self._left.append((head, tail))
+            if self._lock.acquire(False):  # its holder may have let go before it could see ours
+                self._release()
+            return True
         try:
-            if self._uncounted:
-                self._count_others()
-            for _ in range(2):  # a connection found dead is replaced once, and at most once a second
-                if self._sock is None and not self._connect():
-                    return self._lost("no_socket")
-                number = self._number + 1
-                try:
-                    frame = b"".join((('{"n":%d,' % number + head).encode("utf-8"), tail, b"}\n"))
-                except UnicodeEncodeError:  # a lone surrogate in a name: an escape in JSON, no matter which
-                    frame = ('{"n":%d,' % number + head).encode("utf-8", "replace") + tail + b"}\n"
-                size = len(frame)
-                if size > FRAME_LIMIT:
-                    return self._lost("too_large")
-                try:
-                    if self._tail and not self._send_tail():
-                        return self._lost(self._pause_full())
-                    taken = self._sock.send(frame, _SEND_FLAGS)
-                except OSError as problem:
-                    if problem.errno in (errno.EAGAIN, errno.ENOBUFS, errno.EINTR):
-                        return self._lost(self._pause_full())
-                    self._disconnect("connection_lost")
-                    continue
-                self._number = number
-                self.sent += 1
-                self.bytes += size
-                self._full_pause = 0.0
-                if taken != size:
-                    self._tail = frame[taken:]
-                    self._keeper.wake()
-                return True
-            return self._lost("no_socket")
+            if self._left:
+                self._send_left()
+            return self._send(head, tail)
         finally:
-            self._lock.release()
+            self._release()
+
+    def _release(self) -> None:
+        """Lets go of the lock, and sends what was left meanwhile by those who found it held."""
+        self._lock.release()
+        while self._left and self._lock.acquire(False):
+            try:
+                self._send_left()
+            finally:
+                self._lock.release()
+
+    def _send_left(self) -> None:
+        while self._left:
+            self._send(*self._left.popleft())
+
+    def _send(self, head: str, tail: bytes) -> bool:
+        """Called with the lock held."""
+        if self._uncounted:
+            self._count_others()
+        for _ in range(2):  # a connection found dead is replaced once, and at most once a second
+            if self._sock is None and not self._connect():
+                return self._lost("no_socket")
+            number = self._number + 1
+            try:
+                frame = b"".join((('{"n":%d,' % number + head).encode("utf-8"), tail, b"}\n"))
+            except UnicodeEncodeError:  # a lone surrogate in a name: an escape in JSON, no matter which
+                frame = ('{"n":%d,' % number + head).encode("utf-8", "replace") + tail + b"}\n"
+            size = len(frame)
+            if size > FRAME_LIMIT:
+                return self._lost("too_large")
+            try:
+                if self._tail and not self._send_tail():
+                    return self._lost(self._pause_full())
+                taken = self._sock.send(frame, _SEND_FLAGS)
+            except OSError as problem:
+                if problem.errno in (errno.EAGAIN, errno.ENOBUFS, errno.EINTR):
+                    return self._lost(self._pause_full())
+                self._disconnect("connection_lost")
+                continue
+            self._number = number
+            self.sent += 1
+            self.bytes += size
+            self._full_pause = 0.0
+            if taken != size:
+                self._tail = frame[taken:]
+                self._keeper.wake()
+            return True
+        return self._lost("no_socket")
 
     def _lost(self, cause: str) -> bool:
         self._number += 1
@@ -447,7 +475,7 @@ class Observer:
                 self._disconnect("connection_lost")
             return not self._tail
         finally:
-            self._lock.release()
+            self._release()
 
     def _await_room(self, seconds: float) -> None:
         sock = self._sock
