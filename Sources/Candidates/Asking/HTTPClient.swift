@@ -7,12 +7,14 @@ package import Wire
 /// process, so a socket and a parser are all that is needed here.
 package struct HTTPClient: ~Copyable {
   private let url: HTTPURL
+  private let connector: Connector
   private var kept: Descriptor?
   private let limits: HTTPLimits
 
   /// - Parameter bodyBytes: The largest response body that is read.
-  package init(_ url: HTTPURL, bodyBytes: Int = 4 << 20) {
+  package init(_ url: HTTPURL, over connector: Connector, bodyBytes: Int = 4 << 20) {
     self.url = url
+    self.connector = connector
     limits = HTTPLimits(bodyBytes: bodyBytes)
   }
 
@@ -24,11 +26,19 @@ package struct HTTPClient: ~Copyable {
   package mutating func post(
     _ body: [UInt8], headers: HTTPHeaders, deadline: UInt64, isStopping: () -> Bool
   ) throws(AskFault) -> HTTPResponse {
+    try send("POST", url.target, body: body, headers: headers, deadline: deadline, isStopping: isStopping)
+  }
+
+  /// Any other request of the same server, such as a probe's `GET /v1/models`.
+  package mutating func send(
+    _ method: String, _ target: String, body: [UInt8], headers: HTTPHeaders, deadline: UInt64,
+    isStopping: () -> Bool
+  ) throws(AskFault) -> HTTPResponse {
     var headers = headers
     headers.add("Host", url.authority)
     let request: [UInt8]
     do throws(HTTPError) {
-      request = try HTTPRequestWriter.bytes(method: "POST", target: url.target, headers: headers, body: body)
+      request = try HTTPRequestWriter.bytes(method: method, target: target, headers: headers, body: body)
     } catch {
       throw .badHTTP
     }
@@ -43,15 +53,7 @@ package struct HTTPClient: ~Copyable {
       }
     }
     attempt = Attempt(request: request, deadline: deadline, limits: limits)
-    return try run(&attempt, over: connect(deadline), isStopping)
-  }
-
-  private func connect(_ deadline: UInt64) throws(AskFault) -> Descriptor {
-    do throws(PosixError) {
-      return try TCPSocket.connect(host: url.host, port: url.port, until: deadline)
-    } catch {
-      throw Clocks.monotonic() >= deadline ? .timeout : .refused
-    }
+    return try run(&attempt, over: connector.connect(until: deadline), isStopping)
   }
 
   private mutating func run(

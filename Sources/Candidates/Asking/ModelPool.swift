@@ -14,6 +14,9 @@ package final class ModelPool: Sendable {
   package let digest: String?
   /// What the built-in model can say; nil for servers.
   package let labels: [String]?
+  /// What the last probe found; all unknown before it and for the built-in model.
+  package var capabilities: ModelCapabilities { found.withLock { $0 } }
+  private let found = Mutex(ModelCapabilities())
   private let kind: AskerKind
   private let state: Monitor<State>
 
@@ -79,6 +82,9 @@ package final class ModelPool: Sendable {
   package var breaker: Breaker.State { state.withLock { $0.breaker.state } }
   /// Questions waiting and being asked.
   package var load: (waiting: Int, asking: Int) { state.withLock { ($0.count, $0.busy) } }
+
+  /// Takes down what a probe, or the server's answers, showed.
+  package func learn(_ change: (inout ModelCapabilities) -> Void) { found.withLock { change(&$0) } }
 
   /// Queues a question; `completion` then runs exactly once, on one of the model's threads.
   package func submit(_ question: Question, _ completion: @escaping Completion) -> Refusal? {
@@ -193,7 +199,7 @@ package final class ModelPool: Sendable {
     var figures = AskFigures()
     figures.model = model.name
     figures.modelID = model.id
-    figures.modelDigest = digest
+    figures.modelDigest = digest ?? capabilities.digest
     return figures
   }
 
@@ -205,16 +211,17 @@ package final class ModelPool: Sendable {
 /// How a model is asked: what threads build their own ``Asker`` from.
 enum AskerKind: Sendable {
   case builtIn(BuiltInModel)
-  case ollamaGenerate(ModelPolicy)
-  /// A provider of the contract that this version cannot ask yet.
+  case server(ModelPolicy, HTTPURL, ProviderFormat)
+  /// Nothing that could be asked.
   case unsupported
 
   init(_ model: ModelPolicy, builtIn: BuiltInModel?) {
-    switch model.provider {
-    case .builtin: self = builtIn.map(AskerKind.builtIn) ?? .unsupported
-    case .ollama where model.endpoint?.scheme == .http && model.endpoint?.path == "/api/generate":
-      self = .ollamaGenerate(model)
-    case .ollama, .openai, .llamacpp, .anthropic, .other: self = .unsupported
+    if let builtIn {
+      self = .builtIn(builtIn)
+    } else if let format = ProviderFormat(model), let url = model.endpoint {
+      self = .server(model, url, format)
+    } else {
+      self = .unsupported
     }
   }
 }
@@ -222,18 +229,14 @@ enum AskerKind: Sendable {
 /// What one thread asks with: a connection or scratch memory of its own.
 enum Asker: ~Copyable {
   case builtIn(BuiltInModel, BuiltInScratch)
-  case ollamaGenerate(OllamaGenerate)
+  case server(ModelPolicy, ProviderFormat, HTTPClient)
   case unsupported
 
   init(_ kind: AskerKind) {
     switch kind {
     case .builtIn(let model): self = .builtIn(model, BuiltInScratch())
-    case .ollamaGenerate(let model):
-      guard let url = model.endpoint else {
-        self = .unsupported
-        return
-      }
-      self = .ollamaGenerate(OllamaGenerate(model, at: url))
+    case .server(let model, let url, let format):
+      self = .server(model, format, HTTPClient(url, over: .tcp(url)))
     case .unsupported: self = .unsupported
     }
   }
@@ -244,15 +247,20 @@ enum Asker: ~Copyable {
       let answer = model.classify(question.text.span, scratch: &scratch)
       self = .builtIn(model, scratch)
       return .classified(label: answer.label, confidence: answer.confidence, isNovel: answer.novel)
-    case .ollamaGenerate(var ollama):
+    case .server(let model, let format, var client):
+      let style = AskStyle()
+      let response: HTTPResponse
       do throws(AskFault) {
-        let reply = try ollama.ask(question, isStopping: isStopping)
-        self = .ollamaGenerate(ollama)
-        return .said(reply)
+        response = try client.post(
+          format.body(question, model: model, style: style), headers: format.headers,
+          deadline: question.deadline, isStopping: isStopping)
+        self = .server(model, format, client)
       } catch {
-        self = .ollamaGenerate(ollama)
+        self = .server(model, format, client)
         throw error
       }
+      guard response.status == 200 else { throw .status(response.status) }
+      return .said(try format.reply(response.body, to: question, style: style))
     case .unsupported:
       self = .unsupported
       throw .unsupported

@@ -41,19 +41,6 @@ package enum CandidateOutcome: Sendable {
   case unavailable(cause: String)
 }
 
-/// A candidate's text with what the server said about it.
-package struct CandidateReply: Sendable {
-  package var text: String
-  package var inputTokens: Int?
-  package var outputTokens: Int?
-
-  package init(text: String, inputTokens: Int? = nil, outputTokens: Int? = nil) {
-    self.text = text
-    self.inputTokens = inputTokens
-    self.outputTokens = outputTokens
-  }
-}
-
 /// A whole decision: what the router would do with the call, and why.
 package struct Decision: Sendable {
   package enum ConfidenceSource: String, Sendable {
@@ -66,7 +53,10 @@ package struct Decision: Sendable {
   package var detail: String?
   /// The candidate's answer where one could be read, also where it was not accepted.
   package var answer: CandidateAnswer?
+  /// 0…1, corrected where a correction was fitted for this task, model, digest and source.
   package var confidence: Double?
+  /// 0…1, as it came from its source.
+  package var confidenceRaw: Double?
   package var confidenceSource: ConfidenceSource?
   /// One readable phrase, such as `passed schema, confidence 0.76`.
   package var validatorResult: String?

@@ -1,20 +1,5 @@
 package import Wire
 
-/// What asking the candidate cost, for the record; all nil where it was not asked.
-package struct AskFigures: Sendable {
-  package var model: String?
-  package var modelID: String?
-  package var modelDigest: String?
-  package var promptRevision: String?
-  package var latencyMs: Double?
-  package var inputTokens: Int?
-  package var outputTokens: Int?
-  package var costUSD: Double?
-  package var attempts = 0
-
-  package init() {}
-}
-
 /// A `decision` record (contract, section 5).
 package struct DecisionRecord {
   package var call: Call
