@@ -32,30 +32,33 @@ let package = Package(
     module("Wire"),
     module("Text", ["CUnicode"]),
     module("RouterCore", ["Wire", "Text", "CSHA256"]),
-    module("Evidence", ["RouterCore", "Wire"]),
+    module("PolicyLanguage", ["RouterCore", "Wire", "Text"]),
+    module("Evidence", ["RouterCore", "Wire", "Text"]),
     // The edge.
     module("Posix", ["CSystem"]),
-    module("PolicyYAML", ["CYAML", "RouterCore"]),
+    module("PolicyYAML", ["CYAML", "PolicyLanguage", "RouterCore"]),
     module("Journal", ["Posix", "RouterCore", "Wire"]),
     module("Candidates", ["Posix", "RouterCore", "Wire", "Text"]),
     module(
       "Service",
       [
-        "RouterCore", "Wire", "Text", "Evidence", "Posix", "PolicyYAML", "Journal", "Candidates",
+        "RouterCore", "Wire", "Text", "PolicyLanguage", "Evidence", "Posix", "PolicyYAML", "Journal",
+        "Candidates",
       ]),
     .executableTarget(
       name: "shadow-router",
       dependencies: [
-        "Service", "RouterCore", "Wire", "Text", "Evidence", "Posix", "PolicyYAML", "Journal",
-        "Candidates",
+        "Service", "RouterCore", "Wire", "Text", "PolicyLanguage", "Evidence", "Posix", "PolicyYAML",
+        "Journal", "Candidates",
       ],
       swiftSettings: settings),
     tests("WireTests", ["Wire"]),
     tests("TextTests", ["Text"]),
     tests("RouterCoreTests", ["RouterCore", "Wire", "Text"]),
+    tests("PolicyLanguageTests", ["PolicyLanguage", "RouterCore"]),
     tests("EvidenceTests", ["Evidence", "RouterCore", "Wire"]),
     tests("PosixTests", ["Posix"]),
-    tests("PolicyYAMLTests", ["PolicyYAML", "RouterCore", "Wire"]),
+    tests("PolicyYAMLTests", ["PolicyYAML", "PolicyLanguage", "RouterCore", "Wire"]),
     tests("JournalTests", ["Journal", "Posix", "RouterCore", "Wire"]),
     tests("CandidatesTests", ["Candidates", "Posix", "RouterCore", "Wire", "Text"]),
     tests("ServiceTests", ["Service", "Evidence", "RouterCore", "Wire", "Posix"]),
@@ -70,6 +73,6 @@ if Context.environment["SHADOW_ROUTER_BENCHMARKS"] != nil {
   package.targets.append(
     .executableTarget(
       name: "Benchmarks",
-      dependencies: ["RouterCore", "Wire", "Text", "Posix", "PolicyYAML", "Journal"],
+      dependencies: ["RouterCore", "Wire", "Text", "PolicyLanguage", "Posix", "PolicyYAML", "Journal"],
       path: "Tests/Benchmarks/Program", swiftSettings: settings))
 }

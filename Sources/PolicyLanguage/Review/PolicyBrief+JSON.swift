@@ -1,3 +1,4 @@
+package import RouterCore
 import Text
 package import Wire
 

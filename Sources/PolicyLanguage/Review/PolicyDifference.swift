@@ -1,3 +1,4 @@
+package import RouterCore
 package import Wire
 
 /// What changes from one policy to another, and what that does to the evidence (`check --against`).

@@ -1,3 +1,4 @@
+import RouterCore
 import Wire
 
 /// A model while its keys are read.

@@ -1,3 +1,5 @@
+package import RouterCore
+
 /// What came of reading a policy file.
 package struct PolicyReading: Sendable {
   /// Nil where any problem is an error.

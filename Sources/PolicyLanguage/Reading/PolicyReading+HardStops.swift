@@ -1,3 +1,5 @@
+import RouterCore
+
 /// Hard-stop terms by class, in `hard_stops` and in each task.
 enum HardStopTerms {
   static let table = PolicyKeyTable<[HardStopClass: [String]]>(

@@ -1,3 +1,5 @@
+import RouterCore
+
 /// What a reviewer should look at though it is allowed.
 enum PolicyRemarks {
   static func add(_ policy: Policy, _ draft: PolicyDraft, _ findings: inout PolicyFindings) {

@@ -1,3 +1,4 @@
+package import RouterCore
 import Text
 
 /// One page about a policy for the people who decide on it (`check --brief`).

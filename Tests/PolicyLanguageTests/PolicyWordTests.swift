@@ -1,6 +1,7 @@
+import RouterCore
 import Testing
 
-@testable import RouterCore
+@testable import PolicyLanguage
 
 @Suite("Plain scalars of a policy")
 struct PolicyScalarTests {

@@ -1,3 +1,5 @@
+import RouterCore
+
 /// One key of the policy: its name, meaning and shape, and how its value is kept.
 struct PolicyKey<Target>: Sendable {
   let name: String

@@ -1,3 +1,5 @@
+package import RouterCore
+
 extension PolicyProblem {
   /// A value as a message may show it: in double quotes, on one line, at most 48 characters of it.
   ///

@@ -1,3 +1,4 @@
+package import RouterCore
 import Text
 
 /// The second look at a policy, once all of it is read: names are resolved, and parts are held against one another.

@@ -1,3 +1,4 @@
+import RouterCore
 import Text
 
 /// A policy while it is read.

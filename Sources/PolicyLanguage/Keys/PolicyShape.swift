@@ -1,3 +1,5 @@
+import RouterCore
+
 /// What a key's value may be: one description for the messages, the checks and the JSON Schema.
 indirect enum PolicyShape: Sendable {
   case text(PolicyTextRule)

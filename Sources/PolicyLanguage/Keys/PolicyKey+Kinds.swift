@@ -1,3 +1,4 @@
+import RouterCore
 import Wire
 
 /// The kinds of keys. Each names the shape once, for reading and for the schema.

@@ -1,3 +1,4 @@
+import RouterCore
 import Wire
 
 /// How the brief and the difference say things: the same words in both.
@@ -70,20 +71,5 @@ enum PolicyWords {
       return "\(stop.rawValue): \(own.joined(separator: ", "))"
     }
     return parts.isEmpty ? "none" : parts.joined(separator: "; ")
-  }
-}
-
-extension TaskPolicy {
-  /// Whether a call of the task can ever be answered by a candidate.
-  package var mayBeLocal: Bool { local && impact != .high }
-
-  /// Ids of every model that gets the text of the task's calls.
-  package var askedModels: [String] {
-    guard mayBeLocal else { return [] }
-    var ids: [String] = []
-    for id in [model].compactMap(\.self) + cascade + [challenger].compactMap(\.self) where !ids.contains(id) {
-      ids.append(id)
-    }
-    return ids
   }
 }
