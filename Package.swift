@@ -34,6 +34,7 @@ let package = Package(
     module("RouterCore", ["Wire", "Text", "CSHA256"]),
     module("PolicyLanguage", ["RouterCore", "Wire", "Text"]),
     module("Evidence", ["RouterCore", "Wire", "Text"]),
+    module("Reports", ["Evidence", "Wire"]),
     // The edge.
     module("Posix", ["CSystem"]),
     module("PolicyYAML", ["CYAML", "PolicyLanguage", "RouterCore"]),
@@ -42,21 +43,25 @@ let package = Package(
     module(
       "Service",
       [
-        "RouterCore", "Wire", "Text", "PolicyLanguage", "Evidence", "Posix", "PolicyYAML", "Journal",
-        "Candidates",
+        "RouterCore", "Wire", "Text", "PolicyLanguage", "Evidence", "Reports", "Posix", "PolicyYAML",
+        "Journal", "Candidates",
       ]),
     .executableTarget(
       name: "shadow-router",
       dependencies: [
-        "Service", "RouterCore", "Wire", "Text", "PolicyLanguage", "Evidence", "Posix", "PolicyYAML",
-        "Journal", "Candidates",
+        "Service", "RouterCore", "Wire", "Text", "PolicyLanguage", "Evidence", "Reports", "Posix",
+        "PolicyYAML", "Journal", "Candidates",
       ],
       swiftSettings: settings),
     tests("WireTests", ["Wire"]),
     tests("TextTests", ["Text"]),
     tests("RouterCoreTests", ["RouterCore", "Wire", "Text"]),
     tests("PolicyLanguageTests", ["PolicyLanguage", "RouterCore"]),
-    tests("EvidenceTests", ["Evidence", "RouterCore", "Wire"]),
+    .target(
+      name: "TestLogs", dependencies: ["Evidence", "Wire"], path: "Tests/Support/TestLogs",
+      swiftSettings: settings),
+    tests("EvidenceTests", ["Evidence", "RouterCore", "Wire", "Text", "TestLogs"]),
+    tests("ReportsTests", ["Reports", "Evidence", "Wire", "TestLogs"]),
     tests("PosixTests", ["Posix"]),
     tests("PolicyYAMLTests", ["PolicyYAML", "PolicyLanguage", "RouterCore", "Wire"]),
     tests("JournalTests", ["Journal", "Posix", "RouterCore", "Wire"]),

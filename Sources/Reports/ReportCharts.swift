@@ -1,3 +1,5 @@
+import Evidence
+
 /// Charts as inline SVG: coloured by the style sheet, described in words for those who do not see them.
 struct ReportCharts {
   private var nextID = 0

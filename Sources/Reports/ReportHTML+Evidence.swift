@@ -1,3 +1,5 @@
+import Evidence
+
 extension HTMLReport {
   // MARK: False accepts
 

@@ -1,3 +1,5 @@
+import Evidence
+
 extension HTMLReport {
   mutating func task(_ task: Report.Task, _ index: Int, _ html: inout HTMLText) {
     var drawn: [(title: String, caption: String, chart: HTMLText)] = []

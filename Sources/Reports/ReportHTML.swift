@@ -1,3 +1,5 @@
+package import Evidence
+
 extension Report {
   /// The report as one HTML file: no scripts, nothing loaded from outside, every text escaped.
   package var html: String { HTMLReport(self).page }

@@ -1,4 +1,5 @@
-internal import Wire
+package import Evidence
+import Wire
 
 extension Report {
   /// The report as one JSON object, versioned, ending in a newline. ``ReportSchema`` describes it.

@@ -1,3 +1,5 @@
+package import Evidence
+
 extension Report {
   /// The report as Markdown, for a terminal, a pull request or a wiki.
   package var markdown: String { MarkdownReport(self).text }

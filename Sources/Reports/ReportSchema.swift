@@ -1,3 +1,4 @@
+import Evidence
 package import Wire
 
 /// The JSON Schema (2020-12) of the report's JSON form.

@@ -1,3 +1,5 @@
+import Evidence
+
 /// The words that all renderers share.
 enum ReportWords {
   static func ready(_ answer: Report.Readiness.Answer) -> String {

@@ -1,8 +1,9 @@
+import Evidence
 import Foundation
+import Reports
+import TestLogs
 import Testing
 import Wire
-
-@testable import Evidence
 
 @Suite("Renderings")
 struct RenderingTests {

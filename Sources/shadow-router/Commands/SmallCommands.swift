@@ -2,6 +2,7 @@ import Evidence
 import Journal
 import PolicyLanguage
 import Posix
+import Reports
 import RouterCore
 import Service
 import Wire

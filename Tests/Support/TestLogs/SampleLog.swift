@@ -1,17 +1,18 @@
-import Wire
-
-@testable import Evidence
+import Evidence
+package import Wire
 
 /// Builds a log as the contract words it; the chain's hashes are made up.
-struct SampleLog {
-  private(set) var lines: [[UInt8]] = []
+package struct SampleLog {
+  package private(set) var lines: [[UInt8]] = []
   private var seq = 0
   /// Milliseconds since 1970; moves on by a second with every record.
-  var now: Int64 = 1_772_445_600_000  // 2026-03-02T10:00:00Z
+  package var now: Int64 = 1_772_445_600_000  // 2026-03-02T10:00:00Z
 
-  var bytes: [UInt8] { lines.flatMap { $0 + [0x0A] } }
+  package init() {}
 
-  mutating func record(_ kind: String, _ members: [(String, JSONValue)]) {
+  package var bytes: [UInt8] { lines.flatMap { $0 + [0x0A] } }
+
+  package mutating func record(_ kind: String, _ members: [(String, JSONValue)]) {
     seq += 1
     now += 1_000
     var all: [(String, JSONValue)] = [
@@ -23,12 +24,12 @@ struct SampleLog {
     lines.append(JSONValue.object(all.map { JSONMember($0.0, $0.1) }).jsonBytes)
   }
 
-  mutating func raw(_ text: String) { lines.append(Array(text.utf8)) }
+  package mutating func raw(_ text: String) { lines.append(Array(text.utf8)) }
 
-  mutating func skip(_ records: Int) { seq += records }
+  package mutating func skip(_ records: Int) { seq += records }
 
   /// A call that the candidate was asked about; `reason` nil: accepted.
-  mutating func decision(
+  package mutating func decision(
     _ id: String, task: String = "triage_ticket", reason: String? = nil, detail: String? = nil,
     label: String? = "crash", confidence: Double? = 0.9, model: String = "qwen3-1.7b", run: String? = nil,
     agent: String? = nil, localMs: Double? = 100, localCost: Double = 0.001, sampled: Bool = false,
@@ -59,7 +60,7 @@ struct SampleLog {
       ])
   }
 
-  mutating func comparison(
+  package mutating func comparison(
     _ id: String, _ agreement: String, detail: String? = nil, label: String? = "billing", ms: Double = 900,
     cost: Double? = 0.01
   ) {
@@ -77,7 +78,7 @@ struct SampleLog {
       ])
   }
 
-  mutating func review(
+  package mutating func review(
     _ id: String, _ label: String, severity: Int? = nil, missedStop: Bool = false, reviewer: String = "ana"
   ) {
     record(
@@ -89,7 +90,7 @@ struct SampleLog {
       ])
   }
 
-  mutating func outcome(call: String? = nil, run: String? = nil, _ result: String) {
+  package mutating func outcome(call: String? = nil, run: String? = nil, _ result: String) {
     record(
       "outcome",
       [("call_id", text(call)), ("run_id", text(run)), ("result", .string(result)), ("source", "agent")])
@@ -106,7 +107,7 @@ struct SampleLog {
 
 extension SampleLog {
   /// One week of four tasks: one good, one bad, one that cannot be measured, one that hardly occurs.
-  static func week() -> SampleLog {
+  package static func week() -> SampleLog {
     var log = SampleLog()
     var dice = Dice(seed: 20_260_302)
     log.record("start", [])
@@ -167,16 +168,16 @@ extension SampleLog {
 }
 
 /// A small generator of numbers that are the same every time.
-struct Dice {
+package struct Dice {
   private var state: UInt64
 
-  init(seed: UInt64) { state = seed }
+  package init(seed: UInt64) { state = seed }
 
   /// 0 ≤ x < 1.
-  mutating func next() -> Double {
+  package mutating func next() -> Double {
     state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
     return Double(state >> 40) / Double(1 << 24)
   }
 
-  mutating func below(_ limit: Int) -> Int { Int(next() * Double(limit)) }
+  package mutating func below(_ limit: Int) -> Int { Int(next() * Double(limit)) }
 }
