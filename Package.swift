@@ -31,7 +31,8 @@ let package = Package(
     // Pure: no descriptors, threads or clocks.
     module("Wire"),
     module("Text", ["CUnicode"]),
-    module("RouterCore", ["Wire", "Text", "CSHA256"]),
+    module("Redaction", ["Text"]),
+    module("RouterCore", ["Wire", "Text", "Redaction", "CSHA256"]),
     module("PolicyLanguage", ["RouterCore", "Wire", "Text"]),
     module("Evidence", ["RouterCore", "Wire", "Text"]),
     module("Reports", ["Evidence", "Wire"]),
@@ -54,7 +55,9 @@ let package = Package(
       ],
       swiftSettings: settings),
     tests("WireTests", ["Wire"]),
-    tests("TextTests", ["Text"]),
+    .target(name: "TestData", path: "Tests/Support/TestData", swiftSettings: settings),
+    tests("TextTests", ["Text", "TestData"]),
+    tests("RedactionTests", ["Redaction", "Text", "TestData"]),
     tests("RouterCoreTests", ["RouterCore", "Wire", "Text"]),
     tests("PolicyLanguageTests", ["PolicyLanguage", "RouterCore"]),
     .target(

@@ -1,7 +1,8 @@
 import Foundation
+import TestData
 import Testing
 
-@testable import Text
+@testable import Redaction
 
 @Suite("Redaction of labelled samples")
 struct RedactCorpusTests {

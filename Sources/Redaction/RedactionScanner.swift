@@ -1,3 +1,5 @@
+import Text
+
 /// One pass over a text from left to right, in which every word decides by looking ahead whether it begins
 /// something that must not be shown.
 ///
@@ -10,7 +12,7 @@ struct RedactionScanner {
   /// Scalars to keep; nil for all.
   private let enough: Int
   /// In order, not overlapping.
-  private(set) var found: [Redaction] = []
+  private(set) var found: [RedactedRange] = []
   /// Where the pass stopped.
   private(set) var end = 0
 
@@ -57,7 +59,7 @@ struct RedactionScanner {
 
   mutating func redact(_ start: Int, _ end: Int, _ kind: RedactionKind) -> Int {
     let first = max(start, floor)
-    found.append(Redaction(start: first, end: end, kind: kind))
+    found.append(RedactedRange(start: first, end: end, kind: kind))
     uncounted += end - first - kind.labelCount
     return end
   }

@@ -1,31 +1,32 @@
-import Foundation
+package import Foundation
 
 /// Labelled traffic outside of the package, read where it is there.
-enum SharedData {
-  struct Event: Decodable {
-    struct Truth: Decodable {
-      let label: String?
-      let sourceLabel: String?
+package enum SharedData {
+  package struct Event: Decodable {
+    package struct Truth: Decodable {
+      package let label: String?
+      package let sourceLabel: String?
 
       private enum CodingKeys: String, CodingKey {
         case label
         case sourceLabel = "source_label"
       }
     }
-    let prompt: String
-    let truth: Truth
+    package let prompt: String
+    package let truth: Truth
   }
 
-  static let folder: URL = {
+  package static let folder: URL = {
     if let path = ProcessInfo.processInfo.environment["SHADOW_ROUTER_SHARED"] {
       return URL(fileURLWithPath: path)
     }
-    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    return root.deletingLastPathComponent().appendingPathComponent("../shared").standardizedFileURL
+    var root = URL(fileURLWithPath: #filePath)
+    for _ in 0..<4 { root.deleteLastPathComponent() }
+    return root.appendingPathComponent("../shared").standardizedFileURL
   }()
 
   /// - Returns: nil, after a loud line, where the file is absent.
-  static func file(_ name: String, for test: String) -> Data? {
+  package static func file(_ name: String, for test: String) -> Data? {
     let url = folder.appendingPathComponent("data/\(name)")
     guard FileManager.default.fileExists(atPath: url.path) else {
       print("SKIPPED: \(test): no \(url.path); set SHADOW_ROUTER_SHARED")
@@ -34,7 +35,7 @@ enum SharedData {
     return name.hasSuffix(".gz") ? unzipped(url) : try? Data(contentsOf: url)
   }
 
-  static func events(_ name: String, for test: String) throws -> [Event]? {
+  package static func events(_ name: String, for test: String) throws -> [Event]? {
     guard let data = file("events/public/\(name)", for: test) else { return nil }
     let decoder = JSONDecoder()
     return try data.split(separator: 10).map { try decoder.decode(Event.self, from: Data($0)) }

@@ -12,7 +12,7 @@ enum RedactionKind: String, Sendable {
 }
 
 /// A part of the text that must not be shown, in byte offsets.
-struct Redaction: Equatable, Sendable {
+struct RedactedRange: Equatable, Sendable {
   var start: Int
   var end: Int
   var kind: RedactionKind

@@ -1,3 +1,5 @@
+package import Text
+
 /// Replaces secrets and personal data by `[kind]`: `[secret]`, `[email]`, `[card]` and so on.
 ///
 /// It works by form: marks of issuers, names of settings, check digits, how mixed the characters of a token are. What has
@@ -39,21 +41,21 @@ package struct Redactor: Sendable {
     return emit(text, redactions, limit: scanner.end, characters: characters ?? .max)
   }
 
-  private func matches(in text: Span<UInt8>, limit: Int) -> [Redaction] {
-    var found: [Redaction] = []
+  private func matches(in text: Span<UInt8>, limit: Int) -> [RedactedRange] {
+    var found: [RedactedRange] = []
     let window = text.extracting(0..<limit)
     for pattern in extra {
       pattern.forEachRange(in: window) { range in
         guard !range.isEmpty else { return }
-        found.append(Redaction(start: range.lowerBound, end: range.upperBound, kind: .policy))
+        found.append(RedactedRange(start: range.lowerBound, end: range.upperBound, kind: .policy))
       }
     }
     return found
   }
 
   /// Overlapping ones become one of the earlier's kind.
-  private func merged(_ first: [Redaction], _ second: [Redaction]) -> [Redaction] {
-    var result: [Redaction] = []
+  private func merged(_ first: [RedactedRange], _ second: [RedactedRange]) -> [RedactedRange] {
+    var result: [RedactedRange] = []
     for next in (first + second).sorted(by: { $0.start < $1.start }) {
       if let last = result.last, next.start < last.end {
         result[result.count - 1].end = max(last.end, next.end)
@@ -65,7 +67,7 @@ package struct Redactor: Sendable {
   }
 
   private func emit(
-    _ text: Span<UInt8>, _ redactions: [Redaction], limit: Int, characters: Int
+    _ text: Span<UInt8>, _ redactions: [RedactedRange], limit: Int, characters: Int
   ) -> [UInt8] {
     var output: [UInt8] = []
     output.reserveCapacity(min(limit + 32, characters == .max ? limit + 32 : characters + 64))

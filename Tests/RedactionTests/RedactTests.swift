@@ -1,6 +1,8 @@
+import TestData
 import Testing
+import Text
 
-@testable import Text
+@testable import Redaction
 
 @Suite("Redaction")
 struct RedactTests {
