@@ -114,10 +114,11 @@ struct SchemaCheck {
     case .size(let size, let limit): return size.holds(value, limit) || fails(size.rawValue)
     case .pattern(let pattern):
       guard let text = value.stringValue else { return true }
-      return pattern.contains(in: Array(text.utf8).span) || fails("pattern")
+      return spend(text.utf8.count / 16) && pattern.contains(in: Array(text.utf8).span) || fails("pattern")
     case .uniqueItems:
       guard let elements = value.arrayValue else { return true }
-      return Set(elements.map(\.canonicalBytes)).count == elements.count || fails("uniqueItems")
+      return spend(elements.count * 4) && Set(elements.map(\.canonicalBytes)).count == elements.count
+        || fails("uniqueItems")
     case .required, .dependentRequired, .members, .propertyNames, .dependentSchemas, .unevaluatedProperties:
       guard let members = value.members else { return true }
       return apply(rule, to: members, of: value, &seen)
@@ -210,7 +211,7 @@ struct SchemaCheck {
       isOther = false
       guard evaluate(place, member.value, under: .name(member.name), for: "properties") else { return false }
     }
-    for (pattern, place) in rules.matching where pattern.contains(in: name.span) {
+    for (pattern, place) in rules.matching where spend(1) && pattern.contains(in: name.span) {
       let step: Step = isOther ? .hidden : .name(member.name)
       isOther = false
       guard evaluate(place, member.value, under: step, for: "patternProperties") else { return false }
