@@ -92,8 +92,8 @@ package enum Engine {
 
   /// Makes the checks of the candidate's answer, after a screening that asked for one.
   ///
-  /// - Parameter corrections: Those fitted for this task, model, digest and prompt; of them the one for the source that
-  ///   the confidence comes from is applied.
+  /// The corrections are those fitted for this task, model, digest and prompt; of them the one for the source that the
+  /// confidence comes from is applied.
   package static func judge(
     _ screening: Screening, call: Call, outcome: CandidateOutcome, policy: PreparedPolicy,
     context: DecisionContext,
