@@ -35,7 +35,7 @@ private final class ScriptedServer: Sendable {
     }
   }
 
-  func client() throws -> HTTPClient { HTTPClient(try HTTPURL(parsing: "http://127.0.0.1:\(port)/x")) }
+  func client() throws -> HTTPClient { try testClient(port) }
 }
 
 @Suite("Asking over HTTP")

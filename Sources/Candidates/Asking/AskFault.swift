@@ -9,6 +9,10 @@ package enum AskFault: Error, Equatable, Sendable {
   case badHTTP
   /// A whole answer that is not of the server's own format.
   case badResponse
+  /// The body is encoded in a way that was not asked for, or says so.
+  case contentEncoding
+  /// Made way for questions of more weight.
+  case yielded
   case stopping
   case unsupported
 
@@ -22,6 +26,8 @@ package enum AskFault: Error, Equatable, Sendable {
     case .responseTooLarge: "response_too_large"
     case .badHTTP: "bad_http"
     case .badResponse: "bad_response"
+    case .contentEncoding: "content_encoding"
+    case .yielded: "yielded"
     case .stopping: "stopping"
     case .unsupported: "provider_not_supported_yet"
     }
@@ -32,7 +38,7 @@ package enum AskFault: Error, Equatable, Sendable {
     switch self {
     case .refused, .timeout, .connectionLost, .shortBody, .badHTTP: true
     case .status(let status): status == 429 || status >= 500
-    case .responseTooLarge, .badResponse, .stopping, .unsupported: false
+    case .responseTooLarge, .badResponse, .contentEncoding, .yielded, .stopping, .unsupported: false
     }
   }
 }

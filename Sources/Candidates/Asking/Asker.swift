@@ -1,0 +1,111 @@
+import Posix
+import RouterCore
+import Wire
+
+/// How a model is asked: what threads build their own ``Asker`` from.
+enum AskerKind: Sendable {
+  case builtIn(BuiltInModel)
+  case server(ModelPolicy, HTTPURL, ProviderFormat, Credential?)
+  /// Nothing that could be asked.
+  case unsupported
+
+  init(_ model: ModelPolicy, builtIn: BuiltInModel?, credential: Credential?) {
+    if let builtIn {
+      self = .builtIn(builtIn)
+    } else if let format = ProviderFormat(model), let url = model.endpoint {
+      self = .server(model, url, format, credential)
+    } else {
+      self = .unsupported
+    }
+  }
+
+  /// Whether asking for log-probabilities may bring some.
+  var mayHaveLogProbabilities: Bool {
+    switch self {
+    case .server(_, _, let format, _): format != .anthropic
+    case .builtIn, .unsupported: false
+    }
+  }
+}
+
+/// What one thread asks with: a connection or scratch memory of its own.
+enum Asker: ~Copyable {
+  case builtIn(BuiltInModel, BuiltInScratch)
+  case server(ServerAsker)
+  case unsupported
+
+  init(_ kind: AskerKind, _ interrupt: Interrupt) {
+    switch kind {
+    case .builtIn(let model): self = .builtIn(model, BuiltInScratch())
+    case .server(let model, let url, let format, let credential):
+      self = .server(ServerAsker(model, url, format, credential, interrupt))
+    case .unsupported: self = .unsupported
+    }
+  }
+
+  /// Sends one request and waits for what comes of it.
+  mutating func send(_ request: Inquiry.Request, of question: Question) -> Inquiry.Reception {
+    switch consume self {
+    case .builtIn(let model, var scratch):
+      let answer = model.classify(question.text.span, scratch: &scratch)
+      self = .builtIn(model, scratch)
+      return .outcome(
+        .classified(label: answer.label, confidence: answer.confidence, isNovel: answer.novel))
+    case .server(var server):
+      let reception = server.send(request, of: question)
+      self = .server(server)
+      return reception
+    case .unsupported:
+      self = .unsupported
+      return .fault(.unsupported, RetryHint())
+    }
+  }
+
+  /// Whether the last request went out twice.
+  var wasResent: Bool {
+    switch self {
+    case .server(let server): server.client.wasResent
+    case .builtIn: false
+    case .unsupported: false
+    }
+  }
+}
+
+/// One connection to one server: the place where a provider's format meets the client.
+struct ServerAsker: ~Copyable {
+  private let model: ModelPolicy
+  private let format: ProviderFormat
+  private let headers: HTTPHeaders
+  private let interrupt: Interrupt
+  fileprivate var client: HTTPClient
+
+  init(
+    _ model: ModelPolicy, _ url: HTTPURL, _ format: ProviderFormat, _ credential: Credential?,
+    _ interrupt: Interrupt
+  ) {
+    self.model = model
+    self.format = format
+    self.interrupt = interrupt
+    client = HTTPClient(url, over: .tcp(url), interrupt: interrupt)
+    var headers = format.headers
+    credential?.add(to: &headers, for: model.provider)
+    self.headers = headers
+  }
+
+  mutating func send(_ request: Inquiry.Request, of question: Question) -> Inquiry.Reception {
+    let interrupt = interrupt
+    do throws(AskFault) {
+      let body = format.body(question, model: model, style: request.style)
+      let response = try client.post(body, headers: headers, deadline: request.deadline) {
+        interrupt.fault != nil
+      }
+      guard response.status == 200 else {
+        return .fault(
+          .status(response.status), RetryHint(response.headers, now: Clocks.realtime()))
+      }
+      return .outcome(.said(try format.reply(response.body, to: question, style: request.style)))
+    } catch {
+      return .fault(error == .stopping ? interrupt.fault ?? error : error, RetryHint())
+    }
+  }
+}
