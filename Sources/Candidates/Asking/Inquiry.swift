@@ -10,13 +10,21 @@ import RouterCore
 /// log-probabilities.
 struct Inquiry: Sendable {
   /// One request to be sent.
-  struct Request: Sendable, Equatable {
+  struct Request: Sendable {
     var purpose: AskTry.Purpose
     var style: AskStyle
     var deadline: UInt64 = 0
+    /// The reply whose probabilities are asked for, with the body that asks; nil: ``style`` makes the body.
+    var followUp: FollowUp?
   }
 
-  enum Step: Sendable, Equatable {
+  /// A second request about a reply, whose answer is that reply with better knowledge of its confidence.
+  struct FollowUp: Sendable {
+    var reply: CandidateReply
+    var body: [UInt8]
+  }
+
+  enum Step: Sendable {
     case send(Request)
     case wait(until: UInt64)
     case done
@@ -35,6 +43,8 @@ struct Inquiry: Sendable {
   }
 
   private let question: Question
+  /// The body of a request for the probabilities of a reply's label; nil where there is none to ask for.
+  private let followUp: @Sendable (CandidateReply, AskStyle) -> [UInt8]?
   private let price: ModelPolicy.PricePolicy
   private let rule: RetryRule
   private var phase: Phase
@@ -51,8 +61,12 @@ struct Inquiry: Sendable {
   /// The server refused a request for log-probabilities and answered the same without.
   private(set) var refusesLogProbabilities = false
 
-  init(_ question: Question, model: ModelPolicy, wantsLogProbabilities: Bool) {
+  init(
+    _ question: Question, model: ModelPolicy, wantsLogProbabilities: Bool,
+    followUp: @escaping @Sendable (CandidateReply, AskStyle) -> [UInt8]? = { _, _ in nil }
+  ) {
     self.question = question
+    self.followUp = followUp
     price = model.price
     rule = RetryRule(model.retry)
     correctionsLeft = max(0, question.task.schemaRetry)
@@ -89,6 +103,10 @@ struct Inquiry: Sendable {
       note(request, fault: fault.cause, nil, nanoseconds: end - start)
       failed(request, fault, hint, at: end, using: &random)
     case .outcome(.said(let new)):
+      if let asked = request.followUp {
+        note(request, fault: nil, new.tokens(beyond: asked.reply), nanoseconds: end - start)
+        return measured(new)
+      }
       if isWithoutLogProbabilities { refusesLogProbabilities = true }
       let fault = new.isRefusal ? "refusal" : question.fault(new)
       note(request, fault: fault.map(Self.word), new, nanoseconds: end - start)
@@ -96,7 +114,7 @@ struct Inquiry: Sendable {
         if fault == nil { samples.append(new) }
         sample()
       } else {
-        answered(new, fault: fault)
+        answered(request, new, fault: fault)
       }
     case .outcome(let outcome):
       note(request, fault: nil, nil, nanoseconds: end - start)
@@ -121,24 +139,27 @@ struct Inquiry: Sendable {
 
   // MARK: - What follows
 
-  private mutating func answered(_ new: CandidateReply, fault: String?) {
+  private mutating func answered(_ request: Request, _ new: CandidateReply, fault: String?) {
     reply = new
     if let fault {
       // A model that declines is not pressed.
       guard correctionsLeft > 0, !new.isRefusal else { return conclude() }
       correctionsLeft -= 1
-      var style = AskStyle(wantsLogProbabilities: wantsLogProbabilities)
+      var style = request.style
       style.correction = AskStyle.Correction(answer: new.text, fault: fault)
       phase = .asking(Request(purpose: .correction, style: style))
-    } else if new.measured == nil, question.task.samples > 1 {
-      sample()
+    } else if let body = followUp(new, request.style) {
+      let followUp = FollowUp(reply: new, body: body)
+      phase = .asking(Request(purpose: .probabilities, style: request.style, followUp: followUp))
     } else {
-      conclude()
+      measured(new)
     }
   }
 
-  private var wantsLogProbabilities: Bool {
-    if case .asking(let request) = phase { request.style.wantsLogProbabilities } else { false }
+  /// Samples where nothing better tells how sure the model is.
+  private mutating func measured(_ new: CandidateReply) {
+    reply = new
+    if new.measured == nil, question.task.samples > 1 { sample() } else { conclude() }
   }
 
   /// The next sample, or the end of them.
@@ -154,6 +175,10 @@ struct Inquiry: Sendable {
     using random: inout some RandomNumberGenerator
   ) {
     if fault == .yielded || fault == .stopping { return end(by: fault) }
+    if let asked = request.followUp {
+      // The answer is there: without the probabilities it stands as any other.
+      return measured(asked.reply)
+    }
     if fault == .status(400), request.style.wantsLogProbabilities {
       // Some servers refuse the field. Whether it was that, the answer without it tells.
       isWithoutLogProbabilities = true
@@ -222,5 +247,15 @@ struct Inquiry: Sendable {
   private static func sum(_ counts: [Int?]) -> Int? {
     let known = counts.compactMap(\.self)
     return known.isEmpty ? nil : known.reduce(0, +)
+  }
+}
+
+extension CandidateReply {
+  /// The same with the tokens alone that came on top of another's.
+  fileprivate func tokens(beyond other: CandidateReply) -> CandidateReply {
+    var copy = self
+    copy.inputTokens = inputTokens.map { $0 - (other.inputTokens ?? 0) }
+    copy.outputTokens = outputTokens.map { $0 - (other.outputTokens ?? 0) }
+    return copy
   }
 }
