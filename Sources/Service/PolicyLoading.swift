@@ -130,6 +130,7 @@ extension ModelPolicy {
     id == other.id && provider == other.provider && name == other.name && endpoint == other.endpoint
       && file == other.file && timeoutMs == other.timeoutMs && maxConcurrency == other.maxConcurrency
       && maxQueue == other.maxQueue && maxOutputTokens == other.maxOutputTokens
+      && stream == other.stream
       && breaker.failures == other.breaker.failures && breaker.cooldownMs == other.breaker.cooldownMs
       && price.inputPerMtok == other.price.inputPerMtok && price.outputPerMtok == other.price.outputPerMtok
       && price.usdPerHour == other.price.usdPerHour
