@@ -177,6 +177,7 @@ extension ModelPolicy {
       && retry.maxAttempts == other.retry.maxAttempts && retry.retryOn == other.retry.retryOn
       && retry.backoffMs == other.retry.backoffMs && breaker.failures == other.breaker.failures
       && breaker.cooldownMs == other.breaker.cooldownMs
+      && stream == other.stream
       && price.inputPerMtok == other.price.inputPerMtok && price.outputPerMtok == other.price.outputPerMtok
       && price.usdPerHour == other.price.usdPerHour
   }

@@ -16,7 +16,7 @@ struct AskQueueTests {
     var queue = AskQueue<Int>()
     var list: [Item] = []
     let priorities: [Question.Priority] = [.live, .shadow, .challenge]
-    for number in 0..<2_000 {
+    for number in 0..<500 {
       let priority = priorities[Int.random(in: 0..<3, using: &random)]
       switch Int.random(in: 0..<8, using: &random) {
       case 0...3:

@@ -226,13 +226,13 @@ struct HTTPClientTests {
     let collected = Mutex("")
     func stream() throws(AskFault) -> HTTPResponse {
       try client.stream(
-        [1], headers: [:], deadline: Clocks.deadline(afterMilliseconds: 5_000), isStopping: { false }
-      ) { (part) throws(AskFault) in
-        collected.withLock { text in
-          for index in part.indices { text.unicodeScalars.append(Unicode.Scalar(part[index])) }
-          return text.hasSuffix("DONE")
-        }
-      }
+        [1], headers: [:], deadline: Clocks.deadline(afterMilliseconds: 5_000), isStopping: { false },
+        onBody: { (part) throws(AskFault) in
+          collected.withLock { text in
+            for index in part.indices { text.unicodeScalars.append(Unicode.Scalar(part[index])) }
+            return text.hasSuffix("DONE")
+          }
+        })
     }
     #expect(try stream().status == 200)
     #expect(collected.withLock { $0 } == "onetwoDONE")

@@ -191,6 +191,53 @@ struct ModelPoolTests {
     pool.stop(until: 0)
   }
 
+  @Test(
+    "streams are read to their own end, and a broken one has a fault that says how",
+    arguments: [
+      (#"{"response":"{\"label\":\"a\",","done":false}|{"response":"\"confidence\":0.9}","done":true}"#, nil),
+      (#"{"response":"{\"label\":\"a\",","done":false}"#, "stream_incomplete"),
+      (#"{"response":"{\"label\":\"a\",","done":false}|{"error":"out of memory"}"#, "stream_error"),
+    ] as [(String, String?)])
+  func streams(lines: String, cause: String?) throws {
+    let chunks = lines.split(separator: "|").map { line in
+      String(line.utf8.count + 1, radix: 16) + "\r\n\(line)\n\r\n"
+    }
+    let server = try LoopbackServer { _, _ in
+      .drip(["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"] + chunks + ["0\r\n\r\n"], 2)
+    }
+    defer { server.stop() }
+    let pool = try pool(server.url) { $0.stream = true }
+    let asked = try #require(pool.answer(question()))
+    #expect(asked.cause == cause)
+    if cause == nil { #expect(asked.reply?.text == #"{"label":"a","confidence":0.9}"#) }
+    pool.stop(until: 0)
+  }
+
+  @Test("the probabilities of llama.cpp's own sampler are asked for where the probe found them")
+  func postSampling() throws {
+    let probabilities = #"""
+      {"content":"a","stop":true,"tokens_evaluated":3,"tokens_predicted":1,"completion_probabilities":[{"token":"a",
+      "prob":0.7,"top_probs":[{"token":"a","prob":0.7},{"token":"b","prob":0.2},{"token":"c","prob":0.1}]}]}
+      """#
+    let answer: JSONValue = [
+      "content": #"{"label":"a","confidence":0.99}"#, "stop": true, "stop_type": "eos",
+      "tokens_evaluated": 50,
+      "tokens_predicted": 9,
+    ]
+    let server = try LoopbackServer { number, _ in
+      .raw(LoopbackServer.response(number == 1 ? answer.jsonText : probabilities))
+    }
+    defer { server.stop() }
+    let pool = try pool("http://127.0.0.1:\(server.port)/completion") { $0.provider = .llamacpp }
+    pool.learn { $0.returnsPostSamplingProbabilities = true }
+    let asked = try #require(pool.answer(question()))
+    #expect(asked.tries.map(\.purpose) == [.first, .probabilities])
+    #expect(asked.reply?.measured?.source == .logprob)
+    #expect(abs((asked.reply?.measured?.value ?? 0) - 0.7) < 1e-9)
+    #expect(asked.figures.inputTokens == 53 && asked.figures.outputTokens == 10)
+    pool.stop(until: 0)
+  }
+
   @Test("no descriptor is left behind by 2,000 questions, whatever the server does")
   func descriptors() throws {
     let server = try LoopbackServer { number, _ in

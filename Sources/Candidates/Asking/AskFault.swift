@@ -13,6 +13,10 @@ package enum AskFault: Error, Equatable, Sendable {
   case contentEncoding
   /// Made way for questions of more weight.
   case yielded
+  /// A stream that said, after its 200, that it failed.
+  case streamError
+  /// A stream that ended without its format's mark of a whole answer.
+  case streamIncomplete
   case stopping
   case unsupported
 
@@ -28,6 +32,8 @@ package enum AskFault: Error, Equatable, Sendable {
     case .badResponse: "bad_response"
     case .contentEncoding: "content_encoding"
     case .yielded: "yielded"
+    case .streamError: "stream_error"
+    case .streamIncomplete: "stream_incomplete"
     case .stopping: "stopping"
     case .unsupported: "provider_not_supported_yet"
     }
@@ -36,7 +42,7 @@ package enum AskFault: Error, Equatable, Sendable {
   /// Whether it speaks against the server rather than against this request.
   package var countsForBreaker: Bool {
     switch self {
-    case .refused, .timeout, .connectionLost, .shortBody, .badHTTP: true
+    case .refused, .timeout, .connectionLost, .shortBody, .badHTTP, .streamError, .streamIncomplete: true
     case .status(let status): status == 429 || status >= 500
     case .responseTooLarge, .badResponse, .contentEncoding, .yielded, .stopping, .unsupported: false
     }

@@ -19,11 +19,22 @@ enum AskerKind: Sendable {
     }
   }
 
-  /// Whether asking for log-probabilities may bring some.
-  var mayHaveLogProbabilities: Bool {
+  /// Whether a request of this question would ask for log-probabilities where it may.
+  func asksLogProbabilities(_ question: Question) -> Bool {
     switch self {
-    case .server(_, _, let format, _): format != .anthropic
+    case .server(_, _, let format, _): format.asksLogProbabilities(question, style: AskStyle())
     case .builtIn, .unsupported: false
+    }
+  }
+
+  /// The body of a second request for the probabilities of a reply's label, where the server has them.
+  func followUp(
+    _ reply: CandidateReply, to question: Question, style: AskStyle, _ capabilities: ModelCapabilities
+  ) -> [UInt8]? {
+    switch self {
+    case .server(let model, _, let format, _):
+      format.followUp(reply, to: question, model: model, style: style, capabilities: capabilities)
+    case .builtIn, .unsupported: nil
     }
   }
 }
@@ -93,19 +104,40 @@ struct ServerAsker: ~Copyable {
   }
 
   mutating func send(_ request: Inquiry.Request, of question: Question) -> Inquiry.Reception {
-    let interrupt = interrupt
     do throws(AskFault) {
+      if let followUp = request.followUp {
+        let response = try post(followUp.body, request)
+        guard response.status == 200 else { return Self.fault(response) }
+        return .outcome(.said(try format.measured(followUp.reply, followUp: response.body, to: question)))
+      }
       let body = format.body(question, model: model, style: request.style)
-      let response = try client.post(body, headers: headers, deadline: request.deadline) {
-        interrupt.fault != nil
-      }
-      guard response.status == 200 else {
-        return .fault(
-          .status(response.status), RetryHint(response.headers, now: Clocks.realtime()))
-      }
+      if model.stream { return try stream(body, request, question) }
+      let response = try post(body, request)
+      guard response.status == 200 else { return Self.fault(response) }
       return .outcome(.said(try format.reply(response.body, to: question, style: request.style)))
     } catch {
       return .fault(error == .stopping ? interrupt.fault ?? error : error, RetryHint())
     }
+  }
+
+  private mutating func post(_ body: [UInt8], _ request: Inquiry.Request) throws(AskFault) -> HTTPResponse {
+    let interrupt = interrupt
+    return try client.post(body, headers: headers, deadline: request.deadline) { interrupt.fault != nil }
+  }
+
+  private mutating func stream(_ body: [UInt8], _ request: Inquiry.Request, _ question: Question)
+    throws(AskFault) -> Inquiry.Reception
+  {
+    let interrupt = interrupt
+    var stream = format.stream(to: question, style: request.style)
+    let response = try client.stream(
+      body, headers: headers, deadline: request.deadline, isStopping: { interrupt.fault != nil },
+      onBody: { (part) throws(AskFault) in try stream.feed(part) })
+    guard response.status == 200 else { return Self.fault(response) }
+    return .outcome(.said(try stream.finish()))
+  }
+
+  private static func fault(_ response: HTTPResponse) -> Inquiry.Reception {
+    .fault(.status(response.status), RetryHint(response.headers, now: Clocks.realtime()))
   }
 }

@@ -222,9 +222,14 @@ package final class ModelPool: Sendable {
 
   private func ask(_ question: Question, with asker: inout Asker, _ interrupt: Interrupt) -> Asked {
     let start = Clocks.monotonic()
-    let wantsLogProbabilities =
-      kind.mayHaveLogProbabilities && capabilities.returnsLogProbabilities != false
-    var inquiry = Inquiry(question, model: model, wantsLogProbabilities: wantsLogProbabilities)
+    let capabilities = capabilities
+    var inquiry = Inquiry(
+      question, model: model,
+      wantsLogProbabilities: capabilities.returnsLogProbabilities != false
+        && kind.asksLogProbabilities(question),
+      followUp: { [kind] reply, style in
+        kind.followUp(reply, to: question, style: style, capabilities)
+      })
     var random = SystemRandomNumberGenerator()
     while true {
       switch inquiry.next(at: Clocks.monotonic()) {
