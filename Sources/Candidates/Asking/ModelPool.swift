@@ -51,6 +51,12 @@ package final class ModelPool: Sendable {
     let order: UInt64
     let interrupt: Interrupt
     var isYielding = false
+
+    /// When it is answered for its thread.
+    var overdueAt: UInt64 {
+      let (time, isTooFar) = job.question.deadline.addingReportingOverflow(ModelPool.grace)
+      return isTooFar ? .max : time
+    }
   }
 
   private struct State: Sendable {
@@ -331,7 +337,7 @@ package final class ModelPool: Sendable {
   private func takeOverdue(_ state: inout State, at now: UInt64, next: inout UInt64) -> Overdue? {
     var overdue = Overdue(yielded: state.displaced, late: state.queue.removeExpired(at: now))
     state.displaced = []
-    for (number, running) in state.running where running.job.question.deadline &+ Self.grace <= now {
+    for (number, running) in state.running where running.overdueAt <= now {
       state.running[number] = nil
       overdue.late.append(running.job)
     }
@@ -340,7 +346,7 @@ package final class ModelPool: Sendable {
       state.hasSweeper = false
       return nil
     }
-    let deadlines = state.running.values.map { $0.job.question.deadline &+ Self.grace }
+    let deadlines = state.running.values.map(\.overdueAt)
     let earliest = min(state.queue.earliestDeadline ?? .max, deadlines.min() ?? .max)
     next = earliest == .max ? .max : max(earliest, now &+ Self.pause)
     state.sweepsAt = next
