@@ -294,6 +294,34 @@ struct ModelPoolTests {
     pool.stop(until: 0)
   }
 
+  @Test("a question whose thread is held up where no deadline reaches is answered for it, once")
+  func heldUp() throws {
+    let server = try LoopbackServer { _, _ in LoopbackServer.answer("{}") }
+    defer { server.stop() }
+    let pool = try pool(server.url) { $0.maxConcurrency = 1 }
+    let isOver = Atomic<Bool>(false)
+    var held = question(withinMs: 100)
+    // Stands for a name server that does not answer.
+    held.fault = { _ in
+      while !isOver.load(ordering: .relaxed) { Clocks.sleep(milliseconds: 1) }
+      return nil
+    }
+    let causes = Monitor<[String?]>([])
+    let refusal = pool.submit(held) { asked in
+      causes.withLock { $0.append(asked.cause) }
+      causes.notify()
+    }
+    #expect(refusal == nil)
+    let deadline = Clocks.deadline(afterMilliseconds: 10_000)
+    #expect(causes.wait(until: deadline, for: { !$0.isEmpty }, { $0 }) == ["timeout"])
+    #expect(pool.load.asking == 1)
+    isOver.store(true, ordering: .relaxed)
+    #expect(eventually { pool.load == (0, 0) })
+    #expect(causes.withLock { $0 } == ["timeout"])
+    #expect(pool.answer(question())?.reply != nil)
+    pool.stop(until: 0)
+  }
+
   @Test("live questions come first, then shadow, then challenges")
   func order() throws {
     let gate = Atomic<Bool>(false)
