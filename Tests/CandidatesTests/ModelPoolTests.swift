@@ -314,7 +314,7 @@ struct ModelPoolTests {
     #expect(refusal == nil)
     let deadline = Clocks.deadline(afterMilliseconds: 10_000)
     #expect(causes.wait(until: deadline, for: { !$0.isEmpty }, { $0 }) == ["timeout"])
-    #expect(pool.load.asking == 1)
+    #expect(eventually { pool.load.asking == 1 })
     isOver.store(true, ordering: .relaxed)
     #expect(eventually { pool.load == (0, 0) })
     #expect(causes.withLock { $0 } == ["timeout"])

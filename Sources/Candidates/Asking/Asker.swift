@@ -5,7 +5,7 @@ import Wire
 /// How a model is asked: what threads build their own ``Asker`` from.
 enum AskerKind: Sendable {
   case builtIn(BuiltInModel)
-  case server(ModelPolicy, HTTPURL, ProviderFormat, Credential?)
+  case server(ModelPolicy, HTTPURL, ProviderFormat, Connector, Credential?)
   /// Nothing that could be asked.
   case unsupported
 
@@ -13,7 +13,7 @@ enum AskerKind: Sendable {
     if let builtIn {
       self = .builtIn(builtIn)
     } else if let format = ProviderFormat(model), let url = model.endpoint {
-      self = .server(model, url, format, credential)
+      self = .server(model, url, format, .tcp(url), credential)
     } else {
       self = .unsupported
     }
@@ -22,7 +22,7 @@ enum AskerKind: Sendable {
   /// Whether a request of this question would ask for log-probabilities where it may.
   func asksLogProbabilities(_ question: Question) -> Bool {
     switch self {
-    case .server(_, _, let format, _): format.asksLogProbabilities(question, style: AskStyle())
+    case .server(_, _, let format, _, _): format.asksLogProbabilities(question, style: AskStyle())
     case .builtIn, .unsupported: false
     }
   }
@@ -32,7 +32,7 @@ enum AskerKind: Sendable {
     _ reply: CandidateReply, to question: Question, style: AskStyle, _ capabilities: ModelCapabilities
   ) -> [UInt8]? {
     switch self {
-    case .server(let model, _, let format, _):
+    case .server(let model, _, let format, _, _):
       format.followUp(reply, to: question, model: model, style: style, capabilities: capabilities)
     case .builtIn, .unsupported: nil
     }
@@ -48,8 +48,10 @@ enum Asker: ~Copyable {
   init(_ kind: AskerKind, _ interrupt: Interrupt) {
     switch kind {
     case .builtIn(let model): self = .builtIn(model, BuiltInScratch())
-    case .server(let model, let url, let format, let credential):
-      self = .server(ServerAsker(model, url, format, credential, interrupt))
+    case .server(let model, let url, let format, let connector, let credential):
+      self = .server(
+        ServerAsker(
+          model, format, HTTPClient(url, over: connector, interrupt: interrupt), credential, interrupt))
     case .unsupported: self = .unsupported
     }
   }
@@ -91,13 +93,13 @@ struct ServerAsker: ~Copyable {
   fileprivate var client: HTTPClient
 
   init(
-    _ model: ModelPolicy, _ url: HTTPURL, _ format: ProviderFormat, _ credential: Credential?,
+    _ model: ModelPolicy, _ format: ProviderFormat, _ client: consuming HTTPClient, _ credential: Credential?,
     _ interrupt: Interrupt
   ) {
     self.model = model
     self.format = format
     self.interrupt = interrupt
-    client = HTTPClient(url, over: .tcp(url), interrupt: interrupt)
+    self.client = client
     var headers = format.headers
     credential?.add(to: &headers, for: model.provider)
     self.headers = headers
