@@ -122,6 +122,28 @@ package enum Poll {
     }
   }
 
+  /// The same, ended early by a signal of `wakeup`.
+  ///
+  /// - Returns: Whether `descriptor` is ready. False where the deadline passed or the signal came: the caller looks for
+  ///   itself, and clears the signal first.
+  package static func wait(
+    _ descriptor: borrowing Descriptor, for interest: Readiness, or wakeup: borrowing Wakeup,
+    until deadline: UInt64?
+  ) throws(PosixError) -> Bool {
+    var events = interest.contains(.readable) ? POLLIN : 0
+    if interest.contains(.writable) { events |= POLLOUT }
+    var entries = [
+      pollfd(fd: descriptor.number, events: Int16(events), revents: 0),
+      pollfd(fd: wakeup.descriptor.number, events: Int16(POLLIN), revents: 0),
+    ]
+    while true {
+      let count = unsafe poll(&entries, 2, timeout(until: deadline))
+      if count > 0 { return entries[0].revents != 0 }
+      if count == 0, let deadline, Clocks.monotonic() >= deadline { return false }
+      guard count == 0 || errno == EINTR else { throw PosixError(code: errno, call: "poll") }
+    }
+  }
+
   /// Milliseconds until a deadline, rounded up: down would spin through the last one.
   static func timeout(until deadline: UInt64?) -> Int32 {
     guard let deadline else { return -1 }

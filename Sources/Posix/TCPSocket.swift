@@ -5,24 +5,37 @@ import Glibc
 package enum TCPSocket {
   /// Connects to a host, with each of its addresses in turn; the socket does not block, and sends without delay.
   ///
+  /// An address that does not answer gets its share of the time and no more, so that the next has a chance.
+  ///
   /// - Parameters:
   ///   - host: A numeric address or a name. Looking a name up takes as long as the system's resolver does:
   ///     the deadline is only checked after it.
   ///   - deadline: Monotonic nanoseconds, for all addresses together.
-  /// - Throws: ETIMEDOUT past the deadline; else the last address's error.
-  package static func connect(host: String, port: UInt16, until deadline: UInt64) throws(PosixError)
-    -> Descriptor
-  {
+  ///   - waiting: Waits until the socket is writable or the time given has come, and says which; false before that
+  ///     time gives up.
+  /// - Throws: ETIMEDOUT past the deadline or where `waiting` gave up; else the last address's error.
+  package static func connect(
+    host: String, port: UInt16, until deadline: UInt64,
+    waiting: (borrowing Descriptor, UInt64) throws(PosixError) -> Bool = {
+      (socket, time) throws(PosixError) in try Poll.wait(socket, for: .writable, until: time)
+    }
+  ) throws(PosixError) -> Descriptor {
     let detail = "\(host):\(port)"
     let list = try unsafe addresses(host, port, passive: false)
     defer { unsafe freeaddrinfo(list) }
     var last = PosixError(code: EADDRNOTAVAIL, call: "connect", detail: detail)
     var next: UnsafeMutablePointer<addrinfo>? = unsafe list
     while let address = unsafe next {
-      do throws(PosixError) { return try unsafe connect(address.pointee, detail, until: deadline) } catch {
+      let now = Clocks.monotonic()
+      let left = unsafe count(address)
+      let time = now + (deadline > now ? (deadline - now) / left : 0)
+      do throws(PosixError) {
+        return try unsafe connect(address.pointee, detail, until: time, waiting)
+      } catch {
         last = error
       }
-      if last.code == ETIMEDOUT { break }
+      // Given up before its time: the caller wants no other address either.
+      if last.code == ETIMEDOUT, Clocks.monotonic() < time { break }
       unsafe next = address.pointee.ai_next
     }
     throw last
@@ -56,9 +69,21 @@ package enum TCPSocket {
     return unsafe withUnsafeBytes(of: &storage) { unsafe UInt16($0[2]) << 8 | UInt16($0[3]) }
   }
 
-  private static func connect(_ address: addrinfo, _ detail: String, until deadline: UInt64)
-    throws(PosixError) -> Descriptor
-  {
+  /// How many addresses there are from this one on.
+  private static func count(_ first: UnsafeMutablePointer<addrinfo>) -> UInt64 {
+    var count: UInt64 = 0
+    var next: UnsafeMutablePointer<addrinfo>? = unsafe first
+    while let address = unsafe next {
+      count += 1
+      unsafe next = address.pointee.ai_next
+    }
+    return count
+  }
+
+  private static func connect(
+    _ address: addrinfo, _ detail: String, until deadline: UInt64,
+    _ waiting: (borrowing Descriptor, UInt64) throws(PosixError) -> Bool
+  ) throws(PosixError) -> Descriptor {
     let socket = try make(unsafe address.ai_family)
     try set(socket, Int32(IPPROTO_TCP), TCP_NODELAY)
     let number = socket.number
@@ -67,7 +92,7 @@ package enum TCPSocket {
     guard errno == EINPROGRESS || errno == EINTR else {
       throw PosixError(code: errno, call: "connect", detail: detail)
     }
-    guard try Poll.wait(socket, for: .writable, until: deadline) else {
+    guard try waiting(socket, deadline) else {
       throw PosixError(code: ETIMEDOUT, call: "connect", detail: detail)
     }
     var code: Int32 = 0

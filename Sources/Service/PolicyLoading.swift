@@ -3,6 +3,7 @@ import PolicyLanguage
 import PolicyYAML
 import Posix
 package import RouterCore
+import Wire
 
 /// From a policy file to a generation: the one way that start-up, reload and `check` share.
 package struct PolicyLoading: Sendable {
@@ -10,6 +11,8 @@ package struct PolicyLoading: Sendable {
   package let keys: Keyring
   /// `check --strict`: owners are required.
   package var isStrict = false
+  /// `check`: the policy may be meant for another machine, so that a key whose place is not here is only remarked on.
+  package var isElsewhere = false
 
   package init(path: String, keys: Keyring) {
     self.path = path
@@ -43,9 +46,10 @@ package struct PolicyLoading: Sendable {
     let prepared = PreparedPolicy(policy, generation: number)
     var problems = PolicyTests.run(prepared, today: Self.day(now))
     var pools: [String: ModelPool] = [:]
+    var remarks = reading.problems
     for model in policy.models where model.isCandidate {
       do throws(PolicyProblem) {
-        pools[model.id] = try pool(for: model, previous: previous?.pools[model.id])
+        pools[model.id] = try pool(for: model, previous: previous?.pools[model.id], &remarks)
       } catch {
         problems.append(error)
       }
@@ -54,7 +58,7 @@ package struct PolicyLoading: Sendable {
     let seal = TextSeal(keyID: keys.current.id, key: keys.current.key, privacy: policy.privacy)
     return Loaded(
       generation: Generation(prepared: prepared, seal: seal, pools: pools),
-      remarks: reading.problems + Self.foreignLabels(policy, pools))
+      remarks: remarks + Self.foreignLabels(policy, pools))
   }
 
   /// A built-in model that can say a label the task does not have: such an answer is never accepted.
@@ -101,10 +105,13 @@ package struct PolicyLoading: Sendable {
   package static func day(_ now: Int64) -> String { String(Timestamp.string(now).prefix(10)) }
 
   /// Keeps a pool whose model is the same in every respect; builds a new one otherwise.
-  private func pool(for model: ModelPolicy, previous: ModelPool?) throws(PolicyProblem) -> ModelPool {
+  private func pool(
+    for model: ModelPolicy, previous: ModelPool?, _ remarks: inout [PolicyProblem]
+  ) throws(PolicyProblem) -> ModelPool {
     guard model.provider == .builtin, let file = model.file else {
-      if let previous, previous.model.asksLike(model) { return previous }
-      return ModelPool(model)
+      let credential = try credential(of: model, &remarks)
+      if let previous, previous.model.asksLike(model), previous.credential == credential { return previous }
+      return ModelPool(model, credential: credential)
     }
     let path = file.hasPrefix("/") ? file : Files.join(Files.folder(of: self.path), file)
     let bytes: [UInt8]
@@ -123,6 +130,42 @@ package struct PolicyLoading: Sendable {
     if let previous, previous.model.asksLike(model), previous.digest == builtIn.digest { return previous }
     return ModelPool(model, builtIn: builtIn, digest: builtIn.digest)
   }
+
+  /// Reads the key of a server, so that a policy that cannot be followed is refused before it is in force.
+  ///
+  /// The key of an https endpoint is read by the process that speaks TLS, and by no other.
+  private func credential(of model: ModelPolicy, _ remarks: inout [PolicyProblem]) throws(PolicyProblem)
+    -> Credential?
+  {
+    guard let endpoint = model.endpoint, endpoint.scheme == .http,
+      model.apiKeyEnv != nil || model.apiKeyFile != nil
+    else { return nil }
+    if !endpoint.isLoopback {
+      remarks.append(
+        PolicyProblem(
+          .warning, at: model.mark,
+          "models.\(model.id): the key goes to \(endpoint.host) over http, readable on the way; use https"))
+    }
+    do throws(CredentialFault) {
+      return try Credential.read(model, in: Files.folder(of: path))
+    } catch {
+      let text = "models.\(model.id): \(error)"
+      guard isElsewhere, error.isAbsence else { throw PolicyProblem(at: model.mark, text) }
+      remarks.append(
+        PolicyProblem(
+          .warning, at: model.mark, text + " here; the router refuses the policy where it is not there"))
+      return nil
+    }
+  }
+}
+
+extension HTTPURL {
+  /// Whether what is sent there stays on this machine.
+  fileprivate var isLoopback: Bool {
+    host == "localhost" || host.hasSuffix(".localhost") || host == "::1"
+      || host.hasPrefix("127.")
+        && host.utf8.allSatisfy { $0 == UInt8(ascii: ".") || (0x30...0x39).contains($0) }
+  }
 }
 
 extension ModelPolicy {
@@ -131,7 +174,11 @@ extension ModelPolicy {
     id == other.id && provider == other.provider && name == other.name && endpoint == other.endpoint
       && file == other.file && timeoutMs == other.timeoutMs && maxConcurrency == other.maxConcurrency
       && maxQueue == other.maxQueue && maxOutputTokens == other.maxOutputTokens
-      && breaker.failures == other.breaker.failures && breaker.cooldownMs == other.breaker.cooldownMs
+      && apiKeyEnv == other.apiKeyEnv && apiKeyFile == other.apiKeyFile
+      && retry.maxAttempts == other.retry.maxAttempts && retry.retryOn == other.retry.retryOn
+      && retry.backoffMs == other.retry.backoffMs && breaker.failures == other.breaker.failures
+      && breaker.cooldownMs == other.breaker.cooldownMs
+      && stream == other.stream
       && price.inputPerMtok == other.price.inputPerMtok && price.outputPerMtok == other.price.outputPerMtok
       && price.usdPerHour == other.price.usdPerHour
   }

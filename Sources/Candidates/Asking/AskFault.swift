@@ -9,6 +9,14 @@ package enum AskFault: Error, Equatable, Sendable {
   case badHTTP
   /// A whole answer that is not of the server's own format.
   case badResponse
+  /// The body is encoded in a way that was not asked for, or says so.
+  case contentEncoding
+  /// Made way for questions of more weight.
+  case yielded
+  /// A stream that said, after its 200, that it failed.
+  case streamError
+  /// A stream that ended without its format's mark of a whole answer.
+  case streamIncomplete
   case stopping
   case unsupported
 
@@ -22,6 +30,10 @@ package enum AskFault: Error, Equatable, Sendable {
     case .responseTooLarge: "response_too_large"
     case .badHTTP: "bad_http"
     case .badResponse: "bad_response"
+    case .contentEncoding: "content_encoding"
+    case .yielded: "yielded"
+    case .streamError: "stream_error"
+    case .streamIncomplete: "stream_incomplete"
     case .stopping: "stopping"
     case .unsupported: "provider_not_supported_yet"
     }
@@ -30,9 +42,9 @@ package enum AskFault: Error, Equatable, Sendable {
   /// Whether it speaks against the server rather than against this request.
   package var countsForBreaker: Bool {
     switch self {
-    case .refused, .timeout, .connectionLost, .shortBody, .badHTTP: true
+    case .refused, .timeout, .connectionLost, .shortBody, .badHTTP, .streamError, .streamIncomplete: true
     case .status(let status): status == 429 || status >= 500
-    case .responseTooLarge, .badResponse, .stopping, .unsupported: false
+    case .responseTooLarge, .badResponse, .contentEncoding, .yielded, .stopping, .unsupported: false
     }
   }
 }

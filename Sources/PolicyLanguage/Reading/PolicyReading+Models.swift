@@ -71,6 +71,7 @@ extension ModelDraft {
     .int("max_output_tokens", 1...1_000_000, "Longest answer asked for, in tokens.") {
       $0.policy.maxOutputTokens = $1
     },
+    .bool("stream", "Whether answers are asked for piece by piece.") { $0.policy.stream = $1 },
   ]
 
   private static let failures: [PolicyKey<ModelDraft>] = [

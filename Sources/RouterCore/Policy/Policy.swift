@@ -65,6 +65,8 @@ package struct ModelPolicy: Sendable {
   package var maxConcurrency = 2
   package var maxQueue = 256
   package var maxOutputTokens = 512
+  /// Whether answers are asked for piece by piece.
+  package var stream = false
   package var retry = RetryPolicy()
   package var breaker = BreakerPolicy()
   package var apiKeyEnv: String?

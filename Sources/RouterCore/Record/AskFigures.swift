@@ -25,6 +25,8 @@ package struct AskTry: Sendable, Equatable {
     /// With the validation error, after an answer of the wrong shape.
     case correction
     case sample
+    /// For the probabilities of the label that was given.
+    case probabilities
   }
 
   package var purpose: Purpose

@@ -40,6 +40,7 @@ enum CheckCommand {
   private static func check(_ file: String, _ arguments: Arguments) throws(Failure) -> Exit {
     var loading = PolicyLoading(path: file, keys: .temporary())
     loading.isStrict = arguments.has("strict")
+    loading.isElsewhere = true
     let now = Clocks.realtime()
     let loaded: PolicyLoading.Loaded
     do throws(PolicyLoading.Refusal) {
