@@ -33,6 +33,8 @@ struct ServerLookTests {
       (.openai, "http://h/v1/chat/completions", ["/v1/models"]),
       (.openai, "http://h/p/v1/chat/completions?api-version=3", ["/p/v1/models?api-version=3"]),
       (.openai, "http://h/odd", ["/v1/models"]),
+      (.openai, "http://h/v1beta/openai/chat/completions", ["/v1beta/openai/models"]),
+      (.llamacpp, "http://h/gpu/v1/chat/completions", ["/gpu/props", "/gpu/v1/models"]),
       (.llamacpp, "http://h/completion", ["/props", "/v1/models"]),
       (.llamacpp, "http://h/one/completion", ["/one/props", "/one/v1/models"]),
       (.anthropic, "http://h/v1/messages", ["/v1/models/m%3A1b"]),

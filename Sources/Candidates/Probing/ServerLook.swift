@@ -14,22 +14,22 @@ struct ServerLook: Sendable {
     switch model.provider {
     case .ollama:
       return [
-        ServerLook(target: beside(endpoint, "/api/", "version")) { body, found in
+        ServerLook(target: place("/api/version", endpoint)) { body, found in
           found.serverVersion = word(body["version"])
         },
-        ServerLook(target: beside(endpoint, "/api/", "tags")) { tags($0, name, &$1) },
+        ServerLook(target: place("/api/tags", endpoint)) { tags($0, name, &$1) },
       ]
-    case .openai: return [ServerLook(target: beside(endpoint, "/v1/", "models")) { models($0, name, &$1) }]
+    case .openai:
+      return [ServerLook(target: place("/v1/models", endpoint)) { models($0, name, &$1) }]
     case .llamacpp:
       return [
-        ServerLook(target: beside(endpoint, "/completion", "/props")) { props($0, &$1) },
+        ServerLook(target: place("/props", endpoint)) { props($0, &$1) },
         // Says what a path does not: the size of what was loaded from it.
-        ServerLook(target: beside(endpoint, "/completion", "/v1/models")) { meta($0, &$1) },
+        ServerLook(target: place("/v1/models", endpoint)) { meta($0, &$1) },
       ]
     case .anthropic:
-      let place = "models/" + percentEncoded(name)
       return [
-        ServerLook(target: beside(endpoint, "/v1/", place)) { body, found in
+        ServerLook(target: place("/v1/models/" + percentEncoded(name), endpoint)) { body, found in
           if body["id"]?.stringValue != nil { found.isPresent = true }
         }
       ]
@@ -120,26 +120,24 @@ struct ServerLook: Sendable {
 
   // MARK: - Places
 
-  /// The place on the endpoint's server that stands where `mark` begins: `/p/v1/chat/completions` → `/p/v1/models`.
+  /// Ends of endpoints' paths; what is before them is before the server's other places too.
+  private static let ends = [
+    "/api/generate", "/api/chat", "/v1/chat/completions", "/v1/messages", "/completion",
+  ]
+
+  /// Another place of the endpoint's server: beside `/gpu/v1/chat/completions`, `/v1/models` is `/gpu/v1/models`.
   ///
-  /// A query is kept (some hosts want their version there); a path without `mark` gives the place at the root.
-  static func beside(_ endpoint: HTTPURL, _ mark: String, _ place: String) -> String {
+  /// A query is kept: some hosts want their version there. Where the path ends otherwise, in `/chat/completions` alone,
+  /// the list of models stands beside that; any other path gives the place at the root.
+  static func place(_ place: String, _ endpoint: HTTPURL) -> String {
     let path = endpoint.path
     let query = endpoint.target.dropFirst(path.count)
-    let isFolder = mark.hasSuffix("/")
-    guard let range = lastRange(of: mark, in: path) else { return (isFolder ? mark : "") + place + query }
-    return path[..<(isFolder ? range.upperBound : range.lowerBound)] + place + query
-  }
-
-  private static func lastRange(of mark: String, in path: String) -> Range<String.Index>? {
-    var start = path.endIndex
-    while start > path.startIndex {
-      start = path.index(before: start)
-      if path[start...].hasPrefix(mark) {
-        return start..<path.index(start, offsetBy: mark.count)
-      }
+    if let end = ends.first(where: path.hasSuffix) { return path.dropLast(end.count) + place + query }
+    let chat = "/chat/completions"
+    if path.hasSuffix(chat), place.hasPrefix("/v1/") {
+      return path.dropLast(chat.count) + place.dropFirst("/v1".count) + query
     }
-    return nil
+    return place + query
   }
 
   private static func percentEncoded(_ text: String) -> String {
