@@ -132,10 +132,10 @@ struct ServerLook: Sendable {
   static func place(_ place: String, _ endpoint: HTTPURL) -> String {
     let path = endpoint.path
     let query = endpoint.target.dropFirst(path.count)
-    if let end = ends.first(where: path.hasSuffix) { return path.dropLast(end.count) + place + query }
+    if let end = ends.first(where: path.hasSuffix) { return String(path.dropLast(end.count)) + place + query }
     let chat = "/chat/completions"
     if path.hasSuffix(chat), place.hasPrefix("/v1/") {
-      return path.dropLast(chat.count) + place.dropFirst("/v1".count) + query
+      return String(path.dropLast(chat.count)) + place.dropFirst("/v1".count) + query
     }
     return place + query
   }
