@@ -16,8 +16,18 @@ struct ProbeSchedule: Sendable {
   static let interval: UInt64 = 600_000_000_000
   /// Within it a reload does not ask a model again that it left as it was.
   static let freshness: UInt64 = 60_000_000_000
-  /// After a probe that found no server; doubled with each further one, up to ``interval``.
-  static let firstRetry: UInt64 = 5_000_000_000
+  /// What a probe came to: all found out; no server to ask; asked, and no answer.
+  enum Ending: Sendable { case whole, noServer, noAnswer }
+
+  /// Before another try; doubled with each further one, up to ``interval``. A model that is loaded by the first ask may
+  /// take longer than that ask.
+  private static func firstPause(_ ending: Ending) -> UInt64 {
+    switch ending {
+    case .whole: interval
+    case .noServer: 5_000_000_000
+    case .noAnswer: 60_000_000_000
+    }
+  }
 
   private struct Entry {
     var pool: ObjectIdentifier
@@ -25,7 +35,7 @@ struct ProbeSchedule: Sendable {
     var due: UInt64
     var by: Trigger
     var wasOpen = false
-    /// Probes in a row that found no server.
+    /// Probes in a row that could not find out all.
     var misses: UInt64 = 0
 
     mutating func want(_ trigger: Trigger, at now: UInt64) {
@@ -66,14 +76,12 @@ struct ProbeSchedule: Sendable {
   }
 
   /// A probe of the model has ended.
-  ///
-  /// - Parameter foundServer: False where it did not come as far as asking the model: it is then tried again sooner.
-  mutating func probed(_ id: String, foundServer: Bool, at now: UInt64) {
+  mutating func probed(_ id: String, _ ending: Ending, at now: UInt64) {
     guard var entry = entries[id] else { return }
     entry.last = now
-    entry.misses = foundServer ? 0 : min(entry.misses + 1, 8)
-    let pause = foundServer ? Self.interval : min(Self.firstRetry << (entry.misses - 1), Self.interval)
-    (entry.due, entry.by) = (now &+ pause, .timer)
+    entry.misses = ending == .whole ? 0 : min(entry.misses + 1, 8)
+    let pause = Self.firstPause(ending) << (entry.misses > 0 ? entry.misses - 1 : 0)
+    (entry.due, entry.by) = (now &+ min(pause, Self.interval), .timer)
     entries[id] = entry
   }
 }

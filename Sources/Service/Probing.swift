@@ -84,9 +84,14 @@ final class Probing: Sendable {
       let pool = generation.pools[id]
     else { return false }
     let finding = pool.probe(now: Clocks.realtime()) { isStopping }
-    schedule.probed(id, foundServer: finding?.hasAsked ?? true, at: Clocks.monotonic())
+    schedule.probed(id, Self.ending(finding), at: Clocks.monotonic())
     if let finding { take(finding, of: pool, by: trigger) }
     return true
+  }
+
+  private static func ending(_ finding: ProbeFinding?) -> ProbeSchedule.Ending {
+    guard let finding, finding.capabilities.fault != nil else { return .whole }
+    return finding.hasAsked ? .noAnswer : .noServer
   }
 
   private func take(_ finding: ProbeFinding, of pool: ModelPool, by trigger: ProbeSchedule.Trigger) {

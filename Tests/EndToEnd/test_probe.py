@@ -348,6 +348,76 @@ def test_check_live_prints_what_each_candidate_can_do():
             equal(run("check", good.policy).returncode, 0, "without --live nobody is asked")
 
 
+# Other providers, scripted
+
+def chat(said=json.dumps(ENFORCED), logprobs=None, **more):
+    choice = {"index": 0, "message": {"role": "assistant", "content": said}, "finish_reason": "stop"}
+    if logprobs is not None:
+        choice["logprobs"] = {"content": logprobs}
+    usage = {"prompt_tokens": 30, "completion_tokens": 9}
+    return http_response(200, json.dumps({"choices": [choice], "usage": usage, "model": "fake", "system_fingerprint": "fp_7", **more}).encode())
+
+
+def completion(body, listed):
+    said = {"content": json.dumps(ENFORCED), "stop": True, "stop_type": "eos", "tokens_predicted": 9, "tokens_evaluated": 30}
+    if body.get("post_sampling_probs"):
+        said.update(content="m", completion_probabilities=[{"token": "m", "prob": 0.6, "top_probs": listed}])
+    elif body.get("n_probs"):
+        said["completion_probabilities"] = [{"token": "{", "logprob": -7.8, "top_logprobs": []}]
+    return http_response(200, json.dumps(said).encode())
+
+
+def message():
+    use = {"type": "tool_use", "id": "toolu_1", "name": "answer", "input": ENFORCED}
+    return lambda body: http_response(200, json.dumps({
+        "type": "message", "role": "assistant", "model": "fake", "stop_reason": "tool_use", "usage": {"input_tokens": 30, "output_tokens": 9},
+        "content": [{**use, "name": (body.get("tools") or [{"name": "answer"}])[0]["name"]}]}).encode())
+
+
+def listing(*entries):
+    return {"/v1/models": http_response(200, json.dumps({"data": list(entries)}).encode())}
+
+
+TOKEN = [{"token": "{", "logprob": -7.8, "top_logprobs": []}]
+EXACT = [{"token": "qu", "prob": 0.4}, {"token": "mar", "prob": 0.6}]
+BEFORE = [{"token": "The", "prob": 0.9}, {"token": "mar", "prob": 0.1}]
+MISSING = http_response(404, b'{"error":{"message":"The model does not exist","type":"invalid_request_error","param":null,"code":"model_not_found"}}')
+PROPS = {"/props": http_response(200, b'{"model_path":"/m.gguf","default_generation_settings":{"n_ctx":2048},"build_info":"b1"}')}
+# What it is; provider, path, GETs, reply → present, a digest, schema, logprobs, post-sampling probabilities, fault
+OTHERS = [
+    ("vLLM", "openai", "/v1/chat/completions", listing({"id": "fake", "created": 1, "root": "org/fake", "max_model_len": 4096}),
+     lambda body: chat(logprobs=TOKEN), (True, True, True, "returned", None, None)),
+    ("a host that drops logprobs and schema", "openai", "/v1/chat/completions", listing({"id": "fake"}),
+     lambda body: chat(PROSE), (True, False, False, "dropped", None, None)),
+    ("a host that refuses logprobs", "openai", "/v1/chat/completions", listing({"id": "fake"}),
+     lambda body: http_response(400, b'{"error":{"message":"no logprobs"}}') if body.get("logprobs") else chat(), (True, False, True, "refused", None, None)),
+    ("a host that lists nothing of it and answers", "openai", "/v1/chat/completions", listing({"id": "other"}),
+     lambda body: chat(logprobs=TOKEN), (True, False, True, "returned", None, None)),
+    ("a host without it", "openai", "/v1/chat/completions", listing({"id": "other"}), lambda body: MISSING, (False, False, None, "unknown", None, None)),
+    ("a host without a list", "openai", "/v1/chat/completions", {}, lambda body: chat(logprobs=TOKEN), (True, False, True, "returned", None, None)),
+    ("llama.cpp", "llamacpp", "/completion", PROPS, lambda body: completion(body, EXACT), (True, True, True, "returned", True, None)),
+    ("llama.cpp before the grammar", "llamacpp", "/completion", PROPS, lambda body: completion(body, BEFORE), (True, True, True, "returned", False, None)),
+    ("Anthropic", "anthropic", "/v1/messages", {"/v1/models/fake": http_response(200, b'{"type":"model","id":"fake"}')},
+     message(), (True, False, True, "not_offered", None, None)),
+    ("a proxy of Anthropic", "anthropic", "/v1/messages", {}, message(), (True, False, True, "not_offered", None, None)),
+    ("a wrong key", "anthropic", "/v1/messages", {"/v1/models/fake": http_response(401, b"{}")}, message(),
+     (None, False, None, "unknown", None, "status_401")),
+]
+
+
+def test_other_providers_servers_are_told_apart():
+    for what, provider, path, paths, reply, want in OTHERS:
+        with Ollama(paths=paths, reply=reply) as model:
+            with Sidecar(policy(model.endpoint.replace("/api/generate", path), provider=provider)) as router:
+                record = first_probe(router)
+                if record["fault"] == "provider_not_supported_yet":
+                    raise Skipped("this version does not ask " + provider)
+                found = tuple(record[k] for k in ("present", "digest", "schema_enforced", "logprobs", "post_sampling_probs", "fault"))
+                equal((found[0], found[1] is not None, *found[2:]), want, what)
+                router.stop()
+    figure("servers of other providers told apart", len(OTHERS))
+
+
 # The shared classifier, behind three formats
 
 @contextlib.contextmanager

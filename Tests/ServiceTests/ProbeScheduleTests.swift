@@ -17,13 +17,13 @@ struct ProbeScheduleTests {
   /// Probes all that is due at a time; each as `id:trigger`.
   private func run(
     _ schedule: inout ProbeSchedule, _ models: [ProbeSchedule.Model], generation: Int = 1, at seconds: UInt64,
-    found: Bool = true
+    ending: ProbeSchedule.Ending = .whole
   ) -> [String] {
     var done: [String] = []
     while let (id, by) = schedule.next(models, generation: generation, now: seconds * second), done.count < 9
     {
       done.append("\(id):\(by.rawValue)")
-      schedule.probed(id, foundServer: found, at: seconds * second)
+      schedule.probed(id, ending, at: seconds * second)
     }
     return done
   }
@@ -59,16 +59,20 @@ struct ProbeScheduleTests {
     #expect(run(&schedule, [model("a", one)], at: 912) == [])
   }
 
-  @Test("a server that is not there is looked for again sooner, ever more seldom")
-  func retry() {
+  @Test(
+    "where not all was found out it is tried again sooner, ever more seldom",
+    arguments: [
+      (ProbeSchedule.Ending.noServer, [5, 10, 20, 40, 80, 160, 320, 600, 600, 600] as [UInt64]),
+      (.noAnswer, [60, 120, 240, 480, 600, 600, 600]),
+    ])
+  func retry(ending: ProbeSchedule.Ending, pauses: [UInt64]) {
     var schedule = ProbeSchedule()
-    var times: [UInt64] = []
-    for seconds in 1...3_000
-    where !run(&schedule, [model("a", one)], at: UInt64(seconds), found: false).isEmpty {
-      times.append(UInt64(seconds))
+    let times = (1...3_000).map { UInt64($0) }.filter {
+      !run(&schedule, [model("a", one)], at: $0, ending: ending).isEmpty
     }
-    #expect(zip(times.dropFirst(), times).map { $0 - $1 } == [5, 10, 20, 40, 80, 160, 320, 600, 600, 600])
+    #expect(zip(times.dropFirst(), times).map { $0 - $1 } == pauses)
     #expect(run(&schedule, [model("a", one)], at: 4_000) == ["a:timer"])
     #expect(run(&schedule, [model("a", one)], at: 4_599) == [])
+    #expect(run(&schedule, [model("a", one)], at: 4_600) == ["a:timer"])
   }
 }

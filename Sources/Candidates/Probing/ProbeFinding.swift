@@ -74,7 +74,7 @@ extension ProbeFinding {
         remedy: "look after the server, or raise \(key).timeout_ms")
     case loading:
       ProbeProblem(
-        text: "the server is still loading the model", remedy: "wait: it is probed again by itself")
+        text: "the server is still loading the model", remedy: "wait; a running router asks again by itself")
     case AskFault.status(401).cause, AskFault.status(403).cause:
       ProbeProblem(
         text: "the server refuses the key (\(fault))",
