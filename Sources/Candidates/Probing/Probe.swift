@@ -24,7 +24,7 @@ package enum Probe {
     finding.capabilities.probedAt = now
     var run = Run(model: model, client: HTTPClient(url, over: connector), headers: headers)
     do throws(AskFault) {
-      try run.look(&finding, isStopping)
+      try run.look(format, &finding, isStopping)
       // Ollama would only say 404.
       let isLost = model.provider == .ollama && finding.capabilities.isPresent == false
       if finding.capabilities.fault == nil, !isLost { try run.ask(format, &finding, isStopping) }
@@ -51,9 +51,14 @@ package enum Probe {
         method, target, body: body, headers: all, deadline: deadline, isStopping: isStopping)
     }
 
-    mutating func look(_ finding: inout ProbeFinding, _ isStopping: () -> Bool) throws(AskFault) {
+    mutating func look(
+      _ format: ProviderFormat, _ finding: inout ProbeFinding, _ isStopping: () -> Bool
+    ) throws(AskFault) {
+      // With the version that a provider may want of every request.
+      var asked = format.headers
+      asked["Content-Type"] = nil
       for look in ServerLook.all(model) {
-        let response = try send("GET", look.target, [], ["Accept": "application/json"], isStopping)
+        let response = try send("GET", look.target, [], asked, isStopping)
         if response.status == 200 {
           if let body = try? JSONValue(parsing: response.body) { look.read(body, &finding.capabilities) }
         } else if let fault = ServerLook.fault(status: response.status, response.body) {
