@@ -35,6 +35,7 @@ package final class Sidecar {
   private let recorder: Recorder
   private let pipeline: Pipeline
   private let reloading: Reloading
+  private let probing: Probing
   private let control: Control
   private let notice: ServiceNotice
   private let tap: Tap
@@ -85,6 +86,7 @@ package final class Sidecar {
     pipeline = Pipeline(recorder: recorder, kill: kill, generation: loaded.generation)
     reloading = Reloading(
       loading: loading, pipeline: pipeline, serviceManager: notice, log: log, startedAt: now)
+    probing = Probing(pipeline: pipeline, log: log, known: opened.probes)
     let reloads = Monitor(ReloadRequests())
     self.reloads = reloads
     do throws(PosixError) {
@@ -95,8 +97,8 @@ package final class Sidecar {
       admission.users.formUnion(options.allowedUsers)
       admission.groups.formUnion(options.allowedGroups)
       let state = SidecarState(
-        pipeline: pipeline, reloading: reloading, admission: admission, paths: paths, startedAt: now, log: log
-      )
+        pipeline: pipeline, reloading: reloading, probing: probing, admission: admission, paths: paths,
+        startedAt: now, log: log)
       control = Control(state)
       let control = control
       tap = try Tap(
@@ -122,20 +124,30 @@ package final class Sidecar {
     let journal: Journal
     let recovery: Recovery
     let recentCalls: [String]
+    /// By model id: what the newest `probe` records say.
+    let probes: [String: Probing.Known]
   }
 
   /// Opens the log and remembers which calls it holds last: a restart must not decide one twice.
   private static func openJournal(_ options: SidecarOptions, now: Int64) throws(SidecarFault) -> OpenedJournal
   {
     var recent: [String] = []
+    var probes: [String: (seq: Int, known: Probing.Known)] = [:]
     do throws(JournalError) {
       let (journal, recovery) = try Journal.open(
         folder: options.paths.log, options: options.journal, now: now
       ) { line in
-        if let id = RecordIdentity.decisionCallID(line) { recent.append(id) }
+        switch RecordIdentity.read(line) {
+        case .decision(let callID): recent.append(callID)
+        case .probe(let seq, let id, let known):
+          // Segments come newest first, lines within them oldest first.
+          if seq > probes[id]?.seq ?? 0 { probes[id] = (seq, known) }
+        case nil: break
+        }
         return recent.count < RecentCalls.capacity
       }
-      return OpenedJournal(journal: journal, recovery: recovery, recentCalls: recent)
+      return OpenedJournal(
+        journal: journal, recovery: recovery, recentCalls: recent, probes: probes.mapValues(\.known))
     } catch {
       throw .surroundings(error.description)
     }
@@ -175,6 +187,7 @@ package final class Sidecar {
         Self.reloadLoop(reloads, reloading)
       }
       notice.ready()
+      probing.start()
       try tap.run()
     } catch {
       throw .surroundings(error.description)
@@ -205,6 +218,7 @@ package final class Sidecar {
 
   private func stop() -> Bool {
     let deadline = Clocks.deadline(afterMilliseconds: Self.graceMilliseconds)
+    probing.stop(until: deadline)
     for pool in Array(pipeline.current.pools.values) + reloading.retiredPools { pool.stop(until: deadline) }
     recorder.expire(generation: pipeline.current, everything: true)
     let balance = recorder.balance.withLock { $0 }
@@ -243,16 +257,35 @@ enum FlagsFile {
   }
 }
 
-/// Finds the id in a `decision` line without reading the rest of it.
+/// What a start wants to know of the records that an earlier run left.
 enum RecordIdentity {
-  static func decisionCallID(_ line: Span<UInt8>) -> String? {
+  case decision(callID: String)
+  case probe(seq: Int, modelID: String, Probing.Known)
+
+  static func read(_ line: Span<UInt8>) -> RecordIdentity? {
     var members: [JSONMemberRange] = []
     guard (try? JSONIndex.members(of: line, into: &members)) != nil else { return nil }
     var isDecision = false
     for member in members where member.kind == .string {
-      if member.isNamed("kind", in: line) { isDecision = line.holds("decision", in: member) }
-      if isDecision, member.isNamed("call_id", in: line) { return line.string(in: member) }
+      if member.isNamed("kind", in: line) {
+        if line.holds("probe", in: member) { return probe(line) }
+        isDecision = line.holds("decision", in: member)
+      }
+      // Nothing behind it needs to be looked at.
+      if isDecision, member.isNamed("call_id", in: line) {
+        return .decision(callID: line.string(in: member))
+      }
     }
     return nil
+  }
+
+  private static func probe(_ line: Span<UInt8>) -> RecordIdentity? {
+    let bytes = line.indices.map { line[$0] }
+    guard let record = try? JSONValue(parsing: bytes), let seq = record["seq"]?.intValue,
+      let id = record["model_id"]?.stringValue, let model = record["model"]?.stringValue
+    else { return nil }
+    // A probe that could not tell still stands for what was known before it.
+    let digest = record["digest"]?.stringValue ?? record["previous_digest"]?.stringValue
+    return .probe(seq: seq, modelID: id, Probing.Known(model: model, digest: digest))
   }
 }

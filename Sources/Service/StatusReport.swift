@@ -13,17 +13,19 @@ package enum SidecarVersion {
 final class SidecarState: Sendable {
   let pipeline: Pipeline
   let reloading: Reloading
+  let probing: Probing
   let admission: Admission
   let paths: SidecarPaths
   let startedAt: Int64
   let log: EventLog
 
   init(
-    pipeline: Pipeline, reloading: Reloading, admission: Admission, paths: SidecarPaths, startedAt: Int64,
-    log: EventLog
+    pipeline: Pipeline, reloading: Reloading, probing: Probing, admission: Admission, paths: SidecarPaths,
+    startedAt: Int64, log: EventLog
   ) {
     self.pipeline = pipeline
     self.reloading = reloading
+    self.probing = probing
     self.admission = admission
     self.paths = paths
     self.startedAt = startedAt
@@ -48,7 +50,7 @@ enum StatusReport {
       ],
       "live_tasks": .array([]),
       "last_demotion": .null,
-      "candidates": candidates(generation),
+      "candidates": CandidateStatus.list(generation, sidecar.probing),
       "balance": balance(pipeline),
       "log": log(pipeline.recorder.journal),
       "sockets": ["tap": .string(sidecar.paths.tap), "control": .string(sidecar.paths.control)],
@@ -78,26 +80,6 @@ enum StatusReport {
     case .refused(let lines):
       return ["at": at, "result": "refused", "errors": .array(lines.map { .string($0) })]
     }
-  }
-
-  private static func candidates(_ generation: Generation) -> JSONValue {
-    .array(
-      generation.pools.values.sorted { $0.model.id < $1.model.id }.map { pool in
-        let breaker: String =
-          switch pool.breaker {
-          case .closed: "closed"
-          case .open: "open"
-          case .probing: "probing"
-          }
-        let load = pool.load
-        return [
-          "id": .string(pool.model.id), "provider": .string(pool.model.provider.name),
-          "name": .string(pool.model.name),
-          "endpoint": pool.model.endpoint.map { .string($0.description) } ?? .null,
-          "digest": pool.digest.map { .string($0) } ?? .null, "breaker": .string(breaker),
-          "waiting": .number(JSONNumber(load.waiting)), "asking": .number(JSONNumber(load.asking)),
-        ]
-      })
   }
 
   private static func balance(_ pipeline: Pipeline) -> JSONValue {

@@ -115,15 +115,22 @@ extension EvidenceFold {
   }
 
   /// Notes which model was asked, and that it is another one now.
+  ///
+  /// Calls from before the first probe answered have no digest: they belong with those that follow under the same name.
   private mutating func model(_ text: Span<UInt8>, _ task: Int) {
     guard let name = line.withBytes(.localModel, in: text, { words.number($0) }) else { return }
     let digest = line.withBytes(.localModelDigest, in: text) { words.number($0) } ?? -1
     let model = TaskTally.ModelName(name: name, digest: digest)
+    let nameless = TaskTally.ModelName(name: name, digest: -1)
     tallies[task].models.add(model)
-    if let last = lastModel[task], last != model {
-      note(
-        "candidate", task: taskNames[task], ts: line.string(.ts, in: text) ?? "",
-        "from \(title(last)) to \(title(model))")
+    if digest >= 0 { tallies[task].models.move(nameless, to: model) }
+    if let last = lastModel[task] {
+      if last.name == name, digest < 0 { return }
+      if last != model, last != nameless {
+        note(
+          "candidate", task: taskNames[task], ts: line.string(.ts, in: text) ?? "",
+          "from \(title(last)) to \(title(model))")
+      }
     }
     lastModel[task] = model
   }

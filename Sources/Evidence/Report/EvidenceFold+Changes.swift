@@ -3,7 +3,7 @@ internal import Wire
 extension EvidenceFold {
   /// Kinds that the contract names and the report only counts, or treats elsewhere.
   private static let quietKinds: Set<String> = [
-    "challenge", "access", "gate", "receipt", "probe", "week", "checkpoint",
+    "challenge", "access", "gate", "receipt", "week", "checkpoint",
   ]
 
   /// Records that say that something about the router changed.
@@ -14,10 +14,25 @@ extension EvidenceFold {
     case "policy": note(kind, task: nil, ts: ts, policyChange(text))
     case "flag": note(kind, task: line.string(.task, in: text), ts: ts, flagChange(text))
     case "drill": note(kind, task: nil, ts: ts, "kill switch drill" + reason(text))
+    case "probe": probe(text, ts)
     case "start", "stop": note(kind, task: nil, ts: ts, kind == "start" ? "router started" : "router stopped")
     default:
       if !Self.quietKinds.contains(kind) { balance.unknownKinds += 1 }
     }
+  }
+
+  /// A digest that differs from the last one known of the model, across restarts too.
+  private mutating func probe(_ text: Span<UInt8>, _ ts: String) {
+    guard let id = line.string(.modelID, in: text), let model = line.string(.model, in: text),
+      let digest = line.string(.digest, in: text)
+    else { return }
+    if let last = lastProbe[id], last.model == model, last.digest != digest {
+      note(
+        "probe", task: nil, ts: ts,
+        "model \(id) (\(model)): digest from \(last.digest.prefix(19)) to \(digest.prefix(19)); its evidence starts anew"
+      )
+    }
+    lastProbe[id] = (model, digest)
   }
 
   mutating func note(_ kind: String, task: String?, ts: String, _ words: String) {

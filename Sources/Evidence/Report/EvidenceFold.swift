@@ -50,6 +50,8 @@ package struct EvidenceFold: Sendable {
   var changes: [Report.Change] = []
   var changesNotShown = 0
   var lastModel: [Int: TaskTally.ModelName] = [:]
+  /// By id of a model: what its newest probe says.
+  var lastProbe: [String: (model: String, digest: String)] = [:]
   var kinds: [String: Int] = [:]
   var balance = Report.Balance()
   var head: Report.Head?

@@ -43,6 +43,8 @@ enum LogField: Int, CaseIterable {
 
   case from, to, cause, old, new, actor, task
   case revision, generation, taken, errors
+  case modelID
+  case model, digest
 
   /// The name in the log: `localCostUSD` is `local_cost_usd`.
   var name: String {

@@ -81,6 +81,14 @@ struct Counts<Key: Hashable & Comparable & Sendable>: Sendable {
     if counts[key] == nil, counts.count >= limit { others += 1 } else { counts[key, default: 0] += 1 }
   }
 
+  /// Counts what was counted under one key under another.
+  mutating func move(_ old: Key, to new: Key) {
+    guard counts[new] != nil || counts.count <= limit, let count = counts.removeValue(forKey: old) else {
+      return
+    }
+    counts[new, default: 0] += count
+  }
+
   /// Most frequent first; of equals the smaller key, which is the one seen first, so that the order is the log's.
   var sorted: [(key: Key, count: Int)] {
     counts.map { ($0.key, $0.value) }.sorted { ($1.1, $0.0) < ($0.1, $1.0) }

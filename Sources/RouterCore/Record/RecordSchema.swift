@@ -24,7 +24,7 @@ package enum RecordSchema {
       "allOf": [
         when("decision", decision), when("comparison", comparison), when("outcome", outcome),
         when("policy", policy),
-        when("gap", gap),
+        when("gap", gap), when("probe", probe),
       ],
     ]
   }
@@ -120,6 +120,18 @@ package enum RecordSchema {
       ("revision", text), ("generation", count), ("taken", flag),
       ("errors", ["type": "array", "items": ["type": "string"]]),
     ])
+  }
+
+  private static var probe: JSONValue {
+    let maybe: JSONValue = ["type": ["boolean", "null"]]
+    return members(
+      list(["model_id", "model", "provider"], ["type": "string"]) + [("host", text), ("present", maybe)]
+        + list(["digest", "previous_digest"], text)
+        + [("digest_changed", flag), ("server_version", text), ("schema_enforced", maybe)]
+        + [("logprobs", ["enum": ["returned", "dropped", "refused", "not_offered", "unknown"]])]
+        + [("post_sampling_probs", maybe), ("fault", text), ("latency_ms", number)]
+        + [("cost_usd", ["type": "number", "minimum": 0])]
+        + [("by", ["enum": ["start", "reload", "recovery", "timer"]])])
   }
 
   private static var gap: JSONValue { members([("from", count), ("to", count), ("cause", text)]) }

@@ -12,12 +12,13 @@ enum CheckCommand {
         shadow-router check policies/router-policy.yaml
         shadow-router check --brief policies/router-policy.yaml      one page for the review meeting
         shadow-router check --against running new-policy.yaml        what would change, and whose evidence ends
+        shadow-router check --live policies/router-policy.yaml       are the models there, and what can they do?
 
       One line `FILE:LINE:COL: error: …` per fault, all of them, on stderr; exit 1 with any error.
 
         --brief                 what may be local, which stops hold, which host receives the text of which task
         --against running|FILE  the difference to the policy in force or to another file
-        --live                  also asks each candidate endpoint what it can do (comes with a later version)
+        --live                  also asks each candidate endpoint what it can do; exit 1 where one cannot be asked
         --strict                a task without an owner is an error
 
       """,
@@ -26,8 +27,8 @@ enum CheckCommand {
 
   private static func run(_ arguments: Arguments) throws(Failure) -> Exit {
     guard !arguments.operands.isEmpty else { throw .usage("usage: shadow-router check [options] POLICY…") }
-    guard !arguments.has("live") else {
-      throw Failure(exit: .refused, message: "--live comes with a later version")
+    guard !arguments.has("live") || !(arguments.has("brief") || arguments.value("against") != nil) else {
+      throw .usage("--live goes with neither --brief nor --against")
     }
     var exit = Exit.yes
     for file in arguments.operands {
@@ -57,15 +58,32 @@ enum CheckCommand {
       brief(policy, now: now, asJSON: arguments.wantsJSON)
     } else if let other = arguments.value("against") {
       try difference(policy, against: other, arguments, now: now)
-    } else if arguments.wantsJSON {
-      Terminal.out(outcome(file, policy.revision, loaded.remarks).jsonText + "\n")
     } else {
+      return verdict(loaded, file, arguments)
+    }
+    return .yes
+  }
+
+  private static func verdict(_ loaded: PolicyLoading.Loaded, _ file: String, _ arguments: Arguments) -> Exit
+  {
+    let policy = loaded.generation.prepared.policy
+    if !arguments.wantsJSON {
       let tests = policy.tests.count
       Terminal.out(
         "\(file): ok, \(policy.tasks.count) tasks, \(tests) test\(tests == 1 ? "" : "s") passed, \(policy.revision)\n"
       )
     }
-    return .yes
+    let live = arguments.has("live") ? live(loaded.generation, file: file) : nil
+    if arguments.wantsJSON {
+      var document = outcome(file, policy.revision, loaded.remarks)
+      if case .object(let members) = document, let live {
+        document = .object(members + [JSONMember("candidates", live.candidates)])
+      }
+      Terminal.out(document.jsonText + "\n")
+    } else if let live {
+      Terminal.out(CandidateTable.table(live.candidates.arrayValue ?? []))
+    }
+    return live?.isUsable == false ? .no : .yes
   }
 
   private static func outcome(_ file: String, _ revision: String?, _ problems: [PolicyProblem]) -> JSONValue {

@@ -41,12 +41,9 @@ enum StatusCommand {
     for error in reload?["errors"]?.arrayValue ?? [] { row("", Terminal.styled(text(error), .red)) }
     row("demotion", "none")
     for candidate in status["candidates"]?.arrayValue ?? [] {
-      let breaker = text(candidate["breaker"])
-      row(
-        "candidate",
-        "\(text(candidate["id"])): \(text(candidate["provider"])) \(text(candidate["name"])), breaker "
-          + (breaker == "closed" ? breaker : Terminal.styled(breaker, .yellow))
-          + ", \(text(candidate["waiting"])) waiting, \(text(candidate["asking"])) being asked")
+      for (number, line) in CandidateTable.lines(candidate).enumerated() {
+        row(number == 0 ? "candidate" : "", line)
+      }
     }
     let balance = status["balance"]
     row(
