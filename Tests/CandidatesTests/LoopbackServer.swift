@@ -105,7 +105,20 @@ final class LoopbackServer: Sendable {
   }
 
   private func send(_ socket: borrowing Descriptor, _ text: String) -> Bool {
-    (try? socket.writeAll(Array(text.utf8))) != nil
+    let bytes = Array(text.utf8)
+    var sent = 0
+    while sent < bytes.count {
+      do throws(PosixError) {
+        if let count = try socket.send(bytes.span.extracting(sent..<bytes.count)) {
+          sent += count
+        } else if try !Poll.wait(socket, for: .writable, until: Clocks.deadline(afterMilliseconds: 5_000)) {
+          return false
+        }
+      } catch {
+        return false
+      }
+    }
+    return true
   }
 }
 
