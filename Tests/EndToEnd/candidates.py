@@ -109,3 +109,82 @@ def settled(read, pause=0.3, timeout=15):
         if new == value or time.monotonic() > end:
             return new
         value = new
+
+
+# Scripted servers
+
+MARK = "matrix-call"
+GOOD = {"label": "a", "confidence": 0.9}
+
+
+def said(text, input_tokens=17, output_tokens=5, **more):
+    """Ollama's answer to /api/generate with `text` as the model's words."""
+    text = text if isinstance(text, str) else json.dumps(text)
+    return http_response(200, json.dumps({"model": "m", "created_at": "2026-01-01T00:00:00Z", "response": text, "done": True, "done_reason": "stop",
+                                          "prompt_eval_count": input_tokens, "eval_count": output_tokens, **more}).encode())
+
+
+class Request:
+    def __init__(self, method, target, headers, body):
+        self.method, self.target, self.headers, self.body, self.at = method, target, headers, body, time.monotonic()
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+
+class Scripted(Server):
+    """A fake Ollama that keeps what it was asked. `reply(request, number)` answers those whose text holds MARK, counted from 0.
+
+    Everything else, which is the router looking what the server can do, gets a plain answer and is not counted.
+    """
+
+    def __init__(self, reply):
+        self.reply, self.requests, self.others, self.lock = reply, [], [], threading.Lock()
+        super().__init__(self.answer)
+
+    def answer(self, peer):
+        stream = peer.makefile("rb")
+        while True:
+            first = stream.readline()
+            if not first:
+                return
+            headers = []
+            while (line := stream.readline()) not in (b"\r\n", b"\n", b""):
+                name, _, value = line.partition(b":")
+                headers.append((name.strip().lower().decode("latin-1"), value.strip().decode("latin-1")))
+            method, target = first.decode("latin-1").split()[:2]
+            body = stream.read(int(dict(headers).get("content-length") or 0))
+            request = Request(method, target, headers, body)
+            with self.lock:
+                is_call = MARK.encode() in body
+                number = len(self.requests)
+                (self.requests if is_call else self.others).append(request)
+            data = self.reply(request, number) if is_call else said({"label": "a", "confidence": 0.5}) if method == "POST" else http_response(404, b"{}")
+            if data is None:
+                return peer.close()
+            peer.sendall(data)
+
+    def of(self, call_id):
+        return [request for request in self.requests if call_id.encode() in request.body]
+
+
+def marked(call_id, task="t", **members):
+    return call(call_id, task, "%s %s please" % (MARK, call_id), **members)
+
+
+def in_flight(router):
+    return router.status()["balance"]["in_flight"]
+
+
+def send_paced(router, tap, frames, window, batch=64, after=None):
+    """Sends frames with at most about `window` undecided. Gives the seconds that it took until all were decided."""
+    start = time.monotonic()
+    for at in range(0, len(frames), batch):
+        until(lambda: in_flight(router) <= window, "fewer than %d calls in flight" % window, 120, 0.005)
+        tap.send(b"".join(frames[at:at + batch]))
+        if after:
+            after(min(at + batch, len(frames)))
+    tap.ping()
+    until(lambda: in_flight(router) == 0, "all calls are decided", 120, 0.02)
+    return time.monotonic() - start
