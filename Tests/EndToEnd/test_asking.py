@@ -55,10 +55,10 @@ def test_a_hung_model_delays_no_other_model():
 CALLS = 10000
 
 
-def against_429(model, more=""):
+def against_429(model, more, pause):
     """Sends CALLS calls. Gives the server's requests, the decisions and the seconds."""
     with Scripted(lambda request, number: too_many(more)) as server, Sidecar(policy(server, model)) as router:
-        took = send_paced(router, router.tap(), [marked("n%d." % (1000000 + i)) for i in range(CALLS)], 1500)
+        took = send_paced(router, router.tap(), [marked("n%d." % (1000000 + i)) for i in range(CALLS)], 1500, after=lambda sent: time.sleep(pause))
         router.stop()
         records = router.records("decision")
         equal(len(records), CALLS, "decisions")
@@ -68,8 +68,8 @@ def against_429(model, more=""):
         return list(server.requests), records, took
 
 
-def judged_429(model, attempts, failures, cooldown_s, concurrency, more=""):
-    requests, records, took = against_429(model, more)
+def judged_429(what, model, attempts, failures, cooldown_s, concurrency, more="", pause=0):
+    requests, records, took = against_429(model, more, pause)
     asked = [r for r in records if r["attempts"]]
     equal(len(requests), sum(r["attempts"] for r in asked), "requests at the server against `attempts` in the records")
     check(all(r["attempts"] <= attempts for r in asked), lambda: "%d attempts for one call, the policy allows %d" % (max(r["attempts"] for r in asked), attempts))
@@ -77,17 +77,17 @@ def judged_429(model, attempts, failures, cooldown_s, concurrency, more=""):
     allowed = CALLS if failures is None else failures + concurrency - 1 + int(took / cooldown_s) + 1
     check(len(asked) <= allowed, "%d calls were asked, the breaker allows %d in %.1f s" % (len(asked), allowed, took))
     check(len(requests) <= attempts * allowed, "%d requests, the policy allows %d" % (len(requests), attempts * allowed))
-    figure("%d calls against a 429-ing server (%s): requests, allowed" % (CALLS, model or "defaults"), "%d, %d" % (len(requests), attempts * allowed))
+    figure("%d calls against a 429-ing server, %s: requests, allowed" % (CALLS, what), "%d, %d" % (len(requests), attempts * allowed))
     return requests, records
 
 
 def test_ten_thousand_calls_against_429_by_the_defaults():
-    judged_429("", 1, 10, 5, 2, "Retry-After: 1\r\n")
+    judged_429("defaults", "", 1, 10, 5, 2, "Retry-After: 1\r\n")
 
 
 def test_ten_thousand_calls_against_429_with_retries_and_a_breaker():
     model = "timeout_ms: 4000, max_queue: 2000, retry: {max_attempts: 3, retry_on: [rate_limit], backoff_ms: 10}, breaker: {failures: 5, cooldown_ms: 1000}"
-    requests, records = judged_429(model, 3, 5, 1, 2, "Retry-After: 1\r\n")
+    requests, records = judged_429("3 attempts, breaker at 5", model, 3, 5, 1, 2, "Retry-After: 1\r\n", pause=0.02)
     check(any(r["attempts"] > 1 for r in records), "nothing was tried again")
     times = {}
     for request in requests:
@@ -98,12 +98,12 @@ def test_ten_thousand_calls_against_429_with_retries_and_a_breaker():
 
 def test_ten_thousand_calls_against_429_without_a_breaker():
     model = "timeout_ms: 60000, max_queue: 4000, max_concurrency: 8, retry: {max_attempts: 2, retry_on: [rate_limit], backoff_ms: 1}, breaker: {failures: 10000, cooldown_ms: 1}"
-    judged_429(model, 2, None, 1, 8)
+    judged_429("2 attempts, no breaker", model, 2, None, 1, 8)
 
 
 def test_ten_thousand_calls_against_429_where_nothing_is_tried_again():
     model = "timeout_ms: 60000, max_queue: 4000, max_concurrency: 8, breaker: {failures: 10000, cooldown_ms: 1}"
-    requests, _ = judged_429(model, 1, None, 1, 8, "Retry-After: 0\r\n")
+    requests, _ = judged_429("1 attempt, no breaker", model, 1, None, 1, 8, "Retry-After: 0\r\n")
     equal(len(requests), CALLS, "requests where each call is asked once")
 
 
