@@ -147,9 +147,7 @@ def matrix(name, all_cases):
         policy = "models:\n" + "".join(c.model(server, provider, path) for c in all_cases) + "tasks:\n" + "".join(c.task() for c in all_cases)
         with Sidecar(policy) as router:
             pid, tap, wrong, took = router.process.pid, router.tap(), Wrong(), {}
-            # Every thread and kept connection of the first round may stay; nothing may be added by those that follow.
-            threads_before = settled(lambda: threads(pid))
-            late = 0.0
+            threads_before, late = threads(pid), 0.0
             for number in range(ROUNDS):
                 with Lateness() as machine:
                     records, times = one_round(router, tap, number, all_cases)
@@ -162,14 +160,15 @@ def matrix(name, all_cases):
                         wrong.append("%s: decided %.0f ms after its deadline (the machine itself was %.0f ms late)" % (case.title, over, machine.worst * 1000))
                     late = max(late, over)
                 router.alive()
-                open_now = settled(lambda: descriptors(pid))
+                # Threads and kept connections of the first round may stay; nothing may be added by those that follow.
+                held = least(lambda: descriptors(pid)), least(lambda: threads(pid), 3)
                 if number == 0:
-                    first = open_now
-            if open_now > first:
-                wrong.append("descriptors: %d after the first round, %d after the last" % (first, open_now))
+                    first = held
+            if held[0] > first[0] or held[1] > first[1]:
+                wrong.append("descriptors and threads: %d and %d after the first round, %d and %d after the last" % (first + held))
             # At most one thread a model as max_concurrency says, and one more a model for its deadlines.
-            if threads(pid) > threads_before + 2 * len(all_cases):
-                wrong.append("threads: %d before, %d after, %d models" % (threads_before, threads(pid), len(all_cases)))
+            if held[1] > threads_before + 2 * len(all_cases):
+                wrong.append("threads: %d before, %d after, %d models" % (threads_before, held[1], len(all_cases)))
             judge_counters(router, all_cases, wrong)
             # A given-up request is really cancelled: the server sees its connection closed.
             until(lambda: server.busy() == 0, "the server is rid of every given-up request", 10)

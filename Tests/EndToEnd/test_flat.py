@@ -34,9 +34,7 @@ def flat(name):
             def look(sent):
                 if sent >= CALLS * len(rows) / STEPS:
                     until(lambda: in_flight(router) == 0, "all calls are decided", 120, 0.02)
-                    # The least of a few looks: the look itself is a connection with a thread of its own.
-                    counts = [(descriptors(pid), threads(pid)) for _ in range(10) if not time.sleep(0.02)]
-                    rows.append((sent, resident_mib(pid), *min(counts), time.monotonic() - start))
+                    rows.append((sent, resident_mib(pid), least(lambda: descriptors(pid), 5), least(lambda: threads(pid), 5), time.monotonic() - start))
 
             look(0)
             frames = [call("flat-%d" % i, "t", inputs[i % len(inputs)]) + answer("flat-%d" % i, "billing", label="billing") for i in range(CALLS)]
