@@ -91,20 +91,21 @@ KINDS = {"string": str, "String": str, "integer": int, "long": int, "number": (i
          "array": list, "Array": list, "ArrayList": list, "object": dict, "dict": dict, "HashMap": dict}
 
 
-def arguments_fault(arguments, parameters):
-    """Unknown and missing names, then types that have a name in JSON Schema; OPEN: how far foreign types are checked."""
-    known = parameters.get("properties") or {}
-    if set(arguments) - set(known) or set(parameters.get("required") or ()) - set(arguments):
-        return "names"
-    for name, value in arguments.items():
-        kind = KINDS.get(known[name].get("type"))
-        if kind is None:
-            continue
+def arguments_fault(value, schema):
+    """Unknown and missing names, types that have a name in JSON Schema, enums; nested too. OPEN: how far foreign types are checked."""
+    kind = KINDS.get(schema.get("type"))
+    if kind is not None:
         is_right = isinstance(value, kind) and (isinstance(value, bool) == (kind is bool))
-        is_right = is_right or kind is int and isinstance(value, float) and value == int(value)
-        if not is_right or value not in known[name].get("enum", [value]):
-            return "types"
-    return None
+        if not is_right and not (kind is int and isinstance(value, float) and value == int(value)):
+            return True
+    if value not in schema.get("enum", [value]):
+        return True
+    if isinstance(value, dict) and "properties" in schema:
+        known = schema["properties"]
+        if set(value) - set(known) or set(schema.get("required") or ()) - set(value):
+            return True
+        return any(arguments_fault(inner, known[name]) for name, inner in value.items())
+    return isinstance(value, list) and any(arguments_fault(inner, schema.get("items") or {}) for inner in value)
 
 
 def tool_decision(policy, frame, said, tools):
@@ -139,8 +140,7 @@ def tool_fault(found, frame, tools):
     tool = next((tool for tool in tools if tool["name"] == name), None)
     if tool is None:
         return {"tool_not_defined"}
-    fault = arguments_fault(arguments, tool["parameters"])
-    return {"arguments_invalid"} if fault else None
+    return {"arguments_invalid"} if arguments_fault(arguments, tool["parameters"]) else None
 
 
 def tool_agreements(mine, output):
