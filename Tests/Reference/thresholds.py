@@ -266,7 +266,8 @@ def markdown(results):
     names = list(results)
     out = ["# Would-accepts and false accepts by threshold", "",
            "Made by `Tests/Reference/thresholds.py --write` from recorded answers of real small models, replayed through the built router; what the columns mean stands there.",
-           "Each cell: would-accepts, false accepts among them, their share. Sources are never pooled: their confidences have nothing in common.", "",
+           "Each cell: would-accepts, false accepts among them, their share. Sources are never pooled: their confidences have nothing in common.",
+           "bfcl_results states no confidences, so its recorded answers all say %.2f; a false accept is one whose answer was wrong, or for which no answer was right." % NO_CONFIDENCE, "",
            "| threshold | " + " | ".join(names) + " |", "|---|" + "---:|" * len(names)]
     for threshold in GRID:
         cells = []
