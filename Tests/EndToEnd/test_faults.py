@@ -9,9 +9,10 @@ import time
 
 from candidates import *
 
-ROUNDS = 3
 TIMEOUT_MS = 1000
 SLACK_MS = 50
+# Rounds of all faults, then of those that do not take a whole deadline.
+ROUNDS, QUICK_ROUNDS = 2, 10
 
 ACCEPTED = (None, None)
 # Fault → reason and detail.
@@ -72,6 +73,7 @@ class Case:
     def __init__(self, number, fault, is_streamed, expected):
         self.id, self.fault, self.is_streamed = "f%02d" % number, fault, is_streamed
         self.reason, self.detail = expected
+        self.asked = 0
         self.title = ("stream " if is_streamed else "") + (fault or "no fault")
 
     def model(self, server, provider, path):
@@ -109,6 +111,8 @@ def one_round(router, tap, number, all_cases):
     tap.send(b"".join(call("%s-%d" % (case.id, number), case.id, "The timer counts backwards") for case in all_cases))
     router.wait_for("decision", before + len(all_cases), TIMEOUT_MS / 1000 + 20)
     found = router.decisions()
+    for case in all_cases:
+        case.asked += 1
     records = {case.id: found["%s-%d" % (case.id, number)] for case in all_cases}
     return records, {case_id: milliseconds(record["ts"]) - sent for case_id, record in records.items()}
 
@@ -131,11 +135,11 @@ def judge_counters(router, all_cases, wrong):
     errors = {name: value for name, value in metrics.items() if name.startswith("shadow_router_candidate_errors_total")}
     for case in all_cases:
         mine = {name: value for name, value in errors.items() if 'model="%s"' % case.id in name and value}
-        want = {'shadow_router_candidate_errors_total{model="%s",cause="%s"}' % (case.id, case.detail): ROUNDS} if case.reason == "local_unavailable" else {}
+        want = {'shadow_router_candidate_errors_total{model="%s",cause="%s"}' % (case.id, case.detail): case.asked} if case.reason == "local_unavailable" else {}
         wrong.equal(mine, want, case.title + ": candidate_errors_total")
         decided = {name: value for name, value in metrics.items() if name.startswith('shadow_router_decisions_total{task="%s"' % case.id) and value}
         route, reason = ("frontier", case.reason) if case.reason else ("local", "")
-        wrong.equal(decided, {'shadow_router_decisions_total{task="%s",route_candidate="%s",reason="%s"}' % (case.id, route, reason): ROUNDS},
+        wrong.equal(decided, {'shadow_router_decisions_total{task="%s",route_candidate="%s",reason="%s"}' % (case.id, route, reason): case.asked},
                     case.title + ": decisions_total")
 
 
@@ -144,36 +148,39 @@ def matrix(name, all_cases):
     with Classifier("--slots", "128") as server:
         policy = "models:\n" + "".join(c.model(server, provider, path) for c in all_cases) + "tasks:\n" + "".join(c.task() for c in all_cases)
         with Sidecar(policy) as router:
-            pid, tap, wrong, took = router.process.pid, router.tap(), Wrong(), {}
+            pid, tap, wrong = router.process.pid, router.tap(), Wrong()
             router.status()
             threads_before, late = threads(pid), 0.0
-            for number in range(ROUNDS):
+            quick = [case for case in all_cases if case.detail != "timeout"]
+            for number, these in enumerate([all_cases] * ROUNDS + [quick] * QUICK_ROUNDS):
                 with Lateness() as machine:
-                    records, times = one_round(router, tap, number, all_cases)
-                for case in all_cases:
-                    if number == 0:
-                        judge(case, records[case.id], wrong)
+                    records, times = one_round(router, tap, number, these)
+                # In the first round the tap starts a model's threads between one frame and the next.
+                slack = (4 * SLACK_MS if number == 0 else SLACK_MS) + machine.worst * 1000
+                for case in these:
                     over = times[case.id] - TIMEOUT_MS
-                    took[case.id] = max(took.get(case.id, 0), times[case.id])
-                    if over > SLACK_MS + machine.worst * 1000:
+                    if over > slack:
                         wrong.append("%s: decided %.0f ms after its deadline (the machine itself was %.0f ms late)" % (case.title, over, machine.worst * 1000))
-                    late = max(late, over)
+                    if number > 0:
+                        late = max(late, over)
+                    judge(case, records[case.id], wrong)
                 router.alive()
-                # Threads and kept connections of the first round may stay; nothing may be added by those that follow.
-                held = least(lambda: descriptors(pid)), least(lambda: threads(pid), 3)
-                if number == 0:
-                    first = held
-            if held[0] > first[0] or held[1] > first[1]:
-                wrong.append("descriptors and threads: %d and %d after the first round, %d and %d after the last" % (first + held))
+                if number == ROUNDS - 1:
+                    first = least(lambda: descriptors(pid)), least(lambda: threads(pid), 3)
+            last = least(lambda: descriptors(pid)), least(lambda: threads(pid), 3)
+            # A stream is over before its connection is: whether that is kept depends on what came in the same read.
+            loose = sum(case.is_streamed and case.reason != "local_unavailable" for case in all_cases)
+            if last[0] > first[0] + loose or last[1] > first[1]:
+                wrong.append("descriptors and threads: %d and %d after %d rounds, %d and %d after %d" % (*first, ROUNDS, *last, ROUNDS + QUICK_ROUNDS))
             # At most one thread a model as max_concurrency says, one more a model for its deadlines, and two that look at servers and answer us.
-            if held[1] > threads_before + 2 * len(all_cases) + 2:
-                wrong.append("threads: %d before, %d after, %d models" % (threads_before, held[1], len(all_cases)))
+            if last[1] > threads_before + 2 * len(all_cases) + 2:
+                wrong.append("threads: %d before, %d after, %d models" % (threads_before, last[1], len(all_cases)))
             judge_counters(router, all_cases, wrong)
             # A given-up request is really cancelled: the server sees its connection closed.
             until(lambda: server.busy() == 0, "the server is rid of every given-up request", 10)
             balance = router.status()["balance"]
             check_balance(balance, "/v1/status")
-            wrong.equal((balance["received"], balance["in_flight"], balance["shed"]), (ROUNDS * len(all_cases), 0, 0), "frames received, in flight, shed")
+            wrong.equal((balance["received"], balance["in_flight"], balance["shed"]), (sum(case.asked for case in all_cases), 0, 0), "frames received, in flight, shed")
             well = [case for case in all_cases if case.fault == ""]
             for case in well:
                 record = router.decide(tap, call("last-" + case.id, case.id, "Sorting by date puts 2019 first"))
@@ -181,7 +188,7 @@ def matrix(name, all_cases):
             router.stop()
             check_chain(router.lines())
             check(not wrong, lambda: "%d faults in %s:\n    %s" % (len(wrong), name, "\n    ".join(wrong)))
-    figure("%s: faults asked, latest decision against its deadline of %d ms" % (name, TIMEOUT_MS), "%d x %d, %+.0f ms" % (len(all_cases), ROUNDS, late))
+    figure("%s: calls, latest decision against its deadline of %d ms" % (name, TIMEOUT_MS), "%d, %+.0f ms" % (sum(case.asked for case in all_cases), late))
 
 
 def test_the_table_names_all_28_faults():
@@ -208,6 +215,40 @@ def test_llama_cpp_completion():
 
 def test_anthropic_messages():
     matrix("anthropic", cases())
+
+
+def test_the_anthropic_front_is_what_the_official_client_expects():
+    try:
+        import anthropic
+    except ImportError:
+        raise Skipped("python3 has no anthropic: pip install anthropic")
+    schema = {"type": "object", "properties": {"label": {"type": "string", "enum": LABELS}, "confidence": {"type": "number"}}, "required": ["label", "confidence"]}
+    question = {"max_tokens": 100, "system": "Choose a label.", "messages": [{"role": "user", "content": "The timer counts backwards"}],
+                "tools": [{"name": "give_answer", "description": "The answer.", "input_schema": schema}], "tool_choice": {"type": "tool", "name": "give_answer"}}
+    with Classifier("--key", "k") as server, anthropic.Anthropic(api_key="k", base_url=server.url(""), max_retries=0, timeout=10) as client:
+        message = client.messages.create(model=CLASSIFIER, **question)
+        with client.messages.stream(model=CLASSIFIER, **question) as stream:
+            streamed = stream.get_final_message()
+        for answer in (message, streamed):
+            equal((answer.stop_reason, [block.type for block in answer.content]), ("tool_use", ["tool_use"]), "the answer")
+            check(answer.content[0].input["label"] in LABELS and answer.usage.output_tokens > 0, "label and usage of the answer")
+        equal(client.models.retrieve(CLASSIFIER).id, CLASSIFIER, "the model")
+        for fault, kind in (("529", anthropic.InternalServerError), ("429=3", anthropic.RateLimitError), ("401", anthropic.AuthenticationError), ("404", anthropic.NotFoundError)):
+            try:
+                client.messages.create(model=CLASSIFIER + "+" + fault, **question)
+                raise Failed("fault %s: an answer" % fault)
+            except anthropic.APIStatusError as error:
+                equal((error.status_code, error.body["type"]), (int(fault[:3]), "error"), "fault " + fault)
+                check(isinstance(error, kind), "fault %s is a %s" % (fault, type(error).__name__))
+        for fault in ("stream_error", "reset_mid"):
+            try:
+                with client.messages.stream(model=CLASSIFIER + "+" + fault, **question) as stream:
+                    stream.get_final_message()
+                raise Failed("fault %s in a stream: an answer" % fault)
+            except Failed:
+                raise
+            except Exception as error:
+                check(fault != "stream_error" or error.body["error"]["type"] == "overloaded_error", "the error in the stream")
 
 
 if __name__ == "__main__":
