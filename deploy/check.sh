@@ -9,6 +9,7 @@ cd "$(dirname "$0")/.."
 step "everything of deploy/test --full" 3600 deploy/test --full
 step "tests, thread sanitizer" 1800 swift test --sanitize=thread --scratch-path .build/thread
 step "tests, address sanitizer" 1800 swift test --sanitize=address --scratch-path .build/address
+step "100,000 calls against the classifier" 1800 env SHADOW_ROUTER_FLAT_CALLS=100000 python3 Tests/EndToEnd/test_flat.py
 step "benchmarks" 3600 python3 Tests/Benchmarks/run.py
 step "documentation" 900 deploy/docs.sh
 summary
