@@ -58,7 +58,7 @@ let package = Package(
     tests("PolicyYAMLTests", ["PolicyYAML", "RouterCore", "Wire"]),
     tests("JournalTests", ["Journal", "Posix", "RouterCore", "Wire"]),
     tests("CandidatesTests", ["Candidates", "Posix", "RouterCore", "Wire", "Text"]),
-    tests("ServiceTests", ["Service", "Evidence", "RouterCore", "Wire", "Posix"]),
+    tests("ServiceTests", ["Service", "Candidates", "Evidence", "RouterCore", "Wire", "Posix"]),
   ],
   swiftLanguageModes: [.v6]
 )

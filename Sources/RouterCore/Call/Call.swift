@@ -1,3 +1,5 @@
+package import Wire
+
 /// One model call of the agent, as its `call` frame told it. Nothing in it needs further checks.
 package struct Call: Sendable {
   /// How the frame gave the prompt.
@@ -33,6 +35,8 @@ package struct Call: Sendable {
   package var system: Range<Int>?
   /// Names of the tools that the request defines: a classifier feature.
   package var tools: [String] = []
+  /// The request's `tools` as it was sent, where a task needs them to be read.
+  package var toolDefinitions: JSONValue?
 
   package init(callID: String) { self.callID = callID }
 }

@@ -93,7 +93,7 @@ package enum Engine {
   package static func judge(
     _ screening: Screening, call: Call, outcome: CandidateOutcome, policy: PreparedPolicy,
     context: DecisionContext,
-    scratch: inout Scratch
+    corrections: [ConfidenceCorrection] = [], scratch: inout Scratch
   ) -> Decision {
     var decision = Decision(checks: screening.checks, hits: screening.hits)
     if let override = context.override {
