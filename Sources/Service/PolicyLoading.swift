@@ -1,4 +1,5 @@
 import Candidates
+import PolicyLanguage
 import PolicyYAML
 import Posix
 package import RouterCore

@@ -90,7 +90,7 @@ package enum RecordSchema {
   private static var steps: JSONValue {
     let request = members([
       ("model_id", text), ("step", ["type": "integer", "minimum": 1]),
-      ("purpose", ["enum": ["first", "retry", "correction", "sample"]]), ("fault", text),
+      ("purpose", ["enum": ["first", "retry", "correction", "sample", "probabilities"]]), ("fault", text),
       ("latency_ms", number), ("input_tokens", count), ("output_tokens", count), ("cost_usd", number),
     ])
     let omitted = members([("omitted", ["type": "integer", "minimum": 1])])
