@@ -70,7 +70,10 @@ struct CandidateSteps: Sendable {
       only.costUSD = asked.figures.costUSD
       tries = [only]
     }
-    if tries[tries.count - 1].fault == nil { tries[tries.count - 1].fault = Self.fault(of: decision) }
+    // The judgement is of the last request's answer, and names the fault best.
+    if decision.reason == .schemaInvalid || tries[tries.count - 1].fault == nil {
+      tries[tries.count - 1].fault = Self.fault(of: decision)
+    }
     for request in tries {
       requests.append(LocalRequest(modelID: asked.figures.modelID, step: position + 1, request: request))
     }

@@ -88,6 +88,35 @@ def test_no_model_helps_and_the_last_decision_stands():
             router.stop()
 
 
+def test_a_model_may_mend_its_answer_before_the_next_is_asked():
+    for said, mended, want in ((["no JSON", SURE], True, [("m1", 1, "first", "not_json"), ("m1", 1, "correction", None)]),
+                               (["no JSON", "none either"], False, [("m1", 1, "first", "not_json"), ("m1", 1, "correction", "not_json"), ("m2", 2, "first", None)])):
+        answers = iter(said)
+        with model(lambda r: next(answers)) as cheap, model(SURE) as dear, Sidecar(policy(cheap.endpoint, dear.endpoint, task=", schema_retry: 1")) as router:
+            record = router.decide(router.tap(), call("r1"))
+            equal((record["reason"], record["cascade_step"], record["attempts"]), (None, 1 if mended else 2, len(want)), "the decision after %s" % said)
+            equal(steps_of(record), want, "local_steps after %s" % said)
+            router.stop()
+
+
+def test_no_correction_is_asked_of_what_stops_or_refuses_or_where_the_router_is_killed():
+    for said, reason in (("drop table users", "hard_stop_production"), ({"label": "c", "confidence": 1}, "label_escalated")):
+        asked = []
+        with model(said, asked) as cheap, model(SURE, asked) as dear, Sidecar(policy(cheap.endpoint, dear.endpoint, task=", schema_retry: 2")) as router:
+            equal(router.decide(router.tap(), call("x1"))["reason"], reason, "the reason of %s" % said)
+            equal(len(asked), 1, "requests after %s" % said)
+            router.stop()
+    asked, router = [], None
+
+    def kills(request):
+        open(os.path.join(router.runtime, "kill"), "w").close()
+        return "no JSON"
+    with model(kills, asked) as cheap, model(SURE, asked) as dear, Sidecar(policy(cheap.endpoint, dear.endpoint, task=", schema_retry: 2")) as router:
+        equal(router.decide(router.tap(), call("x2"))["reason"], "manual_override", "the reason after the kill switch")
+        equal(len(asked), 1, "requests after the kill switch")
+        router.stop()
+
+
 def test_a_hung_model_is_left_after_its_own_time():
     with Server(lambda peer: time.sleep(60)) as hung, model(SURE) as dear:
         text = policy(hung.endpoint, dear.endpoint).replace("timeout_ms: 10000", "timeout_ms: 400", 1)
