@@ -32,8 +32,9 @@ let package = Package(
     module("Wire"),
     module("Text", ["CUnicode"]),
     module("Redaction", ["Text"]),
-    module("RouterCore", ["Wire", "Text", "Redaction", "CSHA256"]),
-    module("PolicyLanguage", ["RouterCore", "Wire", "Text"]),
+    module("JSONSchema", ["Wire", "Text"]),
+    module("RouterCore", ["Wire", "Text", "Redaction", "JSONSchema", "CSHA256"]),
+    module("PolicyLanguage", ["RouterCore", "Wire", "Text", "JSONSchema"]),
     module("Evidence", ["RouterCore", "Wire", "Text"]),
     module("Reports", ["Evidence", "Wire"]),
     // The edge.
@@ -58,7 +59,8 @@ let package = Package(
     .target(name: "TestData", path: "Tests/Support/TestData", swiftSettings: settings),
     tests("TextTests", ["Text", "TestData"]),
     tests("RedactionTests", ["Redaction", "Text", "TestData"]),
-    tests("RouterCoreTests", ["RouterCore", "Wire", "Text"]),
+    tests("JSONSchemaTests", ["JSONSchema", "Wire", "Text", "TestData"]),
+    tests("RouterCoreTests", ["RouterCore", "Wire", "Text", "TestData"]),
     tests("PolicyLanguageTests", ["PolicyLanguage", "RouterCore"]),
     .target(
       name: "TestLogs", dependencies: ["Evidence", "Wire"], path: "Tests/Support/TestLogs",

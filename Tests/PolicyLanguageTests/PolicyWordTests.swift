@@ -32,25 +32,6 @@ struct PolicyScalarTests {
   }
 }
 
-@Suite("Guesses at what was meant")
-struct PolicyNearestTests {
-  private let names = [
-    "min_confidence", "max_input_chars", "max_output_chars", "labels", "local", "on", "off",
-  ]
-
-  @Test(
-    "are made where few letters differ",
-    arguments: [
-      ("min_confidense", "min_confidence"), ("minConfidence", "min_confidence"),
-      ("max-input-chars", "max_input_chars"),
-      ("max_ouput_chars", "max_output_chars"), ("lable", "labels"), ("lcoal", "local"), ("LOCAL", "local"),
-      ("of", "off"), ("owner", nil), ("", nil), (String(repeating: "local", count: 100), nil),
-    ] as [(String, String?)])
-  func guess(word: String, name: String?) {
-    #expect(PolicyNearest.match(for: word, among: names) == name)
-  }
-}
-
 @Suite("Days of a policy")
 struct PolicyDateTests {
   @Test("exist", arguments: ["2026-11-21", "2024-02-29", "2000-02-29", "0001-01-01"])

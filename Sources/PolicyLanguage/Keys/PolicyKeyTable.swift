@@ -1,4 +1,5 @@
 import RouterCore
+import Text
 
 /// One key of the policy: its name, meaning and shape, and how its value is kept.
 struct PolicyKey<Target>: Sendable {
@@ -160,7 +161,7 @@ struct PolicyKeyTable<Target>: Sendable {
   ) {
     let names = keys.filter { allows($0, inDefaults: inDefaults) }.map(\.name)
     let remedy: String
-    if let name = PolicyNearest.match(for: entry.key, among: names) {
+    if let name = NearestName.match(for: entry.key, among: names) {
       given.bits |= bit(name)
       remedy = "did you mean `\(name)`?"
     } else {

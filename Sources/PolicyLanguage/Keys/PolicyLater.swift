@@ -4,7 +4,6 @@ enum PolicyLater {
   static let paths: Set<String> = [
     "models.ID.provider: openai", "models.ID.provider: llamacpp", "models.ID.provider: anthropic",
     "models.ID.endpoint: https", "models.ID.retry",
-    "tasks.T.output: tool_call", "tasks.T.output_schema",
     "tasks.T.schema_retry", "tasks.T.samples",
     "tasks.T.switch_mid_run", "tasks.T.eval_set", "tasks.T.gate",
     "tasks.T.review_sample",

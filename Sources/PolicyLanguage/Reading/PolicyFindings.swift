@@ -142,7 +142,7 @@ extension PolicyFindings {
       return nil
     }
     if names.contains(text) { return text }
-    let remedy = PolicyNearest.match(for: text, among: names).map { "did you mean `\($0)`?" }
+    let remedy = NearestName.match(for: text, among: names).map { "did you mean `\($0)`?" }
     if let remedy, names.count > 5 {
       error(node.mark, "`\(key)` cannot be \(PolicyProblem.quote(text)); \(remedy)")
     } else {

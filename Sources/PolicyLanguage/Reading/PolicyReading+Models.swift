@@ -1,4 +1,5 @@
 import RouterCore
+import Text
 import Wire
 
 /// A model while its keys are read.
@@ -187,7 +188,7 @@ extension ModelDraft {
   private func checkOther(_ provider: Located<String>, _ findings: inout PolicyFindings) {
     guard endpoint != nil || file != nil else { return }
     let names = ModelPolicy.Provider.known
-    let remedy = PolicyNearest.match(for: provider.value, among: names).map { "did you mean `\($0)`?" }
+    let remedy = NearestName.match(for: provider.value, among: names).map { "did you mean `\($0)`?" }
     findings.error(
       provider.mark,
       "provider \(PolicyProblem.quote(provider.value)) cannot be asked; with an endpoint or file it must be one of "

@@ -83,9 +83,11 @@ extension TaskDraft {
       $0.policy.output = $1.value
       $0.output = $1
     },
-    .json("output_schema", mapping: true, "JSON Schema of the answer, for `output: json`.") {
-      $0.policy.outputSchema = $1.value
-      $0.schemaMark = $1.mark
+    .custom("output_schema", .json(mapping: true), "JSON Schema of the answer, for `output: json`.") {
+      entry, draft, findings in
+      guard let schema = findings.schema(entry) else { return }
+      draft.policy.outputSchema = schema
+      draft.schemaMark = entry.keyMark
     }.only(.tasksOnly),
     .text("prompt", .long, "Task text for the candidate.") { $0.policy.prompt = $1.value }.only(.tasksOnly),
     .items(

@@ -71,7 +71,7 @@ struct PolicyResolution {
   }
 
   private static func remedy(_ word: String, _ names: [String]) -> String {
-    if let name = PolicyNearest.match(for: word, among: names) { return "; did you mean `\(name)`?" }
+    if let name = NearestName.match(for: word, among: names) { return "; did you mean `\(name)`?" }
     return names.isEmpty ? "" : "; there are \(PolicyProblem.list(names))"
   }
 
@@ -237,7 +237,7 @@ struct PolicyResolution {
     let terms = HardStopClass.allCases.flatMap { policy.hardStopTerms($0, of: policy.task(task)) }
     let wanted = Policy.foldedTerm(term.value)
     guard !terms.contains(where: { Policy.foldedTerm($0) == wanted }) else { return }
-    let remedy = PolicyNearest.match(for: term.value, among: terms).map { "; did you mean `\($0)`?" } ?? ""
+    let remedy = NearestName.match(for: term.value, among: terms).map { "; did you mean `\($0)`?" } ?? ""
     findings.error(
       term.mark,
       "`term` names \(PolicyProblem.quote(term.value)), which stops nothing in task \(PolicyProblem.code(task))\(remedy)"

@@ -1,5 +1,5 @@
 /// Guesses what somebody meant to write.
-enum PolicyNearest {
+package enum NearestName {
   /// Longer words are not compared: the work for one is bounded by the square of this.
   private static let longest = 48
 
@@ -7,7 +7,7 @@ enum PolicyNearest {
   ///
   /// A typing error is a missing, extra or wrong character or two neighbours swapped; case and the choice between
   /// `-`, `_` and space count for nothing.
-  static func match(for word: String, among candidates: some Sequence<String>) -> String? {
+  package static func match(for word: String, among candidates: some Sequence<String>) -> String? {
     let wanted = folded(word)
     guard !wanted.isEmpty, wanted.count <= longest else { return nil }
     var best: (name: String, distance: Int)?
