@@ -9,29 +9,40 @@ package final class Generation: Sendable {
   /// By model id; pools of models that a reload left as they were go on with their connections and breakers.
   package let pools: [String: ModelPool]
 
-  /// By task: what a language model is asked under this policy. Tasks of built-in models have none.
-  let promptRevisions: [String: String]
+  /// By task: what a language model is asked under this policy.
+  private let promptRevisions: [String: String]
+  /// Corrections of confidences, as they lay in the state folder when the policy was loaded.
+  let calibrations: Calibrations
 
-  init(prepared: PreparedPolicy, seal: TextSeal, pools: [String: ModelPool]) {
+  init(
+    prepared: PreparedPolicy, seal: TextSeal, pools: [String: ModelPool],
+    calibrations: Calibrations = Calibrations()
+  ) {
     self.prepared = prepared
     self.seal = seal
     self.pools = pools
+    self.calibrations = calibrations
     var revisions: [String: String] = [:]
-    for task in prepared.policy.tasks {
-      guard let pool = task.model.flatMap({ pools[$0] }), pool.model.provider != .builtin else { continue }
+    for task in prepared.policy.tasks where !task.askedModels.isEmpty {
       revisions[task.name] = Prompt.revision(task: task)
     }
     promptRevisions = revisions
   }
 
+  /// nil where the task's model is built in: it is asked nothing in words.
+  package func promptRevision(task: String?, model: String?) -> String? {
+    guard let task, let pool = model.flatMap({ pools[$0] }), pool.model.provider != .builtin else {
+      return nil
+    }
+    return promptRevisions[task]
+  }
+
   package var number: Int { prepared.generation }
   package var revision: String { prepared.policy.revision }
 
-  package func pool(for task: TaskPolicy) -> ModelPool? { task.model.flatMap { pools[$0] } }
-
-  /// The candidates that local tasks use, for people: `small (ollama http://127.0.0.1:11434)`.
+  /// The models that get the text of calls, for people: `small (ollama http://127.0.0.1:11434)`.
   package var candidates: [String] {
-    let used = Set(prepared.policy.tasks.filter(\.local).compactMap(\.model))
+    let used = Set(prepared.policy.tasks.flatMap(\.askedModels))
     return prepared.policy.models.filter { used.contains($0.id) }.map { model in
       let place = model.endpoint.map { "\($0.scheme.rawValue)://\($0.authority)" } ?? model.file ?? ""
       return "\(model.id) (\(model.provider.name) \(place))"

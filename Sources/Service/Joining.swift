@@ -10,28 +10,68 @@ struct Joining: Sendable {
   /// What a decided call leaves behind for the answer to be compared with.
   struct Decided: Sendable {
     var task: PreparedTask?
-    var candidate: CandidateAnswer?
-    /// Why there is nothing to compare, where there is not: a word for `agreement_detail`.
-    var cause: AgreementDetail
+    var candidate: Side
+    /// nil where the task has no challenger.
+    var challenger: Side?
     /// Monotonic nanoseconds of the call frame.
     var arrived: UInt64
     var generation: Generation
 
     /// Bytes of memory, near enough for a bound.
-    var weight: Int {
-      200 + (candidate.map { $0.answer.stringValue?.utf8.count ?? $0.answer.jsonText.utf8.count } ?? 0)
+    var weight: Int { 200 + candidate.weight + (challenger?.weight ?? 0) }
+  }
+
+  /// What one model leaves behind to be compared.
+  struct Side: Sendable {
+    var answer: CandidateAnswer?
+    /// Why there is nothing to compare, where there is not: a word for `agreement_detail`.
+    var cause: AgreementDetail
+
+    fileprivate var weight: Int {
+      answer.map { $0.answer.stringValue?.utf8.count ?? $0.answer.jsonText.utf8.count } ?? 0
+    }
+  }
+
+  /// An answer that waits, and when it came: monotonic nanoseconds.
+  struct Arrived: Sendable {
+    var frame: AnswerFrame
+    var at: UInt64
+
+    /// Trees take about four times their text.
+    fileprivate var weight: Int {
+      let answer = frame.answer
+      let calls = answer.toolCalls.reduce(0) { $0 + 100 + $1.arguments.jsonText.utf8.count * 4 }
+      return 300 + answer.text.utf8.count * (answer.value == nil ? 1 : 5) + calls
+    }
+  }
+
+  /// A call that a challenger is asked about too, until candidate and challenger have both been heard.
+  struct Contest: Sendable {
+    var answer: Arrived?
+    var decided: Decided?
+    var challenger: Side?
+
+    fileprivate var weight: Int {
+      (answer?.weight ?? 0) + (decided?.weight ?? 0) + (challenger?.weight ?? 0)
     }
   }
 
   enum Entry {
-    case asking(answer: AnswerFrame?)
+    case asking(answer: Arrived?)
+    indirect case contested(Contest)
     case decided(Decided)
-    case answered(AnswerFrame)
+    case answered(Arrived)
+  }
+
+  /// An answer and the decision that it is to be compared with; nil: none is known.
+  struct Pair: Sendable {
+    var answer: Arrived
+    var decided: Decided?
   }
 
   /// What to do with an answer.
   enum Admission {
-    case compare(Decided)
+    case compare(Pair)
     /// It waits, for its candidate or for its call.
     case waits
     case duplicate
@@ -56,9 +96,9 @@ struct Joining: Sendable {
   mutating func called(_ id: String) -> Bool {
     let key = RecentCalls.Key(id)
     guard recent.insert(key) else { return false }
-    if case .answered(let frame) = entries[key] {
+    if case .answered(let answer) = entries[key] {
       recent.answer(key)
-      entries[key] = .asking(answer: frame)
+      entries[key] = .asking(answer: answer)
     } else {
       // An id that comes again after 100,000 others may still have its first call's entry.
       forget(key)
@@ -73,42 +113,103 @@ struct Joining: Sendable {
   /// A call known from before this process started.
   mutating func restored(_ id: String) { _ = recent.insert(RecentCalls.Key(id), as: .restored) }
 
+  /// A challenger is asked about a call: its comparison waits for both.
+  mutating func challenged(_ id: String) {
+    let key = RecentCalls.Key(id)
+    guard case .asking(let answer) = entries[key] else { return }
+    entries[key] = .contested(Contest(answer: answer))
+  }
+
   /// A call is decided.
   ///
-  /// - Returns: The answer that waited for it, to be compared now.
-  mutating func decided(_ id: String, _ decided: Decided, now: UInt64) -> AnswerFrame? {
+  /// - Returns: What can be compared now: the answer was here before.
+  mutating func decided(_ id: String, _ decided: Decided, now: UInt64) -> Pair? {
     let key = RecentCalls.Key(id)
     recent.decide(key, as: decided.task?.policy.name)
-    if case .asking(let frame?) = entries[key] {
-      entries[key] = nil
-      bytes -= Self.weight(frame)
-      return frame
+    if case .contested(var contest) = entries[key] {
+      bytes -= contest.weight
+      contest.decided = decided
+      return settle(key, contest, now: now)
     }
-    entries[key] = .decided(decided)
-    bytes += decided.weight
+    if case .asking(let answer?) = entries[key] {
+      entries[key] = nil
+      bytes -= answer.weight
+      return Pair(answer: answer, decided: decided)
+    }
+    keep(key, .decided(decided), weight: decided.weight, now: now)
+    return nil
+  }
+
+  /// A challenger has been heard.
+  ///
+  /// - Returns: What can be compared now: the answer was here before.
+  mutating func challenged(_ id: String, _ side: Side) -> Pair? {
+    let key = RecentCalls.Key(id)
+    // Gone: the comparison could not wait that long.
+    guard case .contested(var contest) = entries[key] else { return nil }
+    bytes -= contest.weight
+    contest.challenger = side
+    return settle(key, contest, now: nil)
+  }
+
+  /// Puts a contest back, or ends it where both have been heard. Its weight has been taken off before.
+  ///
+  /// - Parameter now: Where it has just been decided: from now on it may be let go.
+  private mutating func settle(_ key: RecentCalls.Key, _ contest: Contest, now: UInt64?) -> Pair? {
+    var entry = Entry.contested(contest)
+    var weight = contest.weight
+    if var decided = contest.decided, let challenger = contest.challenger {
+      decided.challenger = challenger
+      if let answer = contest.answer {
+        entries[key] = nil
+        return Pair(answer: answer, decided: decided)
+      }
+      entry = .decided(decided)
+      weight = decided.weight
+    }
+    if let now {
+      keep(key, entry, weight: weight, now: now)
+    } else {
+      entries[key] = entry
+      bytes += weight
+      shrink()
+    }
+    return nil
+  }
+
+  private mutating func keep(_ key: RecentCalls.Key, _ entry: Entry, weight: Int, now: UInt64) {
+    entries[key] = entry
+    bytes += weight
     // Most calls are compared long before their time is over: what is gone from the front is let go at once.
     order.dropLeading { entries[$0] == nil }
     order.push(key, at: now)
     shrink()
-    return nil
   }
 
   /// An answer has come.
   mutating func answered(_ frame: AnswerFrame, now: UInt64) -> Admission {
     let key = RecentCalls.Key(frame.callID)
     let mark = recent[key]
+    let answer = Arrived(frame: frame, at: now)
     switch entries[key] {
     case .decided(let decided):
       entries[key] = nil
       bytes -= decided.weight
       recent.answer(key)
-      return .compare(decided)
+      return .compare(Pair(answer: answer, decided: decided))
     case .asking(nil):
-      entries[key] = .asking(answer: frame)
-      bytes += Self.weight(frame)
+      entries[key] = .asking(answer: answer)
+      bytes += answer.weight
       recent.answer(key)
       return .waits
-    case .asking, .answered: return .duplicate
+    case .contested(var contest) where contest.answer == nil:
+      contest.answer = answer
+      entries[key] = .contested(contest)
+      bytes += answer.weight
+      recent.answer(key)
+      shrink()
+      return .waits
+    case .asking, .contested, .answered: return .duplicate
     case nil:
       switch mark {
       case .answered: return .duplicate
@@ -119,8 +220,8 @@ struct Joining: Sendable {
         recent.answer(key)
         return .unmatched(.restart)
       case nil:
-        entries[key] = .answered(frame)
-        bytes += Self.weight(frame)
+        entries[key] = .answered(answer)
+        bytes += answer.weight
         answerOrder.push(key, at: now)
         shrink()
         return .waits
@@ -131,50 +232,53 @@ struct Joining: Sendable {
   /// Takes out the answers that no call came for, and forgets decided calls that nobody answered.
   ///
   /// - Parameter everything: At a stop: whatever still waits.
-  mutating func expire(now: UInt64, everything: Bool = false) -> [AnswerFrame] {
-    var lost: [AnswerFrame] = []
+  /// - Returns: Answers that wait no longer, and those that the memory bound pushed out since the last time.
+  mutating func expire(now: UInt64, everything: Bool = false) -> [Pair] {
     while let id = answerOrder.pop(olderThan: everything ? .max : now &- min(now, Self.answerPatience)) {
-      if case .answered(let frame) = entries[id] {
-        entries[id] = nil
-        bytes -= Self.weight(frame)
-        lost.append(frame)
-      }
+      dropAnswer(id)
     }
     while let id = order.pop(olderThan: everything ? .max : now &- min(now, Self.patience)) { forget(id) }
-    lost += overflow
-    overflow = []
+    defer { lost = [] }
     return lost
   }
 
-  /// Answers pushed out by the memory bound, to be recorded at the next sweep.
-  private var overflow: [AnswerFrame] = []
+  /// Answers that wait no longer, to be recorded at the next sweep.
+  private var lost: [Pair] = []
 
   private mutating func shrink() {
     while bytes > Self.capacityBytes {
       if let id = order.pop(olderThan: .max) {
         forget(id)
       } else if let id = answerOrder.pop(olderThan: .max) {
-        guard case .answered(let frame) = entries[id] else { continue }
-        entries[id] = nil
-        bytes -= Self.weight(frame)
-        overflow.append(frame)
+        dropAnswer(id)
       } else {
         return
       }
     }
   }
 
-  private mutating func forget(_ id: RecentCalls.Key) {
-    guard case .decided(let decided) = entries[id] else { return }
+  private mutating func dropAnswer(_ id: RecentCalls.Key) {
+    guard case .answered(let answer) = entries[id] else { return }
     entries[id] = nil
-    bytes -= decided.weight
+    bytes -= answer.weight
+    lost.append(Pair(answer: answer))
   }
 
-  /// Trees take about four times their text.
-  private static func weight(_ frame: AnswerFrame) -> Int {
-    let answer = frame.answer
-    let calls = answer.toolCalls.reduce(0) { $0 + 100 + $1.arguments.jsonText.utf8.count * 4 }
-    return 300 + answer.text.utf8.count * (answer.value == nil ? 1 : 5) + calls
+  /// Lets go of a decided call. An answer that waits for its challenger alone is compared without it.
+  private mutating func forget(_ id: RecentCalls.Key) {
+    switch entries[id] {
+    case .decided(let decided):
+      entries[id] = nil
+      bytes -= decided.weight
+    case .contested(let contest):
+      guard var decided = contest.decided else { return }
+      entries[id] = nil
+      bytes -= contest.weight
+      guard let answer = contest.answer else { return }
+      decided.challenger = Side(cause: .expired)
+      lost.append(Pair(answer: answer, decided: decided))
+    case .asking, .answered, nil: return
+    }
   }
 }
 

@@ -90,7 +90,7 @@ final class Pipeline: Sendable {
     if case .duplicate = admission { return refuse(line, .duplicateAnswer, kind: .answer, &scratch) }
     recorder.balance.withLock { $0.arrived(.answer) }
     switch admission {
-    case .compare(let decided): recorder.compare(frame, with: decided)
+    case .compare(let pair): recorder.compare(pair, generation: current)
     case .unmatched(let cause): recorder.unmatched(frame, cause: cause, generation: current)
     case .waits, .duplicate: break
     }
@@ -115,71 +115,20 @@ final class Pipeline: Sendable {
     if screening.taskType == nil { unmatched.withLock { $0.count(call) } }
     let reply = call.wantsReply ? Reply.decision(call, screening, generation) : nil
     if screening.reason == nil {
-      ask(call, screening, generation, arrived: arrived, screenNs: screened - arrived)
+      converse(call, screening, generation, arrived: arrived, nanoseconds: screened - arrived)
     } else {
-      let decision = Engine.withoutCandidate(screening)
-      record(
-        call, screening, decision, generation, AskFigures(), arrived: arrived, nanoseconds: screened - arrived
-      )
+      let candidate = CandidateRecord(task: screening.task, decision: Engine.withoutCandidate(screening))
+      record(call, screening, candidate, generation, arrived: arrived, nanoseconds: screened - arrived)
     }
     return reply
   }
 
-  private func ask(
-    _ call: Call, _ screening: Screening, _ generation: Generation, arrived: UInt64, screenNs: UInt64
-  ) {
-    guard let task = screening.task?.policy, let pool = generation.pool(for: task) else {
-      let asked = Asked(outcome: .unavailable(cause: "no_candidate"), figures: AskFigures(), nanoseconds: 0)
-      return judge(call, screening, generation, asked, arrived: arrived, screenNs: screenNs)
-    }
-    // Under pressure the log comes first: a call that is decided without a candidate is still a decided call.
-    guard recorder.journal.status.pendingBytes < Self.pressureBytes else {
-      let asked = Asked(outcome: .unavailable(cause: "shed"), figures: pool.names, nanoseconds: 0)
-      return judge(call, screening, generation, asked, arrived: arrived, screenNs: screenNs)
-    }
-    let deadline = arrived + UInt64(pool.model.timeoutMs) * 1_000_000
-    let question = Question(task: task, text: call.text.bytes, deadline: deadline)
-    let refusal = pool.submit(question) { [self] asked in
-      recorder.metrics.withLock {
-        $0.asked(model: pool.model.id, outcome: asked.outcome, nanoseconds: asked.nanoseconds)
-      }
-      judge(call, screening, generation, asked, arrived: arrived, screenNs: screenNs)
-    }
-    guard let refusal else { return }
-    recorder.metrics.withLock {
-      $0.asked(model: pool.model.id, outcome: .unavailable(cause: refusal.rawValue), nanoseconds: 0)
-    }
-    let asked = Asked(
-      outcome: .unavailable(cause: refusal.rawValue), figures: pool.names, nanoseconds: 0)
-    judge(call, screening, generation, asked, arrived: arrived, screenNs: screenNs)
-  }
-
-  /// Bytes of records waiting for the disk above which no candidate is asked: half of what the log can hold.
-  private static let pressureBytes = 32 << 20
-
-  private func judge(
-    _ call: Call, _ screening: Screening, _ generation: Generation, _ asked: Asked, arrived: UInt64,
-    screenNs: UInt64
-  ) {
-    let start = Clocks.monotonic()
-    var scratch = Engine.Scratch()
-    let context = DecisionContext(override: kill.override, today: PolicyLoading.day(Clocks.realtime()))
-    let decision = Engine.judge(
-      screening, call: call, outcome: asked.outcome, policy: generation.prepared, context: context,
-      scratch: &scratch)
-    let nanoseconds = screenNs + Clocks.monotonic() - start
-    var figures = asked.figures
-    figures.promptRevision = screening.task.flatMap { generation.promptRevisions[$0.policy.name] }
-    record(call, screening, decision, generation, figures, arrived: arrived, nanoseconds: nanoseconds)
-  }
-
-  private func record(
-    _ call: Call, _ screening: Screening, _ decision: Decision, _ generation: Generation,
-    _ figures: AskFigures,
+  func record(
+    _ call: Call, _ screening: Screening, _ candidate: CandidateRecord, _ generation: Generation,
     arrived: UInt64, nanoseconds: UInt64
   ) {
     let record = DecisionRecord(
-      call: call, screening: screening, decision: decision, policy: generation.prepared, ask: figures,
+      call: call, screening: screening, candidate: candidate, policy: generation.prepared,
       decideUs: Int(nanoseconds / 1000))
     recorder.decided(record, generation: generation, arrived: arrived)
   }

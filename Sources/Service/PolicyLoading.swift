@@ -13,6 +13,8 @@ package struct PolicyLoading: Sendable {
   package var isStrict = false
   /// `check`: the policy may be meant for another machine, so that a key whose place is not here is only remarked on.
   package var isElsewhere = false
+  /// The folder of the confidences' corrections; nil: none is used.
+  package var calibrations: String?
 
   package init(path: String, keys: Keyring) {
     self.path = path
@@ -33,6 +35,8 @@ package struct PolicyLoading: Sendable {
   package struct Loaded: Sendable {
     package let generation: Generation
     package let remarks: [PolicyProblem]
+    /// Corrections that could not be used.
+    let ignored: [Calibrations.Ignored]
   }
 
   /// Reads, checks, runs the policy's tests and prepares everything, or says all that is wrong.
@@ -56,15 +60,17 @@ package struct PolicyLoading: Sendable {
     }
     guard problems.isEmpty else { throw Refusal(problems: problems, revision: policy.revision) }
     let seal = TextSeal(keyID: keys.current.id, key: keys.current.key, privacy: policy.privacy)
+    let (corrections, ignored) = calibrations.map(Calibrations.read) ?? (Calibrations(), [])
     return Loaded(
-      generation: Generation(prepared: prepared, seal: seal, pools: pools),
-      remarks: remarks + Self.foreignLabels(policy, pools))
+      generation: Generation(prepared: prepared, seal: seal, pools: pools, calibrations: corrections),
+      remarks: remarks + Self.foreignLabels(policy, pools), ignored: ignored)
   }
 
   /// A built-in model that can say a label the task does not have: such an answer is never accepted.
   private static func foreignLabels(_ policy: Policy, _ pools: [String: ModelPool]) -> [PolicyProblem] {
-    policy.tasks.compactMap { task in
-      guard let id = task.model, let said = pools[id]?.labels, !task.labels.isEmpty else { return nil }
+    let asked = policy.tasks.flatMap { task in task.askedModels.map { (task, $0) } }
+    return asked.compactMap { task, id in
+      guard let said = pools[id]?.labels, !task.labels.isEmpty else { return nil }
       let foreign = said.filter { label in !task.labels.contains { $0.name == label } }
       guard !foreign.isEmpty else { return nil }
       let names = foreign.prefix(5).joined(separator: ", ") + (foreign.count > 5 ? ", …" : "")

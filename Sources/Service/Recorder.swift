@@ -17,11 +17,14 @@ final class Recorder: Sendable {
 
   init(journal: Journal) { self.journal = journal }
 
-  /// One record of the router's own: `start`, `policy`, `drill`…
-  func write(_ kind: String, _ body: RecordBody) {
-    if journal.append(kind: kind, at: Clocks.realtime(), body: body.bytes) {
-      metrics.withLock { $0.wrote(kind) }
-    }
+  /// One record of the router's own: `start`, `policy`, `challenge`…
+  ///
+  /// - Returns: Whether the log accepted it.
+  @discardableResult
+  func write(_ kind: String, _ body: RecordBody) -> Bool {
+    let isAccepted = journal.append(kind: kind, at: Clocks.realtime(), body: body.bytes)
+    if isAccepted { metrics.withLock { $0.wrote(kind) } }
+    return isAccepted
   }
 
   /// Counts a frame's record as accepted, or the frame as shed where the log would not have it.
@@ -43,14 +46,31 @@ final class Recorder: Sendable {
     metrics.withLock { metrics in
       guard isAccepted else { return }
       metrics.decided(task: task?.policy.name, reason: reason, microseconds: record.decideUs)
-      metrics.spent(task: task?.policy.name, route: "local", usd: record.ask.costUSD)
+      metrics.spent(task: task?.policy.name, route: "local", usd: record.candidate.ask.costUSD)
     }
     let left = Joining.Decided(
-      task: task, candidate: Self.comparable(record.decision), cause: Self.cause(record.decision),
-      arrived: arrived,
+      task: task, candidate: Self.side(record.decision),
+      challenger: task?.policy.challenger.map { _ in Joining.Side(cause: .notAsked) }, arrived: arrived,
       generation: generation)
     let waiting = joining.withLock { $0.decided(record.call.callID, left, now: Clocks.monotonic()) }
-    if let waiting { compare(waiting, with: left) }
+    if let waiting { compare(waiting, generation: generation) }
+  }
+
+  /// Records what a challenger came to, and compares it where everything else was waiting for it.
+  func challenged(_ record: ChallengeRecord, generation: Generation) {
+    let candidate = record.candidate
+    if write("challenge", record.body(sealedBy: generation.seal)) {
+      metrics.withLock {
+        $0.spent(task: candidate.task?.policy.name, route: "challenger", usd: candidate.ask.costUSD)
+      }
+    }
+    let side = Self.side(candidate.decision)
+    let waiting = joining.withLock { $0.challenged(record.callID, side) }
+    if let waiting { compare(waiting, generation: generation) }
+  }
+
+  private static func side(_ decision: Decision) -> Joining.Side {
+    Joining.Side(answer: comparable(decision), cause: cause(decision))
   }
 
   /// Only an answer of the right shape can agree or disagree.
@@ -68,25 +88,46 @@ final class Recorder: Sendable {
 
   // MARK: - Comparisons
 
-  func compare(_ frame: AnswerFrame, with decided: Joining.Decided) {
-    let fallbackMs = Double(Clocks.monotonic() - decided.arrived) / 1e6
-    var result = AgreementResult(.unknown, detail: decided.cause)
-    if let candidate = decided.candidate, let task = decided.task?.policy {
-      result = Agreement.compare(candidate: candidate, frontier: frame.answer, task: task)
+  /// Records how an answer compares with what its call's models said.
+  ///
+  /// - Parameter generation: In force now, for an answer without a decision.
+  func compare(_ pair: Joining.Pair, generation: Generation) {
+    let (frame, at) = (pair.answer.frame, pair.answer.at)
+    guard let decided = pair.decided else {
+      return unmatched(frame, cause: .unknownCall, generation: generation)
     }
-    write(frame, result, decided.generation, task: decided.task?.policy.name, fallbackMs: fallbackMs)
+    let task = decided.task?.policy
+    let comparison = Comparison(
+      candidate: Self.agreement(decided.candidate, frame, task),
+      challenger: decided.challenger.map { Self.agreement($0, frame, task) }, task: task?.name,
+      // An answer may overtake its call.
+      fallbackMs: Double(at - min(at, decided.arrived)) / 1e6)
+    write(frame, comparison, decided.generation)
+  }
+
+  private static func agreement(
+    _ side: Joining.Side, _ frame: AnswerFrame, _ task: TaskPolicy?
+  ) -> AgreementResult {
+    guard let answer = side.answer, let task else { return AgreementResult(.unknown, detail: side.cause) }
+    return Agreement.compare(candidate: answer, frontier: frame.answer, task: task)
   }
 
   /// An answer that found no call: one `comparison` all the same.
   func unmatched(_ frame: AnswerFrame, cause: AgreementDetail, generation: Generation) {
-    write(
-      frame, AgreementResult(.unknown, detail: cause), generation, task: nil, fallbackMs: nil)
+    write(frame, Comparison(candidate: AgreementResult(.unknown, detail: cause)), generation)
   }
 
-  private func write(
-    _ frame: AnswerFrame, _ result: AgreementResult, _ generation: Generation, task: String?,
-    fallbackMs: Double?
-  ) {
+  private struct Comparison {
+    var candidate: AgreementResult
+    /// nil where the task has no challenger or the call is not known.
+    var challenger: AgreementResult?
+    var task: String?
+    /// Milliseconds from the call frame to the frontier's answer.
+    var fallbackMs: Double?
+  }
+
+  private func write(_ frame: AnswerFrame, _ comparison: Comparison, _ generation: Generation) {
+    let (result, task) = (comparison.candidate, comparison.task)
     let answer = frame.answer
     let cost = answer.costUSD ?? generation.frontierCost(of: answer)
     var record = RecordBody()
@@ -106,13 +147,16 @@ final class Recorder: Sendable {
     record.field("agreement_score", result.score)
     record.field("agreement_detail", result.detail)
     record.field("frontier_latency_ms", answer.latencyMs)
-    record.field("fallback_latency_ms", fallbackMs)
+    record.field("fallback_latency_ms", comparison.fallbackMs)
     record.field("frontier_input_tokens", answer.inputTokens)
     record.field("frontier_output_tokens", answer.outputTokens)
     record.field("frontier_cost_usd", cost)
+    record.field("challenger_agreement", comparison.challenger?.verdict.rawValue)
+    record.field("challenger_agreement_score", comparison.challenger?.score)
+    record.field("challenger_agreement_detail", comparison.challenger?.detail)
     guard settle(.answer, record) else { return }
     metrics.withLock { metrics in
-      metrics.compared(task: task, agreement: result.verdict.rawValue, fallbackMs: fallbackMs)
+      metrics.compared(task: task, agreement: result.verdict.rawValue, fallbackMs: comparison.fallbackMs)
       metrics.spent(task: task, route: "frontier", usd: cost)
     }
   }
@@ -131,10 +175,10 @@ final class Recorder: Sendable {
     metrics.withLock { $0.ended(task: task, result: outcome.result) }
   }
 
-  /// Records the answers whose calls never came.
+  /// Records the answers that have waited long enough: for calls that never came, for challengers.
   func expire(generation: Generation, everything: Bool = false) {
     let lost = joining.withLock { $0.expire(now: Clocks.monotonic(), everything: everything) }
-    for frame in lost { unmatched(frame, cause: .unknownCall, generation: generation) }
+    for pair in lost { compare(pair, generation: generation) }
   }
 }
 

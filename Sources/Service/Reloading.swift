@@ -14,6 +14,15 @@ package final class Reloading: Sendable {
     case refused(lines: [String])
   }
 
+  /// Pools that a generation did not hand on. A call that it screened may put its next question to them for as long as
+  /// anything holds the generation.
+  private struct Retired: Sendable {
+    weak let generation: Generation?
+    let pools: [ModelPool]
+
+    var isInUse: Bool { generation != nil || pools.contains { $0.load != (0, 0) } }
+  }
+
   package struct Last: Sendable {
     package var outcome: Outcome
     package var at: Int64
@@ -25,7 +34,7 @@ package final class Reloading: Sendable {
   private let pipeline: Pipeline
   private let serviceManager: ServiceNotice
   private let log: EventLog
-  private let turn = Mutex<[ModelPool]>([])
+  private let turn = Mutex<[Retired]>([])
   private let last: Mutex<Last>
 
   init(
@@ -50,23 +59,28 @@ package final class Reloading: Sendable {
     turn.withLock { retired in
       serviceManager.reloading()
       defer { serviceManager.ready() }
-      let (outcome, unused) = run()
+      let old = pipeline.current
+      let (outcome, unused) = run(old)
       record(outcome, by: actor)
       for pool in unused { pool.retire() }
-      retired = retired.filter { $0.load != (0, 0) } + unused
+      retired = retired.filter(\.isInUse) + [Retired(generation: old, pools: unused)]
       return outcome
     }
   }
 
   /// Pools of earlier generations whose last questions may still be under way: a stop must wait for them too.
-  var retiredPools: [ModelPool] { turn.withLock { $0 } }
+  var retiredPools: [ModelPool] { turn.withLock { $0.flatMap(\.pools) } }
 
-  private func run() -> (Outcome, [ModelPool]) {
-    let old = pipeline.current
+  private func run(_ old: Generation) -> (Outcome, [ModelPool]) {
     do throws(PolicyLoading.Refusal) {
-      let new = try loading.load(number: old.number + 1, previous: old, now: Clocks.realtime()).generation
+      let loaded = try loading.load(number: old.number + 1, previous: old, now: Clocks.realtime())
+      let new = loaded.generation
+      for ignored in loaded.ignored {
+        log.warning("calibration_ignored", ["file": ignored.file, "why": ignored.why])
+      }
       let isSame =
-        new.revision == old.revision && new.pools.count == old.pools.count
+        new.revision == old.revision && new.calibrations == old.calibrations
+        && new.pools.count == old.pools.count
         && new.pools.allSatisfy { old.pools[$0.key] === $0.value }
       if isSame { return (.unchanged(revision: old.revision, generation: old.number), []) }
       pipeline.adopt(new)

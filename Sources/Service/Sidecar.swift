@@ -59,11 +59,12 @@ package final class Sidecar {
     notice = ServiceNotice(address: options.notifyAddress)
     let paths = options.paths
     let now = Clocks.realtime()
-    let loading: PolicyLoading
+    var loading: PolicyLoading
     do throws(PosixError) {
       try Files.makeFolder(paths.state, mode: 0o700)
       try Files.makeFolder(paths.runtime, mode: 0o755)
       loading = PolicyLoading(path: paths.policy, keys: try Keyring.open(stateFolder: paths.state))
+      loading.calibrations = paths.calibrations
     } catch {
       throw .surroundings(error.description)
     }
@@ -76,6 +77,9 @@ package final class Sidecar {
         : .policy(error.lines(paths.policy))
     }
     remarks = loaded.remarks
+    for ignored in loaded.ignored {
+      log.warning("calibration_ignored", ["file": ignored.file, "why": ignored.why])
+    }
     let opened = try Self.openJournal(options, now: now)
     recorder = Recorder(journal: opened.journal)
     recorder.joining.withLock { joining in

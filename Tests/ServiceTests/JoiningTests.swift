@@ -17,8 +17,12 @@ struct JoiningTests {
     let prepared = PreparedPolicy(Policy(), generation: 1)
     let seal = TextSeal(keyID: "k", key: HMACSHA256Key([1]), privacy: PrivacyPolicy())
     return Joining.Decided(
-      task: nil, candidate: CandidateAnswer(label: nil, answer: .string(text)), cause: .notAsked, arrived: 0,
+      task: nil, candidate: side(text), arrived: 0,
       generation: Generation(prepared: prepared, seal: seal, pools: [:]))
+  }
+
+  private func side(_ text: String) -> Joining.Side {
+    Joining.Side(answer: CandidateAnswer(label: nil, answer: .string(text)), cause: .notAsked)
   }
 
   private func isWaiting(_ admission: Joining.Admission) -> Bool {
@@ -43,12 +47,12 @@ struct JoiningTests {
     holds(isWaiting(joining.answered(frame("a"), now: 0)))
     guard case .duplicate = joining.answered(frame("a"), now: 0) else { return #expect(Bool(false)) }
     holds(joining.called("a"))
-    let first = joining.decided("a", decided(), now: 1)?.callID
-    #expect(first == "a")
+    let first = joining.decided("a", decided(), now: 1)?.answer
+    #expect(first?.frame.callID == "a" && first?.at == 0)
     holds(joining.called("b"))
     holds(isWaiting(joining.answered(frame("b"), now: 2)))
-    let second = joining.decided("b", decided(), now: 3)?.callID
-    #expect(second == "b")
+    let second = joining.decided("b", decided(), now: 3)?.answer
+    #expect(second?.frame.callID == "b" && second?.at == 2)
     guard case .duplicate = joining.answered(frame("b"), now: 4) else { return #expect(Bool(false)) }
     #expect(joining.bytes == 0)
   }
@@ -66,8 +70,8 @@ struct JoiningTests {
     holds(isWaiting(joining.answered(frame("ghost"), now: 0)))
     let early = joining.expire(now: Joining.answerPatience - 1)
     #expect(early.isEmpty)
-    let lost = joining.expire(now: Joining.answerPatience + 1).map(\.callID)
-    #expect(lost == ["ghost"])
+    let lost = joining.expire(now: Joining.answerPatience + 1)
+    #expect(lost.map(\.answer.frame.callID) == ["ghost"] && lost[0].decided == nil)
     joining.restored("old")
     holds(!joining.called("old"))
     guard case .unmatched(.restart) = joining.answered(frame("old"), now: 0) else {
@@ -90,7 +94,90 @@ struct JoiningTests {
     guard case .compare = joining.answered(frame("d99"), now: 0) else { return #expect(Bool(false)) }
     for i in 0..<100 { _ = joining.answered(frame("a\(i)", big), now: 0) }
     let lost = joining.expire(now: 0, everything: true)
-    #expect(Set(lost.map(\.callID)) == Set((0..<100).map { "a\($0)" }))
+    #expect(Set(lost.map(\.answer.frame.callID)) == Set((0..<100).map { "a\($0)" }))
+    #expect(joining.bytes == 0)
+  }
+
+  private enum Event: CaseIterable { case decision, challenge, answer }
+
+  @Test("a comparison waits for candidate and challenger, in whichever order they and the answer come")
+  func contest() {
+    let orders = Event.allCases.flatMap { first in
+      Event.allCases.filter { $0 != first }.map { second in
+        [first, second] + Event.allCases.filter { $0 != first && $0 != second }
+      }
+    }
+    for order in orders {
+      var joining = Joining()
+      holds(joining.called("a"))
+      joining.challenged("a")
+      for (place, event) in order.enumerated() {
+        let pair: Joining.Pair? =
+          switch event {
+          case .decision: joining.decided("a", decided(), now: 1)
+          case .challenge: joining.challenged("a", side("z"))
+          case .answer:
+            switch joining.answered(frame("a"), now: 2) {
+            case .compare(let pair): pair
+            case .waits, .duplicate, .unmatched: nil
+            }
+          }
+        #expect((pair != nil) == (place == 2), "\(order) at \(place)")
+        if let pair {
+          #expect(pair.decided?.challenger?.answer?.answer.stringValue == "z")
+          #expect(pair.answer.frame.callID == "a" && pair.answer.at == 2)
+        }
+      }
+      guard case .duplicate = joining.answered(frame("a"), now: 3) else { return #expect(Bool(false)) }
+      #expect(joining.bytes == 0)
+      let rest = joining.expire(now: 0, everything: true)
+      #expect(rest.isEmpty)
+    }
+  }
+
+  @Test("a challenger that is never heard costs its own part of the comparison and no more")
+  func silentChallenger() {
+    var joining = Joining()
+    for id in ["answered", "quiet"] {
+      holds(joining.called(id))
+      joining.challenged(id)
+      holds(joining.decided(id, decided(), now: 0) == nil)
+    }
+    holds(isWaiting(joining.answered(frame("answered"), now: 1)))
+    let early = joining.expire(now: Joining.patience - 1)
+    #expect(early.isEmpty)
+    let lost = joining.expire(now: Joining.patience + 1)
+    #expect(lost.map(\.answer.frame.callID) == ["answered"])
+    #expect(lost[0].decided?.challenger?.cause == .expired && lost[0].decided?.challenger?.answer == nil)
+    #expect(lost[0].decided?.candidate.answer != nil)
+    // What comes after that finds nothing to wait for, and nothing comes out twice.
+    holds(joining.challenged("answered", side("late")) == nil)
+    guard case .unmatched(.expired) = joining.answered(frame("quiet"), now: 2) else {
+      return #expect(Bool(false))
+    }
+    #expect(joining.bytes == 0)
+  }
+
+  @Test("the memory bound holds with challengers, and no answer that waits for one is lost")
+  func contestBound() {
+    var joining = Joining()
+    let big = String(repeating: "x", count: 1 << 20)
+    var compared = 0
+    for i in 0..<100 {
+      holds(joining.called("c\(i)"))
+      joining.challenged("c\(i)")
+      if i % 3 == 0 { holds(joining.challenged("c\(i)", side(big)) == nil) }
+      holds(joining.decided("c\(i)", decided(big), now: 0) == nil)
+      guard i % 2 == 0 else { continue }
+      switch joining.answered(frame("c\(i)", big), now: 0) {
+      case .compare: compared += 1
+      case .waits: break
+      case .duplicate, .unmatched: holds(false)
+      }
+      holds(joining.bytes <= Joining.capacityBytes)
+    }
+    compared += joining.expire(now: 0, everything: true).count
+    #expect(compared == 50)
     #expect(joining.bytes == 0)
   }
 

@@ -108,23 +108,30 @@ struct PolicyResolution {
     checkLabels(task, &findings)
     settle(&policy, task, &findings)
     guard policy.local, policy.impact != .high else { return (policy, true) }
-    if let model = task.model {
-      policy.model = model.value
-    } else if modelIDs["local_default"] != nil {
-      policy.model = "local_default"
-    } else if candidates.count == 1 {
-      policy.model = candidates[0]
+    policy.model = candidate(of: task)
+    if isOwn, let model = task.model, let first = task.cascade.first, first.value != model.value {
+      findings.warning(
+        model.mark,
+        "`model` has no effect beside `cascade`, whose first model, \(PolicyProblem.code(first.value)), is asked first"
+      )
     }
     // Where the models themselves are in doubt, their own faults are enough to report.
     let isExcused = !draft.hasClearModels || draft.models.contains { !$0.isClear }
     return (policy, isExcused || TaskDraft.table.has("model", in: task.given))
   }
 
+  /// Id of the model that is asked first.
+  private func candidate(of task: TaskDraft) -> String? {
+    if let named = task.cascade.first ?? task.model { return named.value }
+    if modelIDs["local_default"] != nil { return "local_default" }
+    return candidates.count == 1 ? candidates[0] : nil
+  }
+
   private func checkCandidates(_ task: TaskDraft, _ findings: inout PolicyFindings) {
     for id in task.cascade { checkCandidate(id, "cascade", &findings) }
     guard let challenger = task.challenger else { return }
     checkCandidate(challenger, "challenger", &findings)
-    if challenger.value == task.model?.value {
+    if challenger.value == candidate(of: task) {
       findings.error(challenger.mark, "`challenger` names the candidate itself; name another model")
     }
   }

@@ -35,6 +35,7 @@ extension PolicyBrief {
     [
       "task": .string(task.name), "owner": optional(task.owner), "local": .bool(task.mayBeLocal),
       "impact": .string(task.impact.rawValue), "model": optional(task.model),
+      "cascade": strings(task.cascade), "challenger": optional(task.challenger),
       "hosts": strings(task.askedModels.compactMap(policy.model).map(PolicyWords.host)),
       "min_confidence": number(task.minConfidence), "labels": strings(task.labels.map(\.name)),
       "escalate_labels": strings(task.escalateLabels), "max_input_chars": number(task.maxInputChars),

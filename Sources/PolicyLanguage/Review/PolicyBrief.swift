@@ -50,11 +50,15 @@ package enum PolicyBrief {
   }
 
   private static func local(_ task: TaskPolicy, _ policy: Policy) -> [String] {
-    let candidate = task.model.flatMap(policy.model).map(PolicyWords.model) ?? "none"
+    let candidates = task.steps.compactMap(policy.model).map(PolicyWords.model)
+    let candidate = candidates.isEmpty ? "none" : candidates.joined(separator: ", then ")
     let labels = task.labels.map(\.name)
     var rows = [
       ("candidate", candidate), ("accepted from", "confidence \(PolicyWords.number(task.minConfidence))"),
     ]
+    if let challenger = task.challenger.flatMap(policy.model) {
+      rows.append(("challenger", PolicyWords.model(challenger)))
+    }
     if !labels.isEmpty { rows.append(("labels", PolicyWords.list(labels))) }
     if !task.escalateLabels.isEmpty {
       rows.append(("always escalated", PolicyWords.list(task.escalateLabels)))

@@ -93,12 +93,13 @@ package struct PolicyDifference: Sendable {
 struct TaskView {
   let policy: Policy
   let task: TaskPolicy
-  let candidate: ModelPolicy?
+  /// The candidates in the order in which they are asked.
+  let candidates: [ModelPolicy]
 
   init(_ policy: Policy, _ task: TaskPolicy) {
     self.policy = policy
     self.task = task
-    candidate = task.model.flatMap(policy.model)
+    candidates = task.steps.compactMap(policy.model)
   }
 
   /// Terms that hold for the task, waived ones taken off, each with its class.

@@ -78,15 +78,13 @@ extension PolicyFacet<TaskView> {
     .around("owner") { $0.task.owner ?? "nobody" },
     .around("local") { "\($0.task.local)" },
     .around("impact") { $0.task.impact.rawValue },
-    .answer("candidate") { $0.candidate.map(PolicyWords.model) ?? "none" },
-    .answer("model file") { $0.candidate?.file ?? "none" },
+    .answer("candidate") { PolicyWords.list($0.candidates.map(PolicyWords.model)) },
+    .answer("model file") { PolicyWords.list($0.candidates.map { $0.file ?? "none" }) },
     .answer("text goes to") { view in
-      PolicyWords.list(
-        view.task.askedModels.prefix(1).compactMap(view.policy.model).map { model in
-          model.endpoint?.description ?? "this process"
-        })
+      guard view.task.mayBeLocal else { return "none" }
+      return PolicyWords.list(view.candidates.map { $0.endpoint?.description ?? "this process" })
     },
-    .answer("max_output_tokens") { $0.candidate.map { "\($0.maxOutputTokens)" } ?? "none" },
+    .answer("max_output_tokens") { PolicyWords.list($0.candidates.map { "\($0.maxOutputTokens)" }) },
     .answer("cascade") { PolicyWords.list($0.task.cascade) },
     .around("challenger") { $0.task.challenger ?? "none" },
   ]

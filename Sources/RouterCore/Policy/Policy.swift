@@ -126,8 +126,10 @@ package struct TaskPolicy: Sendable {
   package var owner: String?
   package var local = false
   package var impact = Impact.low
-  /// Id of the candidate, resolved; nil only where no call of the task can ever ask one.
+  /// Id of the candidate, resolved: the first of the cascade, where there is one; nil only where no call of the task
+  /// can ever ask one.
   package var model: String?
+  /// Ids, from cheap to dear; empty: the model alone.
   package var cascade: [String] = []
   package var challenger: String?
   package var labels: [Label] = []
@@ -158,6 +160,9 @@ package struct TaskPolicy: Sendable {
   package var capture = CapturePolicy.off
   package var budgets: [Budget] = []
   package var upkeepUSDPerMonth = 0.0
+
+  /// Ids of the candidates in the order in which they are asked.
+  package var steps: [String] { cascade.isEmpty ? [model].compactMap(\.self) : cascade }
 
   package init(name: String, mark: Mark) {
     self.name = name

@@ -4,41 +4,39 @@ package import Wire
 package struct DecisionRecord {
   package var call: Call
   package var screening: Screening
-  package var decision: Decision
+  package var candidate: CandidateRecord
   package var policy: PreparedPolicy
-  package var ask: AskFigures
   /// Microseconds spent deciding, the candidate's own time not counted.
   package var decideUs: Int
 
   package init(
-    call: Call, screening: Screening, decision: Decision, policy: PreparedPolicy, ask: AskFigures,
-    decideUs: Int
+    call: Call, screening: Screening, candidate: CandidateRecord, policy: PreparedPolicy, decideUs: Int
   ) {
     self.call = call
     self.screening = screening
-    self.decision = decision
+    self.candidate = candidate
     self.policy = policy
-    self.ask = ask
     self.decideUs = decideUs
   }
+
+  package var decision: Decision { candidate.decision }
 
   /// The record's members. `isDrawn`: whether the call was drawn for review.
   package func body(sealedBy seal: TextSeal, isDrawn: Bool = false) -> RecordBody {
     var record = RecordBody()
     writeIdentity(into: &record, seal: seal)
-    writeDecision(into: &record)
-    writeCandidate(into: &record)
+    candidate.writeDecision(into: &record)
+    writeSignals(into: &record)
+    candidate.writeModel(into: &record)
     let text = call.text.bytes.span
     record.field("input_chars", screening.inputChars)
     record.field("input_hash") { seal.writeHash(text, into: &$0) }
     record.field("input_preview", utf8: seal.preview(text))
-    writeAnswer(into: &record, seal: seal)
+    candidate.writeAnswer(into: &record, seal: seal)
     record.field("decide_us", decideUs)
-    record.field("local_latency_ms", ask.latencyMs)
-    record.field("local_input_tokens", ask.inputTokens)
-    record.field("local_output_tokens", ask.outputTokens)
-    record.field("local_cost_usd", ask.costUSD)
-    record.field("attempts", ask.attempts)
+    candidate.writeFigures(into: &record)
+    record.field("cascade_step", candidate.cascadeStep)
+    record.field("cascade_length", candidate.cascadeLength)
     // A local attempt was made and did not hold.
     record.field("fallback_triggered", !decision.isLocal && decision.checks[.localUnavailable] != .skipped)
     record.field("audit", false)
@@ -61,20 +59,13 @@ package struct DecisionRecord {
     record.field("traceparent", call.traceparent)
     record.field("generation", policy.generation)
     record.field("policy_revision", policy.policy.revision)
-    record.field("prompt_revision", ask.promptRevision)
+    record.field("prompt_revision", candidate.ask.promptRevision)
     record.field("stage", word: "shadow")
     record.field("cohort", word: "shadow")
     record.field("route", word: "frontier")
   }
 
-  private func writeDecision(into record: inout RecordBody) {
-    record.field("route_candidate", word: decision.route)
-    record.field("reason", decision.reason?.rawValue)
-    record.field("reason_code", decision.reason?.code ?? 0)
-    record.field("detail", decision.detail)
-    record.field("validator_result", decision.validatorResult)
-    record.field("checks") { $0.checks(decision.checks) }
-    record.field("hard_stop_match") { $0.hits(decision.hits) }
+  private func writeSignals(into record: inout RecordBody) {
     record.field("signals") { writer in
       writer.beginObject()
       for signal in RiskSignal.allCases where call.signals[signal] == true {
@@ -84,29 +75,6 @@ package struct DecisionRecord {
       writer.endObject()
     }
     record.field("flag_reason", nil as String?)
-  }
-
-  private func writeCandidate(into record: inout RecordBody) {
-    record.field("local_model", ask.model)
-    record.field("local_model_id", ask.modelID)
-    record.field("local_model_digest", ask.modelDigest)
-    // A label outside the set is text of the model's own: it stands, redacted, in the preview.
-    record.field(
-      "label", decision.answer?.label.flatMap { screening.task?.labels.contains($0) == true ? $0 : nil })
-    record.field("confidence", decision.confidence)
-    record.field("confidence_raw", decision.confidenceRaw)
-    record.field("confidence_source", decision.confidenceSource?.rawValue)
-  }
-
-  private func writeAnswer(into record: inout RecordBody, seal: TextSeal) {
-    guard let answer = decision.answer else {
-      record.field("answer_hash", nil as String?)
-      record.field("answer_preview", nil as String?)
-      return
-    }
-    let text = Array((answer.answer.stringValue ?? answer.answer.jsonText).utf8)
-    record.field("answer_hash") { seal.writeHash(text.span, into: &$0) }
-    record.field("answer_preview", utf8: seal.preview(text.span))
   }
 }
 

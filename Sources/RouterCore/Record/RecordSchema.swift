@@ -22,7 +22,8 @@ package enum RecordSchema {
         "kind": ["enum": .array(kinds.map { .string($0) })], "prev": digest, "h": digest,
       ],
       "allOf": [
-        when("decision", decision), when("comparison", comparison), when("outcome", outcome),
+        when("decision", decision), when("challenge", challenge), when("comparison", comparison),
+        when("outcome", outcome),
         when("policy", policy),
         when("gap", gap), when("probe", probe),
       ],
@@ -51,7 +52,8 @@ package enum RecordSchema {
     names.map { ($0, type) }
   }
 
-  private static var decision: JSONValue {
+  /// What `decision` and `challenge` have in common: the decision, the model's names and answer, what asking it took.
+  private static var candidate: [(String, JSONValue)] {
     let reasons = Reason.allCases.map { JSONValue.string($0.rawValue) } + [.null]
     let checks = Reason.allCases.map { JSONMember($0.rawValue, ["enum": ["pass", "fail", "skipped"]]) }
     let hit: JSONValue = [
@@ -62,34 +64,63 @@ package enum RecordSchema {
         "where": ["enum": ["input", "answer"]],
       ],
     ]
-    return members(
+    return [
+      ("generation", count), ("policy_revision", ["type": "string"]), ("prompt_revision", text),
+      ("route_candidate", ["enum": ["local", "frontier"]]),
+      ("reason", ["enum": .array(reasons)]),
+      ("reason_code", ["type": "integer", "minimum": 0, "maximum": 12]),
+      ("detail", text), ("validator_result", text),
+      ("checks", ["type": "object", "properties": .object(checks)]),
+      ("hard_stop_match", ["type": "array", "items": hit]),
+    ]
+      + list(["local_model", "local_model_id", "local_model_digest", "label"], text)
+      + list(["confidence", "confidence_raw"], ["type": ["number", "null"], "minimum": 0, "maximum": 1])
+      + [
+        ("confidence_source", ["enum": ["self_reported", "logprob", "samples", "builtin", .null]]),
+        ("calibration", ["type": ["string", "null"], "pattern": "^[0-9a-f]{12}$"]),
+      ]
+      + list(["answer_hash", "answer_preview"], text) + [("local_latency_ms", number)]
+      + list(["local_input_tokens", "local_output_tokens"], count)
+      + [
+        ("local_tokens_estimated", ["type": ["boolean", "null"]]), ("local_cost_usd", number),
+        ("attempts", count), ("local_steps", steps),
+      ]
+  }
+
+  private static var steps: JSONValue {
+    let request = members([
+      ("model_id", text), ("step", ["type": "integer", "minimum": 1]),
+      ("purpose", ["enum": ["first", "retry", "correction", "sample", "probabilities"]]), ("fault", text),
+      ("latency_ms", number), ("input_tokens", count), ("output_tokens", count), ("cost_usd", number),
+    ])
+    let omitted = members([("omitted", ["type": "integer", "minimum": 1])])
+    return [
+      "type": ["array", "null"], "maxItems": .number(JSONNumber(LocalRequests.limit + 1)),
+      "items": ["anyOf": [request, omitted]],
+    ]
+  }
+
+  private static var challenge: JSONValue {
+    members([("call_id", ["type": "string"]), ("task_type", text)] + candidate)
+  }
+
+  private static var decision: JSONValue {
+    members(
       [("call_id", ["type": "string"])]
         + list(["task_id", "run_id", "task_type"], text)
         + [("task_type_source", ["enum": ["given", "rule", "classified", .null]])]
         + list(["tenant", "user_group", "agent", "step", "traceparent"], text)
-        + [("generation", count), ("policy_revision", ["type": "string"]), ("prompt_revision", text)]
         + [
           ("stage", ["enum": ["shadow", "canary", "live"]]),
           ("cohort", ["enum": ["shadow", "local", "control"]]),
-          ("route", ["enum": ["local", "frontier"]]), ("route_candidate", ["enum": ["local", "frontier"]]),
-          ("reason", ["enum": .array(reasons)]),
-          ("reason_code", ["type": "integer", "minimum": 0, "maximum": 12]),
-          ("detail", text), ("validator_result", text),
-          ("checks", ["type": "object", "properties": .object(checks)]),
-          ("hard_stop_match", ["type": "array", "items": hit]),
+          ("route", ["enum": ["local", "frontier"]]),
           ("signals", ["type": "object", "additionalProperties": ["enum": ["given", "predicted"]]]),
-        ]
-        + list(["flag_reason", "local_model", "local_model_id", "local_model_digest", "label"], text)
-        + list(["confidence", "confidence_raw"], ["type": ["number", "null"], "minimum": 0, "maximum": 1])
-        + [("confidence_source", ["enum": ["self_reported", "logprob", "samples", "builtin", .null]])]
-        + [
+          ("flag_reason", text),
           ("input_chars", ["type": "integer", "minimum": 0]), ("input_hash", text), ("input_preview", text),
+          ("decide_us", count),
         ]
-        + list(["answer_hash", "answer_preview"], text)
-        + [("decide_us", count), ("local_latency_ms", number)]
-        + list(["local_input_tokens", "local_output_tokens"], count)
-        + [("local_cost_usd", number), ("attempts", count)]
-        + list(["fallback_triggered", "audit", "sampled"], flag))
+        + list(["cascade_step", "cascade_length"], count)
+        + list(["fallback_triggered", "audit", "sampled"], flag) + candidate)
   }
 
   private static var comparison: JSONValue {
@@ -102,7 +133,11 @@ package enum RecordSchema {
         + [("agreement", ["enum": ["agree", "disagree", "unknown"]]), ("agreement_score", number)]
         + [("agreement_detail", text)]
         + list(["frontier_latency_ms", "fallback_latency_ms"], number)
-        + list(["frontier_input_tokens", "frontier_output_tokens"], count) + [("frontier_cost_usd", number)])
+        + list(["frontier_input_tokens", "frontier_output_tokens"], count) + [("frontier_cost_usd", number)]
+        + [
+          ("challenger_agreement", ["enum": ["agree", "disagree", "unknown", .null]]),
+          ("challenger_agreement_score", number), ("challenger_agreement_detail", text),
+        ])
   }
 
   private static var outcome: JSONValue {

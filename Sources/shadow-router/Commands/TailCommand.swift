@@ -152,7 +152,7 @@ enum RecordLineText {
     let time = (value("ts") ?? "").dropFirst(11).prefix(12)
     var words = [Terminal.styled(String(time), .dim), kind.padded(to: 10)]
     switch kind {
-    case "decision":
+    case "decision", "challenge":
       let isLocal = value("route_candidate") == "local"
       words.append(Terminal.styled((isLocal ? "local" : "frontier").padded(to: 8), isLocal ? .green : .dim))
       words += [value("call_id") ?? "", value("task_type") ?? "no task"]
@@ -160,11 +160,16 @@ enum RecordLineText {
       if let detail = value("detail") { words.append("(\(detail))") }
       if let label = value("label") { words.append("label \(label)") }
       if let confidence = value("confidence") { words.append("confidence \(confidence)") }
+      if let step = value("cascade_step"), let length = value("cascade_length") {
+        words.append("step \(step) of \(length)")
+      }
+      if kind == "challenge", let model = value("local_model_id") { words.append("by \(model)") }
     case "comparison":
       let agreement = value("agreement") ?? "?"
       words.append(Terminal.styled(agreement.padded(to: 8), agreement == "disagree" ? .red : .dim))
       words += [value("call_id") ?? "", value("agreement_detail") ?? ""]
       if let label = value("frontier_label") { words.append("frontier \(label)") }
+      if let challenger = value("challenger_agreement") { words.append("challenger \(challenger)") }
     default:
       let hidden: Set<String> = ["v", "log", "seq", "ts", "kind", "prev", "h"]
       for member in record.members ?? [] where !hidden.contains(member.name) && !member.value.isNull {

@@ -1,0 +1,26 @@
+/// A `challenge` record (contract, section 5): what the second candidate of a task said to a call.
+package struct ChallengeRecord: Sendable {
+  package var callID: String
+  package var policy: PreparedPolicy
+  package var candidate: CandidateRecord
+
+  package init(callID: String, policy: PreparedPolicy, candidate: CandidateRecord) {
+    self.callID = callID
+    self.policy = policy
+    self.candidate = candidate
+  }
+
+  package func body(sealedBy seal: TextSeal) -> RecordBody {
+    var record = RecordBody()
+    record.field("call_id", callID)
+    record.field("task_type", candidate.task?.policy.name)
+    record.field("generation", policy.generation)
+    record.field("policy_revision", policy.policy.revision)
+    record.field("prompt_revision", candidate.ask.promptRevision)
+    candidate.writeDecision(into: &record)
+    candidate.writeModel(into: &record)
+    candidate.writeAnswer(into: &record, seal: seal)
+    candidate.writeFigures(into: &record)
+    return record
+  }
+}
