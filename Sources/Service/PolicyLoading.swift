@@ -53,7 +53,7 @@ package struct PolicyLoading: Sendable {
     let seal = TextSeal(keyID: keys.current.id, key: keys.current.key, privacy: policy.privacy)
     return Loaded(
       generation: Generation(prepared: prepared, seal: seal, pools: pools),
-      remarks: reading.problems + Self.foreignLabels(policy, pools))
+      remarks: reading.problems + Self.foreignLabels(policy, pools) + HTTPSBridge.missing(for: policy.models))
   }
 
   /// A built-in model that can say a label the task does not have: such an answer is never accepted.
@@ -133,5 +133,6 @@ extension ModelPolicy {
       && breaker.failures == other.breaker.failures && breaker.cooldownMs == other.breaker.cooldownMs
       && price.inputPerMtok == other.price.inputPerMtok && price.outputPerMtok == other.price.outputPerMtok
       && price.usdPerHour == other.price.usdPerHour
+      && apiKeyEnv == other.apiKeyEnv && apiKeyFile == other.apiKeyFile
   }
 }

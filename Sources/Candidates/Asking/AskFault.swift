@@ -11,6 +11,12 @@ package enum AskFault: Error, Equatable, Sendable {
   case badResponse
   case stopping
   case unsupported
+  /// No TLS with the server, or a certificate that is not trusted, not valid now, or another host's.
+  case tlsFailed
+  /// The policy names an API key, and the variable or file holds none.
+  case noKey
+  /// The https helper is not there, cannot be started, or keeps dying.
+  case bridgeUnavailable
 
   package var cause: String {
     switch self {
@@ -24,15 +30,18 @@ package enum AskFault: Error, Equatable, Sendable {
     case .badResponse: "bad_response"
     case .stopping: "stopping"
     case .unsupported: "provider_not_supported_yet"
+    case .tlsFailed: "tls_failed"
+    case .noKey: "no_key"
+    case .bridgeUnavailable: "bridge_unavailable"
     }
   }
 
   /// Whether it speaks against the server rather than against this request.
   package var countsForBreaker: Bool {
     switch self {
-    case .refused, .timeout, .connectionLost, .shortBody, .badHTTP: true
+    case .refused, .timeout, .connectionLost, .shortBody, .badHTTP, .tlsFailed, .bridgeUnavailable: true
     case .status(let status): status == 429 || status >= 500
-    case .responseTooLarge, .badResponse, .stopping, .unsupported: false
+    case .responseTooLarge, .badResponse, .stopping, .unsupported, .noKey: false
     }
   }
 }

@@ -63,6 +63,7 @@ package struct HTTPClient: ~Copyable {
     let response = try attempt.receive(over: socket, isStopping)
     // Bytes beyond the answer would be taken for the next question's: such a connection is not kept.
     if !attempt.parser.needsClose, !attempt.hasSurplus { kept = consume socket }
+    if let fault = connector.fault(in: response) { throw fault }
     return response
   }
 }

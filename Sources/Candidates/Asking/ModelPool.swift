@@ -148,6 +148,8 @@ package final class ModelPool: Sendable {
       job.completion(asked)
       state.withLock { $0.busy -= 1 }
     }
+    // The last thread of a pool that has ended. A question that still comes starts a thread, and what it needs, anew.
+    if case .server(_, _, _, let connector) = kind, state.withLock({ $0.live == 0 }) { connector.end() }
   }
 
   private func next() -> Job? {
@@ -211,7 +213,7 @@ package final class ModelPool: Sendable {
 /// How a model is asked: what threads build their own ``Asker`` from.
 enum AskerKind: Sendable {
   case builtIn(BuiltInModel)
-  case server(ModelPolicy, HTTPURL, ProviderFormat)
+  case server(ModelPolicy, HTTPURL, ProviderFormat, Connector)
   /// Nothing that could be asked.
   case unsupported
 
@@ -219,7 +221,7 @@ enum AskerKind: Sendable {
     if let builtIn {
       self = .builtIn(builtIn)
     } else if let format = ProviderFormat(model), let url = model.endpoint {
-      self = .server(model, url, format)
+      self = .server(model, url, format, Connector(model, url))
     } else {
       self = .unsupported
     }
@@ -235,8 +237,8 @@ enum Asker: ~Copyable {
   init(_ kind: AskerKind) {
     switch kind {
     case .builtIn(let model): self = .builtIn(model, BuiltInScratch())
-    case .server(let model, let url, let format):
-      self = .server(model, format, HTTPClient(url, over: .tcp(url)))
+    case .server(let model, let url, let format, let connector):
+      self = .server(model, format, HTTPClient(url, over: connector))
     case .unsupported: self = .unsupported
     }
   }

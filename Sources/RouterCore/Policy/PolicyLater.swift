@@ -3,7 +3,7 @@ enum PolicyLater {
   /// Paths of keys; with a value behind a colon, only that value. Shorten the list as features arrive.
   static let paths: Set<String> = [
     "models.ID.provider: openai", "models.ID.provider: llamacpp", "models.ID.provider: anthropic",
-    "models.ID.endpoint: https", "models.ID.retry",
+    "models.ID.retry",
     "tasks.T.cascade", "tasks.T.challenger", "tasks.T.output: tool_call", "tasks.T.output_schema",
     "tasks.T.schema_retry", "tasks.T.samples",
     "tasks.T.switch_mid_run", "tasks.T.eval_set", "tasks.T.gate",

@@ -1,0 +1,103 @@
+import CCurlHook
+import Foundation
+import FoundationNetworking
+import Posix
+import Synchronization
+import Wire
+
+/// The one server that this process may talk to, and the key for it.
+final class Server: Sendable {
+  private let options: HTTPSBridgeOptions
+  private let environmentKey: String?
+  private let delegate: TransferDelegate
+  private let session: URLSession
+
+  init(_ options: HTTPSBridgeOptions) {
+    self.options = options
+    environmentKey = options.keyEnvironment.flatMap(ProcessState.environment)
+    CertificateAuthorities.fromEnvironment()
+    delegate = TransferDelegate(FaultLog(host: options.endpoint.authority))
+    let configuration = URLSessionConfiguration.ephemeral
+    configuration.httpCookieStorage = nil
+    configuration.httpShouldSetCookies = false
+    configuration.httpCookieAcceptPolicy = .never
+    configuration.urlCache = nil
+    configuration.requestCachePolicy = .reloadIgnoringLocalCacheData
+    configuration.urlCredentialStorage = nil
+    configuration.httpMaximumConnectionsPerHost = options.connections
+    // Deadlines are the sidecar's alone: it closes the connection, which cancels the transfer.
+    configuration.timeoutIntervalForRequest = 86_400
+    configuration.timeoutIntervalForResource = 86_400
+    session = URLSession(configuration: configuration, delegate: delegate, delegateQueue: nil)
+  }
+
+  /// A request under way.
+  struct Transfer {
+    fileprivate let task: URLSessionDataTask
+    func cancel() { task.cancel() }
+  }
+
+  func start(_ request: HTTPRequest, _ exchange: Exchange) throws(HTTPSBridgeFault) -> Transfer {
+    let task = session.dataTask(with: try urlRequest(request))
+    delegate.expect(task, exchange)
+    task.resume()
+    return Transfer(task: task)
+  }
+
+  private func urlRequest(_ request: HTTPRequest) throws(HTTPSBridgeFault) -> URLRequest {
+    let authority = options.endpoint.authority
+    // Origin form only: an absolute target would name a host of its own.
+    guard request.headers["Host"] == authority, request.target.hasPrefix("/"),
+      let url = URL(string: "https://\(authority)\(request.target)"),
+      url.host() == options.endpoint.host || options.endpoint.isIPv6
+    else { throw .misdirected }
+    var result = URLRequest(url: url)
+    result.httpMethod = request.method
+    for line in request.headers.lines where !Self.isOwn(line.name) {
+      result.setValue(line.value, forHTTPHeaderField: line.name)
+    }
+    if let key = try key() {
+      switch options.keyHeader {
+      case .bearer: result.setValue("Bearer \(key)", forHTTPHeaderField: "Authorization")
+      case .apiKey: result.setValue(key, forHTTPHeaderField: "x-api-key")
+      }
+    }
+    if !request.body.isEmpty { result.httpBody = Data(request.body) }
+    return result
+  }
+
+  /// Headers of the connection between sidecar and helper, and those that only the helper sets.
+  private static func isOwn(_ name: String) -> Bool {
+    ["host", "connection", "content-length", "transfer-encoding", "expect", "authorization", "x-api-key"]
+      .contains(name.lowercased())
+  }
+
+  /// A file is read for every request, so that a key can be changed without a restart.
+  private func key() throws(HTTPSBridgeFault) -> String? {
+    guard options.keyEnvironment != nil || options.keyFile != nil else { return nil }
+    var bytes = environmentKey.map { Array($0.utf8) } ?? []
+    if let path = options.keyFile {
+      guard let read = try? Files.readRegular(path, limit: 64 << 10) else { throw .noKey }
+      bytes = read
+    }
+    let blanks: Set<UInt8> = [0x20, 0x09, 0x0A, 0x0D]
+    let trimmed = bytes.drop { blanks.contains($0) }.reversed().drop { blanks.contains($0) }.reversed()
+    // Nothing that could end the header line or be taken apart in it.
+    guard !trimmed.isEmpty, trimmed.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else { throw .noKey }
+    return String(decoding: Array(trimmed), as: UTF8.self)
+  }
+}
+
+/// Which certificate authorities to trust: the system's, or those that the field's usual variables name.
+enum CertificateAuthorities {
+  static func fromEnvironment() {
+    let file = value("SSL_CERT_FILE")
+    let folder = value("SSL_CERT_DIR")
+    // Kept for the life of the process.
+    unsafe curlhook_trust(file.map { unsafe strdup($0) }, folder.map { unsafe strdup($0) })
+  }
+
+  private static func value(_ name: String) -> String? {
+    ProcessState.environment(name).flatMap { $0.isEmpty ? nil : $0 }
+  }
+}
