@@ -17,6 +17,7 @@ enum {
   OPTION_CAINFO = 10065,
   OPTION_CAPATH = 10097,
   PROTOCOL_HTTPS = 1 << 1,
+  MULTI_MAXCONNECTS = 6,
   MESSAGE_DONE = 1,
   ERROR_SIZE = 256,
 };
@@ -30,11 +31,13 @@ struct message {
 };
 
 typedef int (*setopt_function)(void *easy, int option, ...);
+typedef int (*multi_setopt_function)(void *multi, int option, ...);
 typedef int (*add_function)(void *multi, void *easy);
 typedef struct message *(*read_function)(void *multi, int *left);
 typedef const char *(*words_function)(int code);
 
 static const char *trusted_file, *trusted_folder;
+static long kept_connections = 1;
 static atomic_int is_active;
 // What libcurl writes into. All transfers of a session run on one serial queue, which also reads their results.
 static char failure[ERROR_SIZE];
@@ -55,6 +58,8 @@ void curlhook_trust(const char *file, const char *folder) {
   trusted_file = file;
   trusted_folder = folder;
 }
+
+void curlhook_keep(int connections) { kept_connections = connections; }
 
 int curlhook_is_active(void) { return atomic_load(&is_active); }
 
@@ -78,6 +83,7 @@ int curl_multi_add_handle(void *multi, void *easy) {
     failed |= setopt(easy, OPTION_CAINFO, trusted_file) | setopt(easy, OPTION_CAPATH, trusted_folder);
   // Its own buffer is taken from URLSession, which then falls back to the fixed words of the result code.
   failed |= setopt(easy, OPTION_ERRORBUFFER, failure);
+  failed |= ((multi_setopt_function)real("curl_multi_setopt"))(multi, MULTI_MAXCONNECTS, kept_connections);
   if (failed) {
     fprintf(stderr, "level=error event=https_setopt_failed\n");
     abort();

@@ -16,6 +16,7 @@ final class Server: Sendable {
     self.options = options
     environmentKey = options.keyEnvironment.flatMap(ProcessState.environment)
     CertificateAuthorities.fromEnvironment()
+    curlhook_keep(Int32(clamping: options.connections))
     delegate = TransferDelegate(FaultLog(host: options.endpoint.authority))
     let configuration = URLSessionConfiguration.ephemeral
     configuration.httpCookieStorage = nil

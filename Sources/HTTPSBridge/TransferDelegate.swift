@@ -23,7 +23,11 @@ final class TransferDelegate: NSObject, URLSessionDataDelegate, Sendable {
   ) {
     guard curlhook_is_active() != 0, let response = response as? HTTPURLResponse,
       let exchange = exchange(of: dataTask)
-    else { return completionHandler(.cancel) }
+    else {
+      // Some versions ignore what the handler is told.
+      dataTask.cancel()
+      return completionHandler(.cancel)
+    }
     var headers = HTTPHeaders()
     for name in HTTPSBridgeFault.passedOn {
       if let value = response.value(forHTTPHeaderField: name) { headers.add(name, value) }
@@ -46,9 +50,19 @@ final class TransferDelegate: NSObject, URLSessionDataDelegate, Sendable {
     completionHandler(nil)
   }
 
+  /// No credentials but the key: an answer that asks for others is the answer, and has been delivered by now.
+  ///
+  /// Default handling would neither go on nor end without a credential to propose.
+  func urlSession(
+    _ session: URLSession, task: URLSessionTask, didReceive challenge: URLAuthenticationChallenge,
+    completionHandler: @escaping (URLSession.AuthChallengeDisposition, URLCredential?) -> Void
+  ) {
+    take(task)?.ended(.complete)
+    completionHandler(.cancelAuthenticationChallenge, nil)
+  }
+
   func urlSession(_ session: URLSession, task: URLSessionTask, didCompleteWithError error: (any Error)?) {
-    let id = task.taskIdentifier
-    guard let exchange = running.withLock({ $0.removeValue(forKey: id) }) else { return }
+    guard let exchange = take(task) else { return }
     guard let error else {
       log.succeeded()
       return exchange.ended(.complete)
@@ -57,6 +71,11 @@ final class TransferDelegate: NSObject, URLSessionDataDelegate, Sendable {
     let isOurs = (error as? URLError)?.code == .cancelled
     if !isOurs { log.failed(fault, CurlResult.lastSentence() ?? error.localizedDescription) }
     exchange.ended(.failed(fault))
+  }
+
+  private func take(_ task: URLSessionTask) -> Exchange? {
+    let id = task.taskIdentifier
+    return running.withLock { $0.removeValue(forKey: id) }
   }
 
   private func exchange(of task: URLSessionTask) -> Exchange? {

@@ -7,6 +7,10 @@
 /// neither the system's stay. Call once, before the first transfer; the strings must outlive the process.
 void curlhook_trust(const char *file, const char *folder);
 
+/// Connections that stay open between transfers, 1 unless called. Of itself libcurl keeps four for each transfer under way,
+/// so those of a busy moment would be closed with it, and the next moment would pay for TLS again.
+void curlhook_keep(int connections);
+
 /// Whether a transfer has gone through the hook: false after one means that nothing that is set here is in force.
 int curlhook_is_active(void);
 
