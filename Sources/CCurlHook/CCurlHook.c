@@ -11,12 +11,14 @@
 enum {
   OPTION_SSL_VERIFYPEER = 64,
   OPTION_SSL_VERIFYHOST = 81,
+  OPTION_HTTP_VERSION = 84,
   OPTION_NOSIGNAL = 99,
   OPTION_PROTOCOLS = 181,
   OPTION_ERRORBUFFER = 10010,
   OPTION_CAINFO = 10065,
   OPTION_CAPATH = 10097,
   PROTOCOL_HTTPS = 1 << 1,
+  HTTP_VERSION_1_1 = 2,
   MULTI_MAXCONNECTS = 6,
   MESSAGE_DONE = 1,
   ERROR_SIZE = 256,
@@ -79,6 +81,8 @@ int curl_multi_add_handle(void *multi, void *easy) {
   setopt_function setopt = (setopt_function)real("curl_easy_setopt");
   int failed = setopt(easy, OPTION_SSL_VERIFYPEER, 1L) | setopt(easy, OPTION_SSL_VERIFYHOST, 2L) |
                setopt(easy, OPTION_PROTOCOLS, (long)PROTOCOL_HTTPS) | setopt(easy, OPTION_NOSIGNAL, 1L);
+  // A question has a connection of its own: one that hangs holds up no other, as streams of one connection could.
+  failed |= setopt(easy, OPTION_HTTP_VERSION, (long)HTTP_VERSION_1_1);
   if (trusted_file || trusted_folder)
     failed |= setopt(easy, OPTION_CAINFO, trusted_file) | setopt(easy, OPTION_CAPATH, trusted_folder);
   // Its own buffer is taken from URLSession, which then falls back to the fixed words of the result code.

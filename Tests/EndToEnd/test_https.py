@@ -295,6 +295,17 @@ def test_a_server_that_cannot_prove_who_it_is_gets_no_request():
     figure("servers that are refused for their certificate or connection", len(cases) + 3)
 
 
+def test_a_folder_of_authorities_is_trusted_too():
+    folder = os.path.join(authority().folder, "hashed")
+    os.makedirs(folder)
+    shutil.copy(authority().file, folder)
+    openssl("rehash", folder)
+    with SecureServer(lambda *_: GOOD) as server:
+        with Sidecar(policy(server.endpoint), env=trusting(SSL_CERT_FILE="", SSL_CERT_DIR=folder)) as router:
+            equal(router.decide(router.tap(), call("f1"))["route_candidate"], "local", "the decision")
+            router.stop()
+
+
 def self_signed():
     folder = authority().folder
     key, out = os.path.join(folder, "self.key"), os.path.join(folder, "self.crt")
@@ -470,6 +481,101 @@ def test_the_helper_goes_through_a_proxy_only_where_the_environment_says_so():
             equal(record["reason"], "local_unavailable", "through a proxy that refuses")
             router.stop()
         equal([line.split()[:2] for line in asked], [["CONNECT", "127.0.0.1:%d" % server.port]], "what the proxy was asked")
+
+
+class Helper:
+    """The helper program alone, with the test in the sidecar's place."""
+
+    def __init__(self, endpoint, *options):
+        program = os.path.join(os.path.dirname(binary()), "shadow-router-https")
+        self.control, other = socket.socketpair()
+        # The control socket is descriptor 3; a plain sh takes no number above 9 here.
+        self.process = subprocess.Popen(
+            ["bash", "-c", 'exec 3<&%d "$0" "$@"' % other.fileno(), program, "--endpoint", endpoint, *options],
+            pass_fds=[other.fileno()], env={"SSL_CERT_FILE": authority().file, "LD_LIBRARY_PATH": os.environ.get("LD_LIBRARY_PATH", "")})
+        other.close()
+
+    def connect(self):
+        mine, theirs = socket.socketpair()
+        socket.send_fds(self.control, [b"\0"], [theirs.fileno()])
+        theirs.close()
+        mine.settimeout(10)
+        return mine
+
+    def ask(self, data):
+        """What it answers, up to its end or to a whole answer."""
+        with self.connect() as connection:
+            connection.sendall(data)
+            response = http.client.HTTPResponse(connection)
+            try:
+                response.begin()
+                return response.status, dict(response.getheaders()), response.read()
+            except (http.client.HTTPException, ConnectionError):
+                return None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.control.close()
+        try:
+            equal(self.process.wait(5), 0, "the helper's exit code when the sidecar is gone")
+        finally:
+            self.process.kill()
+
+
+def request_bytes(host, target="/api/generate", more="", body=b"{}"):
+    return ("POST %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n%s\r\n" % (target, host, len(body), more)).encode() + body
+
+
+def test_the_helper_asks_its_own_server_only_and_sets_the_key_itself():
+    with tempfile.NamedTemporaryFile("w", suffix=".key") as file, SecureServer(lambda *_: GOOD) as server:
+        file.write(KEY)
+        file.flush()
+        host = "127.0.0.1:%d" % server.port
+        with Helper(server.endpoint, "--key-header", "x-api-key", "--key-file", file.name) as helper:
+            status, headers, body = helper.ask(request_bytes(host, "/v1/models?all=1", "X-Api-Key: mine\r\nAuthorization: mine\r\nCookie: c=1\r\n"))
+            equal((status, body), (200, BODY), "an answer")
+            equal(server.heads[-1][0], "POST /v1/models?all=1 HTTP/1.1", "the request line")
+            keys = [h for h in server.heads[-1] if h.split(":")[0].lower() in ("x-api-key", "authorization")]
+            equal([h.lower() for h in keys], ["x-api-key: " + KEY.lower()], "the headers that carry a key")
+            before = len(server.heads)
+            for what, data in (("another host", request_bytes("example.org")),
+                               ("another port", request_bytes("127.0.0.1:1")),
+                               ("no host", b"POST /x HTTP/1.1\r\nContent-Length: 0\r\n\r\n"),
+                               ("an absolute target", request_bytes(host, "https://example.org/")),
+                               ("a target without a slash", request_bytes(host, "@example.org/"))):
+                answer = helper.ask(data)
+                equal(answer and (answer[0], answer[1].get("Shadow-Router-Fault")), (502, "misdirected"), what)
+            for what, data in (("no HTTP", b"hello\r\n\r\n"), ("two requests at once", request_bytes(host) * 2)):
+                equal(helper.ask(data), None, what)
+            equal(len(server.heads), before, "requests that went out of those")
+            equal(helper.ask(request_bytes(host))[0], 200, "a request after all these")
+
+
+def test_the_helpers_memory_and_descriptors_do_not_grow():
+    def now(pid):
+        return int(status_field(pid, "VmRSS")), len(os.listdir("/proc/%d/fd" % pid)), int(status_field(pid, "Threads"))
+    with SecureServer(lambda *_: GOOD) as server, Helper(server.endpoint, "--connections", "4") as helper:
+        host, sizes = "127.0.0.1:%d" % server.port, []
+        data = request_bytes(host, body=b'"%s"' % (b"x" * 4094))
+        for part in range(5):
+            with helper.connect() as connection:
+                for _ in range(500):
+                    connection.sendall(data)
+                    response = http.client.HTTPResponse(connection)
+                    response.begin()
+                    equal(response.read(), BODY, "an answer")
+            until(lambda: now(helper.process.pid)[2] < 20, "the end of the connection's thread")
+            sizes.append(now(helper.process.pid))
+        figure("memory (kB), descriptors and threads of the helper after each 500 requests", sizes)
+        check(sizes[4][0] < sizes[1][0] * 1.05, "memory of the helper: %s" % sizes)
+        check(sizes[4][1] <= sizes[0][1] + 2, "descriptors of the helper: %s" % sizes)
+        # A busy moment leaves nothing behind either.
+        several = [helper.connect() for _ in range(100)]
+        for connection in several:
+            connection.close()
+        until(lambda: now(helper.process.pid)[1] <= sizes[0][1] + 2, "the descriptors of closed connections")
 
 
 def test_many_at_once_share_the_helper():
