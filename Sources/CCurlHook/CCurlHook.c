@@ -101,7 +101,7 @@ struct message *curl_multi_info_read(void *multi, int *left) {
   struct message *message = ((read_function)real("curl_multi_info_read"))(multi, left);
   if (message && message->kind == MESSAGE_DONE && message->data.result) {
     pthread_mutex_lock(&lock);
-    memcpy(last_failure, failure, ERROR_SIZE);
+    memcpy(last_failure, failure, ERROR_SIZE - 1);
     pthread_mutex_unlock(&lock);
     failure[0] = 0;
   }

@@ -58,6 +58,16 @@ struct Connection: ~Copyable {
     } catch {
       return try refuse(error)
     }
+    let result: Result<Bool, PosixError>
+    do throws(PosixError) { result = .success(try pass(exchange, of: transfer)) } catch {
+      result = .failure(error)
+    }
+    guard server.ended() else { return false }
+    return try result.get()
+  }
+
+  /// Passes an answer on as it arrives.
+  private mutating func pass(_ exchange: Exchange, of transfer: Server.Transfer) throws(PosixError) -> Bool {
     var isWhole = false
     defer { if !isWhole { transfer.cancel() } }
     var head: Exchange.Head?

@@ -30,11 +30,11 @@ enum Main {
     exit(0)
   }
 
-  /// Until the sidecar closes its end of the socket, which the kernel does for it when it dies.
+  /// Until the sidecar closes its end of the socket, which the kernel does for it when it dies, or until enough has been
+  /// answered.
   private static func serve(_ options: HTTPSBridgeOptions) throws(PosixError) {
-    let control = Descriptor(owning: ChildProcess.socketNumber)
-    let server = Server(options)
-    while let connection = try UnixSocket.receiveDescriptor(over: control) {
+    let server = Server(options, control: Descriptor(owning: ChildProcess.socketNumber))
+    while let connection = try UnixSocket.receiveDescriptor(over: server.control) {
       let number = connection.release()
       let thread = try? Thread.spawn(name: "connection") {
         Connection.serve(Descriptor(owning: number), server)
@@ -42,5 +42,6 @@ enum Main {
       // Without a thread the connection is closed, which the sidecar takes for lost.
       if thread == nil { _ = Descriptor(owning: number) }
     }
+    server.finish()
   }
 }

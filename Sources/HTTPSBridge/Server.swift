@@ -11,9 +11,18 @@ final class Server: Sendable {
   private let environmentKey: String?
   private let delegate: TransferDelegate
   private let session: URLSession
+  /// Where the sidecar hands connections over.
+  let control: Descriptor
+  private let load = Monitor(Load())
 
-  init(_ options: HTTPSBridgeOptions) {
+  private struct Load: Sendable {
+    var started = 0
+    var underWay = 0
+  }
+
+  init(_ options: HTTPSBridgeOptions, control: consuming Descriptor) {
     self.options = options
+    self.control = control
     environmentKey = options.keyEnvironment.flatMap(ProcessState.environment)
     CertificateAuthorities.fromEnvironment()
     curlhook_keep(Int32(clamping: options.connections))
@@ -40,9 +49,34 @@ final class Server: Sendable {
 
   func start(_ request: HTTPRequest, _ exchange: Exchange) throws(HTTPSBridgeFault) -> Transfer {
     let task = session.dataTask(with: try urlRequest(request))
+    load.withLock { load in
+      load.started += 1
+      load.underWay += 1
+    }
     delegate.expect(task, exchange)
     task.resume()
     return Transfer(task: task)
+  }
+
+  /// A transfer is over and its answer handed on.
+  ///
+  /// - Returns: Whether the connection may bring another. Otherwise no new one is taken in either: the sidecar starts another
+  ///   helper, and this one ends when nothing is under way.
+  func ended() -> Bool {
+    let isSpent = load.withLock { load in
+      load.underWay -= 1
+      return load.started >= options.requests
+    }
+    guard isSpent else { return true }
+    try? control.shutDown()
+    load.notify()
+    return false
+  }
+
+  /// Waits for what is under way, where the end was this side's choice; a sidecar that is gone wants no answers.
+  func finish() {
+    guard load.withLock({ $0.started >= options.requests }) else { return }
+    load.wait(for: { $0.underWay == 0 }, { _ in })
   }
 
   private func urlRequest(_ request: HTTPRequest) throws(HTTPSBridgeFault) -> URLRequest {

@@ -578,6 +578,28 @@ def test_the_helpers_memory_and_descriptors_do_not_grow():
         until(lambda: now(helper.process.pid)[1] <= sizes[0][1] + 2, "the descriptors of closed connections")
 
 
+def test_a_helper_that_has_answered_its_share_is_replaced_without_a_loss():
+    program = os.path.join(os.path.dirname(binary()), "shadow-router-https")
+    with tempfile.TemporaryDirectory() as folder, SecureServer(lambda *_: [0.01, GOOD]) as server:
+        short = os.path.join(folder, "short-lived")
+        with open(short, "w") as f:
+            f.write('#!/bin/sh\nexec "%s" "$@" --requests 100\n' % program)
+        os.chmod(short, 0o755)
+        env = trusting(SHADOW_ROUTER_HTTPS_BRIDGE=short)
+        with Sidecar(policy(server.endpoint, max_concurrency=4, max_queue=1000), env=env) as router:
+            tap, seen = router.tap(), set()
+            for part in range(10):
+                tap.send(b"".join(call("s%d-%d" % (part, n)) for n in range(25)))
+                router.wait_for("decision", 25 * (part + 1))
+                seen |= set(children(router.process))
+            causes = [r["detail"] for r in router.decisions().values() if r["route_candidate"] != "local"]
+            equal(causes, [], "causes of calls that were not answered")
+            check(len(seen) >= 3, "helpers for 250 requests at 100 each: %d" % len(seen))
+            until(lambda: len(children(router.process)) <= 2, "the end of those that are done", 3)
+            router.stop()
+            until(lambda: all(gone(pid) for pid in seen), "the end of all helpers after a clean stop", 3)
+
+
 def test_many_at_once_share_the_helper():
     count = 400
     with SecureServer(lambda *_: [0.01, GOOD]) as server:

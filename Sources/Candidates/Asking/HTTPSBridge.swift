@@ -32,6 +32,8 @@ package final class HTTPSBridge: Sendable {
 
   private struct State: ~Copyable {
     var running: Running?
+    /// One that takes no more connections and finishes what it has.
+    var finishing: Running?
     var starts: [UInt64] = []
   }
 
@@ -68,17 +70,21 @@ package final class HTTPSBridge: Sendable {
       // TERM ends it at once; the deadline is for a machine that does not get round to it.
       _ = state.running?.child.stop(until: Clocks.deadline(afterMilliseconds: 500))
       state.running = nil
+      _ = state.finishing?.child.stop(until: Clocks.deadline(afterMilliseconds: 500))
+      state.finishing = nil
     }
   }
 
   private func hand(over connection: borrowing Descriptor) throws(PosixError) {
     try state.withLock { state throws(PosixError) in
       if state.running?.child.poll() != nil { state.running = nil }
+      if state.finishing?.child.poll() != nil { state.finishing = nil }
       do throws(PosixError) {
         if try state.running?.give(connection) != nil { return }
       } catch {
-        // It has died since, or takes nothing in: either way it is of no use to anybody.
-        state.running = nil
+        // It has answered its share, has died since, or takes nothing in. One that finishes for longer than the next one lives
+        // is ended by this.
+        state.finishing = state.running.take()
       }
       state.running = try start(&state.starts)
       try state.running?.give(connection)
