@@ -110,9 +110,14 @@ final class Server: Sendable {
   /// A file is read for every request, so that a key can be changed without a restart.
   private func key() throws(HTTPSBridgeFault) -> String? {
     guard options.keyEnvironment != nil || options.keyFile != nil else { return nil }
+    // In both places: which one is meant nobody can tell.
+    guard options.keyEnvironment == nil || options.keyFile == nil else { throw .noKey }
     var bytes = environmentKey.map { Array($0.utf8) } ?? []
     if let path = options.keyFile {
-      guard let read = try? Files.readRegular(path, limit: 64 << 10) else { throw .noKey }
+      // Nor is a key a secret that others may read.
+      guard let mode = try? Files.status(path)?.mode, mode & 0o077 == 0,
+        let read = try? Files.readRegular(path, limit: 64 << 10)
+      else { throw .noKey }
       bytes = read
     }
     let blanks: Set<UInt8> = [0x20, 0x09, 0x0A, 0x0D]

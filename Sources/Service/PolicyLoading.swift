@@ -102,6 +102,11 @@ package struct PolicyLoading: Sendable {
   /// Keeps a pool whose model is the same in every respect; builds a new one otherwise.
   private func pool(for model: ModelPolicy, previous: ModelPool?) throws(PolicyProblem) -> ModelPool {
     guard model.provider == .builtin, let file = model.file else {
+      var model = model
+      // The https helper reads the key's file itself and knows no policy.
+      if model.endpoint?.scheme == .https, let file = model.apiKeyFile, !file.hasPrefix("/") {
+        model.apiKeyFile = Files.join(Files.folder(of: self.path), file)
+      }
       if let previous, previous.model.asksLike(model) { return previous }
       return ModelPool(model)
     }

@@ -261,6 +261,26 @@ def test_a_key_from_the_environment_goes_only_to_the_helper_that_needs_it():
             router.stop()
 
 
+def test_a_key_file_stands_beside_the_policy_and_is_its_owners_alone():
+    with SecureServer(lambda *_: GOOD) as server:
+        with Sidecar(policy(server.endpoint, api_key_file="the.key"), env=trusting(K="sk-other"), start=False) as router:
+            key = os.path.join(router.folder, "the.key")
+            with open(key, "w") as f:
+                f.write(KEY)
+            os.chmod(key, 0o600)
+            tap = router.start().tap()
+            equal(router.decide(tap, call("b0"))["route_candidate"], "local", "the decision")
+            check("Authorization: Bearer " + KEY in server.heads[-1], "no key at the server")
+            os.chmod(key, 0o644)
+            equal(router.decide(tap, call("b1"))["detail"], "no_key", "a key file that others may read")
+            os.chmod(key, 0o600)
+            equal(router.decide(tap, call("b2"))["route_candidate"], "local", "once it is closed")
+            router.write_policy(policy(server.endpoint, api_key_file="the.key", api_key_env="K"))
+            equal(router.command("reload").returncode, 0, "the reload")
+            equal(router.decide(tap, call("b3"))["detail"], "no_key", "a key in two places")
+            router.stop()
+
+
 def refused(what, endpoint, env, cause, words=None):
     with Sidecar(policy(endpoint, timeout_ms=8000), env=env) as router:
         record = router.decide(router.tap(), call("r1", text="PRIVATE-WORDS"))
