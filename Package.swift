@@ -34,23 +34,28 @@ let package = Package(
     // Pure: no descriptors, threads or clocks.
     module("Wire"),
     module("Text", ["CUnicode"]),
-    module("RouterCore", ["Wire", "Text", "CSHA256"]),
-    module("Evidence", ["RouterCore", "Wire"]),
+    module("Redaction", ["Text"]),
+    module("JSONSchema", ["Wire", "Text"]),
+    module("RouterCore", ["Wire", "Text", "Redaction", "JSONSchema", "CSHA256"]),
+    module("PolicyLanguage", ["RouterCore", "Wire", "Text", "JSONSchema"]),
+    module("Evidence", ["RouterCore", "Wire", "Text"]),
+    module("Reports", ["Evidence", "Wire"]),
     // The edge.
     module("Posix", ["CSystem"]),
-    module("PolicyYAML", ["CYAML", "RouterCore"]),
+    module("PolicyYAML", ["CYAML", "PolicyLanguage", "RouterCore"]),
     module("Journal", ["Posix", "RouterCore", "Wire"]),
     module("Candidates", ["Posix", "RouterCore", "Wire", "Text"]),
     module(
       "Service",
       [
-        "RouterCore", "Wire", "Text", "Evidence", "Posix", "PolicyYAML", "Journal", "Candidates",
+        "RouterCore", "Wire", "Text", "PolicyLanguage", "Evidence", "Reports", "Posix", "PolicyYAML",
+        "Journal", "Candidates",
       ]),
     .executableTarget(
       name: "shadow-router",
       dependencies: [
-        "Service", "RouterCore", "Wire", "Text", "Evidence", "Posix", "PolicyYAML", "Journal",
-        "Candidates",
+        "Service", "RouterCore", "Wire", "Text", "PolicyLanguage", "Evidence", "Reports", "Posix",
+        "PolicyYAML", "Journal", "Candidates",
       ],
       swiftSettings: settings),
     // The helper for https endpoints: the only user of FoundationNetworking, in a process of its own.
@@ -66,11 +71,19 @@ let package = Package(
           })
       ]),
     tests("WireTests", ["Wire"]),
-    tests("TextTests", ["Text"]),
-    tests("RouterCoreTests", ["RouterCore", "Wire", "Text"]),
-    tests("EvidenceTests", ["Evidence", "RouterCore", "Wire"]),
+    .target(name: "TestData", path: "Tests/Support/TestData", swiftSettings: settings),
+    tests("TextTests", ["Text", "TestData"]),
+    tests("RedactionTests", ["Redaction", "Text", "TestData"]),
+    tests("JSONSchemaTests", ["JSONSchema", "Wire", "Text", "TestData"]),
+    tests("RouterCoreTests", ["RouterCore", "Wire", "Text", "TestData"]),
+    tests("PolicyLanguageTests", ["PolicyLanguage", "RouterCore"]),
+    .target(
+      name: "TestLogs", dependencies: ["Evidence", "Wire"], path: "Tests/Support/TestLogs",
+      swiftSettings: settings),
+    tests("EvidenceTests", ["Evidence", "RouterCore", "Wire", "Text", "TestLogs"]),
+    tests("ReportsTests", ["Reports", "Evidence", "Wire", "TestLogs"]),
     tests("PosixTests", ["Posix"]),
-    tests("PolicyYAMLTests", ["PolicyYAML", "RouterCore", "Wire"]),
+    tests("PolicyYAMLTests", ["PolicyYAML", "PolicyLanguage", "RouterCore", "Wire"]),
     tests("JournalTests", ["Journal", "Posix", "RouterCore", "Wire"]),
     tests("CandidatesTests", ["Candidates", "Posix", "RouterCore", "Wire", "Text"]),
     tests("ServiceTests", ["Service", "Evidence", "RouterCore", "Wire", "Posix"]),
@@ -85,6 +98,6 @@ if Context.environment["SHADOW_ROUTER_BENCHMARKS"] != nil {
   package.targets.append(
     .executableTarget(
       name: "Benchmarks",
-      dependencies: ["RouterCore", "Wire", "Text", "Posix", "PolicyYAML", "Journal"],
+      dependencies: ["RouterCore", "Wire", "Text", "PolicyLanguage", "Posix", "PolicyYAML", "Journal"],
       path: "Tests/Benchmarks/Program", swiftSettings: settings))
 }

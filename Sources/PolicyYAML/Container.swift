@@ -1,3 +1,4 @@
+import PolicyLanguage
 import RouterCore
 
 /// A list or mapping whose end has not come yet.

@@ -1,4 +1,4 @@
-package import RouterCore
+package import PolicyLanguage
 
 /// From the bytes of a policy file to the policy, or to all that is wrong with it.
 package enum PolicyFile {

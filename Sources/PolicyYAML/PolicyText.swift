@@ -1,3 +1,4 @@
+package import PolicyLanguage
 package import RouterCore
 
 /// The text of a policy file, read as a strict subset of YAML.

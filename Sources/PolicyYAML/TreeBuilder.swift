@@ -1,3 +1,4 @@
+import PolicyLanguage
 import RouterCore
 
 /// Builds a tree out of events, reporting what the strict subset refuses and going on.

@@ -42,6 +42,7 @@ final class Pipeline: Sendable {
     let arrived = Clocks.monotonic()
     let frame: Frame
     do throws(FrameFault) {
+      scratch.decoder.keepsTools = current.prepared.needsTools
       frame = try scratch.decoder.decode(line)
       numbered = scratch.decoder.number(line)
     } catch {

@@ -1,7 +1,9 @@
 import Candidates
+import PolicyLanguage
 import PolicyYAML
 import Posix
 package import RouterCore
+import Wire
 
 /// From a policy file to a generation: the one way that start-up, reload and `check` share.
 package struct PolicyLoading: Sendable {

@@ -1,5 +1,6 @@
 import Evidence
 import Journal
+import Reports
 package import RouterCore
 
 /// A report asked for on the command line or over the control socket: window, form, and the log it is made from.

@@ -35,7 +35,10 @@ private final class ScriptedServer: Sendable {
     }
   }
 
-  func client() throws -> HTTPClient { HTTPClient(try HTTPURL(parsing: "http://127.0.0.1:\(port)/x")) }
+  func client() throws -> HTTPClient {
+    let url = try HTTPURL(parsing: "http://127.0.0.1:\(port)/x")
+    return HTTPClient(url, over: .tcp(url))
+  }
 }
 
 @Suite("Asking over HTTP")
@@ -102,7 +105,8 @@ struct HTTPClientTests {
     var seen: AskFault?
     do throws(AskFault) { _ = try ask(&client, within: 150) } catch { seen = error }
     #expect(seen == .timeout)
-    var nobody = HTTPClient(try HTTPURL(parsing: "http://127.0.0.1:1/x"))
+    let url = try HTTPURL(parsing: "http://127.0.0.1:1/x")
+    var nobody = HTTPClient(url, over: .tcp(url))
     do throws(AskFault) { _ = try ask(&nobody) } catch { seen = error }
     #expect(seen == .refused)
   }

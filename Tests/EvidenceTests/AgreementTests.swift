@@ -168,6 +168,57 @@ struct AgreementTests {
     #expect(compare(nil, []).verdict == .unknown)
   }
 
+  @Test(
+    "reads the frontier's tool calls where it wrote them as text",
+    arguments: [
+      (#"[{"a_b": "{\"n\": 5}"}]"#, "tool_call_equal"), (#"[{"a.b": {"n": 5.0}}]"#, "tool_call_equal"),
+      (#"[{"name": "a_b", "arguments": {"n": 5}}]"#, "tool_call_equal"),
+      (#"{"name": "a.b", "arguments": "{\"n\": 5}"}"#, "tool_call_equal"),
+      ("```json\n{\"tool_calls\": [{\"name\": \"a.b\", \"arguments\": {\"n\": 5}}]}\n```", "tool_call_equal"),
+      (#"[{"a_b": {"n": "5"}}]"#, "arguments_differ: 1"),
+      (#"[{"a_b": {"n": 5, "m": 1}}]"#, "arguments_differ: 1"),
+      (#"[{"a_c": {"n": 5}}]"#, "tool_name_differs"),
+      (#"[{"a.b": {"n": 5}}, {"a.b": {"n": 6}}]"#, "tool_count_differs"),
+      ("I cannot call a.b.", "frontier_called_no_tool"), ("[]", "frontier_called_no_tool"),
+      (#"{"n": 5}"#, "frontier_called_no_tool"),
+    ])
+  func toolsInText(text: String, detail: String) {
+    let ours = ToolCall(name: "a.b", arguments: ["n": 5])
+    let candidate = CandidateAnswer(label: nil, answer: ours.json, toolCall: ours)
+    let value = text.hasPrefix("`") ? nil : try? JSONValue(parsing: text)
+    for answer in [frontier(text), frontier(text, value: value)] {
+      #expect(
+        Agreement.compare(candidate: candidate, frontier: answer, task: task(.toolCall)).detail == detail)
+    }
+  }
+
+  @Test("reads both sides of recorded tool calls")
+  func recordedTools() throws {
+    let path = "data/events/public/bfcl_results.ndjson"
+    guard let bytes = SharedFiles.read(path, for: "recorded tool calls") else { return }
+    var counts: [String: Int] = [:]
+    for line in bytes.split(separator: 0x0A) {
+      let event = try JSONValue(parsing: Array(line))
+      let theirs = event["strong"]?["answer"]?.stringValue ?? ""
+      let ours = event["weak"]?["answer"]?.stringValue ?? ""
+      // One answer on each side is cut off.
+      if theirs.hasPrefix("[{"), let list = (try? JSONValue(parsing: theirs))?.arrayValue {
+        #expect(ToolCall.read(.array(list))?.count == list.count)
+      }
+      guard let calls = ToolCall.read(.string(ours)), calls.count == 1 else {
+        counts["not one call", default: 0] += 1
+        continue
+      }
+      let result = Agreement.compare(
+        candidate: CandidateAnswer(label: nil, answer: calls[0].json, toolCall: calls[0]),
+        frontier: frontier(theirs), task: task(.toolCall))
+      counts[String(result.detail.prefix { $0 != ":" }), default: 0] += 1
+    }
+    for (detail, count) in counts.sorted(by: { $0.key < $1.key }) { print("BFCL: \(detail): \(count)") }
+    #expect(counts["tool_call_equal", default: 0] > 150)
+    #expect(counts.values.reduce(0, +) == 800)
+  }
+
   @Test("details come from the closed list, whatever the answers hold")
   func closedVocabulary() {
     let known = Set(AgreementDetail.allCases.map(\.rawValue))

@@ -1,4 +1,5 @@
 import RouterCore
+import TestLogs
 import Testing
 import Wire
 

@@ -1,3 +1,4 @@
+import PolicyLanguage
 import PolicyYAML
 import RouterCore
 import Testing

@@ -1,4 +1,5 @@
 import Foundation
+import PolicyLanguage
 import PolicyYAML
 import RouterCore
 import Testing

@@ -91,19 +91,31 @@ enum JSONAgreement {
 }
 
 /// Compares the tool that either would call.
+///
+/// What the frontier called stands beside its answer, or, where an agent asks for calls as text, in it.
 enum ToolAgreement {
   static func compare(_ candidate: CandidateAnswer, _ frontier: FrontierAnswer) -> AgreementResult {
-    switch (candidate.toolCall, frontier.toolCalls.count) {
+    var theirs = frontier.toolCalls
+    if theirs.isEmpty { theirs = AnswerJSON.read(frontier).flatMap(ToolCall.read) ?? [] }
+    switch (candidate.toolCall, theirs.count) {
     case (nil, 0): return .unknown(.noToolCall)
     case (nil, _): return AgreementResult(.disagree, score: 0, detail: .candidateCalledNoTool)
     case (_, 0): return AgreementResult(.disagree, score: 0, detail: .frontierCalledNoTool)
-    case (let ours?, 1): return compare(ours, frontier.toolCalls[0])
+    case (let ours?, 1): return compare(ours, theirs[0])
     default: return AgreementResult(.disagree, score: 0, detail: .toolCountDiffers)
     }
   }
 
+  /// Providers that allow no dot in a tool's name put an underscore in its place.
+  private static func sameName(_ left: String, _ right: String) -> Bool {
+    func folded(_ name: String) -> [UInt8] {
+      name.utf8.map { $0 == UInt8(ascii: ".") ? UInt8(ascii: "_") : $0 }
+    }
+    return folded(left) == folded(right)
+  }
+
   private static func compare(_ ours: ToolCall, _ theirs: ToolCall) -> AgreementResult {
-    guard ours.name == theirs.name else {
+    guard sameName(ours.name, theirs.name) else {
       return AgreementResult(.disagree, score: 0, detail: .toolNameDiffers)
     }
     let left = arguments(ours.arguments)

@@ -1,9 +1,9 @@
 import RouterCore
 
 /// Figures as people read them. Not localised: the same log has to give the same bytes everywhere.
-enum Figures {
+package enum Figures {
   /// `12,345`.
-  static func count(_ value: Int) -> String {
+  package static func count(_ value: Int) -> String {
     let digits = String(value.magnitude)
     var text = ""
     for (index, digit) in digits.enumerated() {
@@ -14,7 +14,7 @@ enum Figures {
   }
 
   /// A fraction as `6.9 %`: two significant digits below ten per cent, so that small rates do not look like none.
-  static func percent(_ fraction: Double) -> String {
+  package static func percent(_ fraction: Double) -> String {
     let value = fraction * 100
     if value == 0 || value == 100 { return "\(Int(value)) %" }
     // Rounding must never turn "some" into "none", or "not quite all" into "all".
@@ -23,7 +23,7 @@ enum Figures {
   }
 
   /// An upper bound: rounded away from zero, because a bound that was rounded down is none.
-  static func bound(_ fraction: Double) -> String {
+  package static func bound(_ fraction: Double) -> String {
     if fraction >= 1 { return "100 %" }
     let value = fraction * 100
     let decimals = value < 0.1 ? 4 : value < 1 ? 3 : 2
@@ -31,17 +31,17 @@ enum Figures {
     return fixed((value * scale).rounded(.up) / scale, decimals) + " %"
   }
 
-  static func optionalPercent(_ fraction: Double?) -> String { fraction.map(percent) ?? "–" }
+  package static func optionalPercent(_ fraction: Double?) -> String { fraction.map(percent) ?? "–" }
 
   /// `$12.30`, with more digits for amounts below a dollar.
-  static func usd(_ value: Double) -> String {
+  package static func usd(_ value: Double) -> String {
     if value == 0 { return "$0" }
     let magnitude = abs(value)
     let decimals = magnitude >= 1 ? 2 : magnitude >= 0.01 ? 4 : 6
     return (value < 0 ? "-$" : "$") + fixed(magnitude, decimals)
   }
 
-  static func milliseconds(_ value: Double) -> String {
+  package static func milliseconds(_ value: Double) -> String {
     switch value {
     case 10_000...: fixed(value / 1_000, 1) + " s"
     case 1_000...: fixed(value / 1_000, 2) + " s"
@@ -49,13 +49,13 @@ enum Figures {
     }
   }
 
-  static func confidence(_ value: Double) -> String {
+  package static func confidence(_ value: Double) -> String {
     guard value.isFinite, abs(value) < 1e15 else { return "–" }
     return ConfidenceText.cut(value)
   }
 
   /// Decimal digits after the point, halves away from zero.
-  static func fixed(_ value: Double, _ decimals: Int) -> String {
+  package static func fixed(_ value: Double, _ decimals: Int) -> String {
     guard value.isFinite, abs(value) < 1e15 else { return "–" }
     let scaled = (abs(value) * power(decimals)).rounded()
     let whole = UInt64(scaled)

@@ -14,7 +14,7 @@ package enum LogTime {
   package static func date(_ ms: Int64) -> String { String(format(ms).prefix(10)) }
 
   /// `2026-03-02 10:00`.
-  static func minute(_ ms: Int64) -> String {
+  package static func minute(_ ms: Int64) -> String {
     let text = format(ms)
     return "\(text.prefix(10)) \(text.dropFirst(11).prefix(5))"
   }

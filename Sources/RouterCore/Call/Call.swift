@@ -1,3 +1,5 @@
+package import Wire
+
 /// One model call of the agent, as its `call` frame told it. Nothing in it needs further checks.
 package struct Call: Sendable {
   /// How the frame gave the prompt.
@@ -33,6 +35,13 @@ package struct Call: Sendable {
   package var system: Range<Int>?
   /// Names of the tools that the request defines: a classifier feature.
   package var tools: [String] = []
+  /// The request's `tools`, in whichever provider's form; nil where it has none or they were not kept. Kept as text
+  /// and read when asked for: most calls are decided without them.
+  package var toolDefinitions: JSONValue? {
+    get { toolText.flatMap { try? JSONValue(parsing: $0) } }
+    set { toolText = newValue?.jsonBytes }
+  }
+  var toolText: [UInt8]?
 
   package init(callID: String) { self.callID = callID }
 }

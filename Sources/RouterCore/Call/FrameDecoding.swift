@@ -7,6 +7,8 @@ import Wire
 package struct FrameDecoder: ~Copyable {
   var members: [JSONMemberRange] = []
   private var longStrings = LongStrings()
+  /// Whether calls keep the tools that their requests define: they take memory, and few tasks have a use for them.
+  package var keepsTools = false
 
   package init() {}
 
@@ -91,7 +93,8 @@ package struct FrameDecoder: ~Copyable {
       try RequestReading(strings: longStrings).readMessages(frame, value.value, into: &call)
     case (nil, nil, let value?):
       guard value.kind == .object else { throw .unknownShape }
-      try RequestReading(strings: longStrings).readRequest(frame, value.value, into: &call)
+      try RequestReading(strings: longStrings, keepsTools: keepsTools).readRequest(
+        frame, value.value, into: &call)
     default: throw .twoInputs
     }
   }

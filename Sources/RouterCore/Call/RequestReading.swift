@@ -9,6 +9,7 @@ import Wire
 struct RequestReading {
   /// What the check of the frame noted.
   let strings: LongStrings
+  var keepsTools = false
 
   /// The frame's `messages`: a chat without the rest of a request.
   func readMessages(_ frame: Span<UInt8>, _ range: Range<Int>, into call: inout Call)
@@ -42,6 +43,7 @@ struct RequestReading {
     }
     if let tools = body.find(frame, "tools"), tools.kind == .array {
       call.tools = try toolNames(frame, tools.value)
+      if keepsTools { call.toolText = Array(copying: frame, tools.value) }
     }
     if let messages = body.find(frame, call.form == .openAIResponses ? "input" : "messages") {
       if messages.kind == .string {
@@ -267,6 +269,13 @@ struct RequestReading {
   /// Member names and values, each a part of its own.
   private func append(_ value: JSONValue, into call: inout Call) {
     value.forEachText { append($0, into: &call) }
+  }
+}
+
+extension [UInt8] {
+  init(copying frame: Span<UInt8>, _ range: Range<Int>) {
+    let part = frame.extracting(range)
+    self = unsafe part.withUnsafeBufferPointer { unsafe Array($0) }
   }
 }
 

@@ -1,4 +1,5 @@
 package import Text
+import Wire
 
 /// Decides calls. Pure: the same call, policy, context and answer always give the same decision.
 ///
@@ -90,10 +91,13 @@ package enum Engine {
   }
 
   /// Makes the checks of the candidate's answer, after a screening that asked for one.
+  ///
+  /// The corrections are those fitted for this task, model, digest and prompt; of them the one for the source that the
+  /// confidence comes from is applied.
   package static func judge(
     _ screening: Screening, call: Call, outcome: CandidateOutcome, policy: PreparedPolicy,
     context: DecisionContext,
-    scratch: inout Scratch
+    corrections: [ConfidenceCorrection] = [], scratch: inout Scratch
   ) -> Decision {
     var decision = Decision(checks: screening.checks, hits: screening.hits)
     if let override = context.override {
@@ -105,29 +109,34 @@ package enum Engine {
       return decision
     }
     guard let task = screening.task, screening.reason == nil else { return withoutCandidate(screening) }
-    let validated: ValidatedAnswer
-    var unread = ""
+    var validated: ValidatedAnswer
+    let confidence: ConfidenceChoice
+    var unread: [UInt8] = []
     switch outcome {
     case .unavailable(let cause):
       decision.checks.record(.localUnavailable, passes: false)
       decision.detail = cause
       decision.validatorResult = "no answer: \(cause)"
       return decision
-    case .classified(let label, let confidence, let isNovel):
-      validated = ResponseValidation.check(
-        classified: label, confidence: confidence, isNovel: isNovel, task: task)
-      decision.confidenceSource = .builtin
+    case .classified(let label, let said, let isNovel):
+      validated = ResponseValidation.check(classified: label, isNovel: isNovel, task: task)
+      confidence = ConfidenceChoice(builtin: said, corrections: corrections)
     case .said(let reply):
-      validated = ResponseValidation.check(reply.text, artifacts: call.artifacts, task: task)
-      unread = reply.text
-      if validated.confidence != nil { decision.confidenceSource = .selfReported }
+      validated = ResponseValidation.check(reply, to: call, task: task)
+      unread = reply.unreadText
+      confidence = ConfidenceChoice(
+        selfReported: validated.selfReported, measured: reply.measured, label: validated.answer?.label,
+        corrections: corrections)
     }
+    validated.grade(confidence.value, task: task)
     decision.checks.record(.localUnavailable, passes: true)
     decision.answer = validated.answer
-    decision.confidence = validated.confidence
+    decision.confidence = confidence.value
+    decision.confidenceRaw = confidence.raw
+    decision.confidenceSource = confidence.source
     validated.record(into: &decision.checks)
     // Where no answer could be read, all that the model said is the answer.
-    let said = validated.answer?.scannedText ?? Array(unread.utf8)
+    let said = validated.answer?.scannedText ?? unread
     policy.scanner.scan(said.span, hits: &scratch.hits)
     record(scratch.hits, at: .answer, policy, context, task, &decision.checks, &decision.hits)
     decision.detail = validated.detail(for: decision.reason)
@@ -144,11 +153,38 @@ package enum Engine {
 }
 
 extension CandidateAnswer {
-  /// What hard-stop terms are looked for in: the label, and the answer's text or an object's names and values.
+  /// What hard-stop terms are looked for in: the label, and the answer's text or an object's names and values; of a
+  /// tool call its name, and its arguments' names and values.
   var scannedText: [UInt8] {
     var text = CallText()
     if let label { text.appendPart { bytes in bytes.append(contentsOf: label.utf8) } }
-    answer.forEachText { piece in text.appendPart { bytes in bytes.append(contentsOf: piece.utf8) } }
+    if let toolCall {
+      toolCall.append(to: &text)
+    } else {
+      text.append(answer)
+    }
     return text.bytes
+  }
+}
+
+extension CandidateReply {
+  /// All that the model said, for where no answer can be read out of it.
+  fileprivate var unreadText: [UInt8] {
+    var all = CallText(text)
+    for call in toolCalls { call.append(to: &all) }
+    return all.bytes
+  }
+}
+
+extension ToolCall {
+  fileprivate func append(to text: inout CallText) {
+    text.appendPart { bytes in bytes.append(contentsOf: name.utf8) }
+    text.append(arguments)
+  }
+}
+
+extension CallText {
+  fileprivate mutating func append(_ value: JSONValue) {
+    value.forEachText { piece in appendPart { bytes in bytes.append(contentsOf: piece.utf8) } }
   }
 }

@@ -1,4 +1,6 @@
+import JSONSchema
 package import Text
+import Wire
 
 /// One generation: a policy with everything that deciding needs already built.
 ///
@@ -34,9 +36,13 @@ package final class PreparedPolicy: Sendable {
       tasks[task.name] = PreparedTask(task, waivers: policy.hardStops.waivers.filter { $0.task == task.name })
     }
     self.tasks = tasks
+    needsTools = policy.tasks.contains { $0.output == .toolCall }
   }
 
   package func task(_ name: String) -> PreparedTask? { tasks[name] }
+
+  /// Whether the tools that requests define are needed: some task's answer is a tool call.
+  package let needsTools: Bool
 }
 
 /// A hard-stop term with its class and the tasks it holds for.
@@ -74,6 +80,8 @@ private struct TermTable {
 /// A task with what deciding looks up in it. Immutable.
 package final class PreparedTask: Sendable {
   package let policy: TaskPolicy
+  /// Of the answer, where the task's output is JSON and the policy gives one.
+  let schema: Schema?
   let labels: Set<String>
   let escalated: Set<String>
   let stopSignals: Set<RiskSignal>
@@ -82,10 +90,17 @@ package final class PreparedTask: Sendable {
 
   init(_ policy: TaskPolicy, waivers: [HardStopPolicy.Waiver]) {
     self.policy = policy
+    schema = policy.output == .json ? policy.outputSchema.map(Self.compiled) : nil
     labels = Set(policy.labels.map(\.name))
     escalated = Set(policy.escalateLabels)
     stopSignals = Set(policy.stopSignals)
     self.waivers = Dictionary(waivers.map { ($0.term, $0.until) }, uniquingKeysWith: max)
+  }
+
+  /// Reading the policy has refused what cannot be compiled; a policy made otherwise accepts nothing then.
+  private static func compiled(_ text: JSONValue) -> Schema {
+    var problems: [SchemaProblem] = []
+    return Schema.read(text, problems: &problems) ?? .never
   }
 
   /// - Parameter today: `YYYY-MM-DD`, UTC; such days compare as text.

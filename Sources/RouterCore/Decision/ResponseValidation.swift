@@ -1,16 +1,36 @@
+import JSONSchema
 import Wire
 
 /// What validation found in a candidate's answer. Every fault that can be told is kept, not only the first.
 struct ValidatedAnswer {
   var answer: CandidateAnswer?
-  var confidence: Double?
+  /// The model's own word; out of range it is a fault and not here.
+  var selfReported: Double?
+  /// What the decision goes by.
+  private(set) var confidence: Double?
   /// The first thing wrong with the shape; nil: the answer is what was asked for.
   var schemaFault: String?
-  /// What was taken off first: `fence`, `thinking`.
-  var unwrapped: [String] = []
+  /// What was taken off first, `fence` or `thinking`, and what could not be checked, `tools_undefined`.
+  var notes: [String] = []
   var labelIsEscalated: Bool?
+  /// The built-in model's own word for input unlike its training.
+  var isNovel = false
   /// nil: passes. `below`, `absent` or `novel`.
-  var confidenceFault: String?
+  private(set) var confidenceFault: String?
+
+  /// Holds the label and the confidence, as corrected, against the task.
+  mutating func grade(_ confidence: Double?, task: PreparedTask) {
+    self.confidence = confidence
+    if let label = answer?.label, !task.labels.isEmpty { labelIsEscalated = task.escalated.contains(label) }
+    if isNovel {
+      confidenceFault = "novel"
+    } else if let confidence {
+      // Asked as "at least?", so that nothing unordered passes.
+      confidenceFault = confidence >= task.policy.minConfidence ? nil : "below"
+    } else {
+      confidenceFault = "absent"
+    }
+  }
 
   func record(into checks: inout Checks) {
     checks.record(.schemaInvalid, passes: schemaFault == nil)
@@ -27,7 +47,7 @@ struct ValidatedAnswer {
       case .confidenceLow: confidenceFault
       default: nil
       }
-    let parts = (cause.map { [$0] } ?? []) + unwrapped
+    let parts = (cause.map { [$0] } ?? []) + notes
     return parts.isEmpty ? nil : parts.joined(separator: ",")
   }
 
@@ -46,92 +66,98 @@ struct ValidatedAnswer {
 
 /// Checks that a candidate's answer is the object that was asked for (contract, section 3).
 enum ResponseValidation {
-  /// Checks a model's text.
-  static func check(_ text: String, artifacts: [String], task: PreparedTask) -> ValidatedAnswer {
+  /// Checks what a model said, its confidence's height left out.
+  static func check(_ reply: CandidateReply, to call: Call, task: PreparedTask) -> ValidatedAnswer {
     var result = ValidatedAnswer()
-    let body = AnswerUnwrapping.unwrap(text, noting: &result.unwrapped)
-    let value: JSONValue
-    switch parse(body) {
-    case .success(let parsed): value = parsed
-    case .failure(let fault):
-      result.schemaFault = fault.cause
+    if reply.isRefusal {
+      result.schemaFault = "refusal"
       return result
     }
-    let members = readMembers(value, task: task, into: &result)
-    guard let members else { return result }
-    result.answer = members
-    result.schemaFault = result.schemaFault ?? contentFault(members, artifacts: artifacts, task: task)
-    grade(task: task, into: &result)
+    let usesTools = task.policy.output == .toolCall
+    if usesTools, !reply.toolCalls.isEmpty {
+      // Called by the server's own means: there is no object around it, and no confidence beside it.
+      read(reply.toolCalls, label: nil, into: &result)
+    } else if let object = readObject(reply, into: &result) {
+      result.schemaFault = readConfidence(object, into: &result)
+      let label = present(object["label"])
+      if !task.labels.isEmpty, result.schemaFault == nil {
+        result.schemaFault = labelFault(label, task: task)
+      }
+      if usesTools {
+        read(toolCalls(object), label: label?.stringValue, into: &result)
+      } else {
+        readAnswer(object, label: label?.stringValue, task: task, into: &result)
+      }
+    }
+    guard let answer = result.answer else { return result }
+    result.schemaFault = result.schemaFault ?? contentFault(answer, artifacts: call.artifacts, task: task)
+    if let tool = answer.toolCall {
+      let fault = ToolCallValidation.fault(tool, of: call, noting: &result.notes)
+      result.schemaFault = result.schemaFault ?? fault
+    }
     return result
   }
 
   /// Checks the built-in classifier's answer, which has the right shape already.
-  static func check(
-    classified label: String, confidence: Double, isNovel: Bool, task: PreparedTask
-  ) -> ValidatedAnswer {
+  static func check(classified label: String, isNovel: Bool, task: PreparedTask) -> ValidatedAnswer {
     var result = ValidatedAnswer()
     result.answer = CandidateAnswer(label: label, answer: .string(label))
-    result.confidence = confidence
+    result.isNovel = isNovel
     if !task.labels.isEmpty, !task.labels.contains(label) { result.schemaFault = "label_not_in_set" }
-    grade(task: task, into: &result)
-    if isNovel { result.confidenceFault = "novel" }
     return result
-  }
-
-  private static func grade(task: PreparedTask, into result: inout ValidatedAnswer) {
-    if let label = result.answer?.label, !task.labels.isEmpty {
-      result.labelIsEscalated = task.escalated.contains(label)
-    }
-    guard let confidence = result.confidence else {
-      result.confidenceFault = "absent"
-      return
-    }
-    // Asked as "at least?", so that nothing unordered passes.
-    if !(confidence >= task.policy.minConfidence) { result.confidenceFault = "below" }
   }
 
   // MARK: - The object
 
-  private struct ParseFault: Error { let cause: String }
-
-  private static func parse(_ text: String) -> Result<JSONValue, ParseFault> {
-    let bytes = Array(text.utf8)
+  /// The one object in the model's text; nil after noting what is there instead.
+  private static func readObject(_ reply: CandidateReply, into result: inout ValidatedAnswer) -> JSONValue? {
+    let bytes = Array(AnswerUnwrapping.unwrap(reply.text, noting: &result.notes).utf8)
     do throws(JSONError) {
       let value = try JSONValue(parsing: bytes)
-      guard value.members != nil else { return .failure(ParseFault(cause: "not_an_object")) }
-      return .success(value)
+      if value.members == nil { result.schemaFault = "not_an_object" }
+      return value.members == nil ? nil : value
     } catch {
-      switch error.kind {
-      case .trailingText: return .failure(ParseFault(cause: "more_than_one_value"))
-      case .duplicateName: return .failure(ParseFault(cause: "duplicate_member"))
-      case .endOfText where bytes.allSatisfy({ $0 == 0x20 || $0 == 0x0A || $0 == 0x0D || $0 == 0x09 }):
-        return .failure(ParseFault(cause: "empty"))
-      case .endOfText: return .failure(ParseFault(cause: "truncated_json"))
-      default: return .failure(ParseFault(cause: "not_json"))
+      let isBlank = bytes.allSatisfy { $0 == 0x20 || $0 == 0x0A || $0 == 0x0D || $0 == 0x09 }
+      result.schemaFault =
+        switch error.kind {
+        case .endOfText where isBlank: "empty"
+        case _ where reply.isCut: "truncated_json"
+        case .trailingText: "more_than_one_value"
+        case .duplicateName: "duplicate_member"
+        case .endOfText: "truncated_json"
+        default: "not_json"
+        }
+      return nil
+    }
+  }
+
+  /// Reads `answer`, as far as it goes: the label stands in for one that is absent.
+  private static func readAnswer(
+    _ object: JSONValue, label: String?, task: PreparedTask, into result: inout ValidatedAnswer
+  ) {
+    switch present(object["answer"]) {
+    case let answer? where answer.stringValue != nil || answer.members != nil:
+      result.answer = CandidateAnswer(label: label, answer: answer)
+    case .some: result.schemaFault = result.schemaFault ?? "answer_wrong_type"
+    case nil:
+      if !task.labels.isEmpty, let label {
+        result.answer = CandidateAnswer(label: label, answer: .string(label))
+      } else {
+        result.schemaFault = result.schemaFault ?? "answer_missing"
       }
     }
   }
 
-  /// Reads `label`, `answer` and `confidence`; the first fault is kept, the answer is read as far as it goes.
-  private static func readMembers(
-    _ value: JSONValue, task: PreparedTask, into result: inout ValidatedAnswer
-  ) -> CandidateAnswer? {
-    result.schemaFault = readConfidence(value, into: &result)
-    let label = present(value["label"])
-    if !task.labels.isEmpty, result.schemaFault == nil { result.schemaFault = labelFault(label, task: task) }
-    switch present(value["answer"]) {
-    case let answer? where answer.stringValue != nil || answer.members != nil:
-      return CandidateAnswer(label: label?.stringValue, answer: answer)
-    case .some:
-      result.schemaFault = result.schemaFault ?? "answer_wrong_type"
-      return nil
-    case nil:
-      guard !task.labels.isEmpty, let text = label?.stringValue else {
-        result.schemaFault = result.schemaFault ?? "answer_missing"
-        return nil
-      }
-      return CandidateAnswer(label: text, answer: .string(text))
-    }
+  /// Tool calls in `answer`, or in the object itself where a model leaves that out.
+  private static func toolCalls(_ object: JSONValue) -> [ToolCall] {
+    ToolCall.read(present(object["answer"]) ?? object) ?? []
+  }
+
+  private static func read(_ calls: [ToolCall], label: String?, into result: inout ValidatedAnswer) {
+    result.schemaFault = result.schemaFault ?? ToolCallValidation.countFault(calls)
+    guard calls.count == 1, var call = calls.first else { return }
+    call.arguments = ToolCall.decoded(call.arguments)
+    result.answer = CandidateAnswer(label: label, answer: call.json, toolCall: call)
   }
 
   private static func present(_ value: JSONValue?) -> JSONValue? { value?.isNull == true ? nil : value }
@@ -140,7 +166,7 @@ enum ResponseValidation {
     guard let given = present(value["confidence"]) else { return nil }
     guard let number = given.doubleValue else { return "confidence_not_a_number" }
     guard number.isFinite, (0...1).contains(number) else { return "confidence_out_of_range" }
-    result.confidence = number
+    result.selfReported = number
     return nil
   }
 
@@ -158,7 +184,10 @@ enum ResponseValidation {
     let text = answer.answer.stringValue ?? answer.answer.jsonText
     if task.labels.isEmpty, answer.answer.isBlank { return "answer_blank" }
     if text.unicodeScalars.count > task.policy.maxOutputChars { return "answer_too_long" }
-    if task.policy.output == .json, answer.answer.members == nil { return "answer_not_an_object" }
+    if task.policy.output == .json {
+      if answer.answer.members == nil { return "answer_not_an_object" }
+      if let fault = task.schema?.fault(in: answer.answer) { return "answer_schema:" + fault.detail }
+    }
     if task.policy.rejectRefusals, answer.answer.texts.contains(where: Refusal.begins) { return "refusal" }
     if task.policy.citeArtifacts, !artifacts.contains(where: { !$0.isEmpty && text.contains($0) }) {
       return "uncited_artifact"

@@ -205,6 +205,21 @@ package struct TaskPolicy: Sendable {
   }
 }
 
+extension TaskPolicy {
+  /// Whether a call of the task can ever be answered by a candidate.
+  package var mayBeLocal: Bool { local && impact != .high }
+
+  /// Ids of every model that gets the text of the task's calls.
+  package var askedModels: [String] {
+    guard mayBeLocal else { return [] }
+    var ids: [String] = []
+    for id in [model].compactMap(\.self) + cascade + [challenger].compactMap(\.self) where !ids.contains(id) {
+      ids.append(id)
+    }
+    return ids
+  }
+}
+
 /// How the frontier's answer is read and compared with the candidate's.
 package struct AgreementPolicy: Sendable {
   package enum Method: String, CaseIterable, Sendable {

@@ -28,7 +28,7 @@ package struct AskTry: Sendable, Equatable {
   }
 
   package var purpose: Purpose
-  /// A cause of ``AskFault``, or what validation found; nil: an answer of the right shape.
+  /// A cause of `AskFault`, or what validation found; nil: an answer of the right shape.
   package var fault: String?
   package var latencyMs: Double
   package var inputTokens: Int?

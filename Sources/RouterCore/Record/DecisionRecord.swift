@@ -94,7 +94,7 @@ package struct DecisionRecord {
     record.field(
       "label", decision.answer?.label.flatMap { screening.task?.labels.contains($0) == true ? $0 : nil })
     record.field("confidence", decision.confidence)
-    record.field("confidence_raw", decision.confidence)
+    record.field("confidence_raw", decision.confidenceRaw)
     record.field("confidence_source", decision.confidenceSource?.rawValue)
   }
 

@@ -1,4 +1,4 @@
-import Text
+import Redaction
 package import Wire
 
 /// What the log may keep of a text: a keyed hash and a redacted beginning. The text itself never passes.

@@ -49,7 +49,7 @@ package struct Pattern: Sendable, Equatable {
   }
 
   /// Only the whole ranges, which is cheaper.
-  func forEachRange(in text: Span<UInt8>, _ body: (Range<Int>) -> Void) {
+  package func forEachRange(in text: Span<UInt8>, _ body: (Range<Int>) -> Void) {
     forEachMatch(in: text, slots: 2) { body($0.range) }
   }
 

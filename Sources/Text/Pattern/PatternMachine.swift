@@ -223,11 +223,11 @@ extension PatternAssertion {
   }
 }
 
-enum UTF8Scalar {
+package enum UTF8Scalar {
   /// One scalar and its length in bytes; nil and 1 at the end.
   ///
   /// A byte that starts no well-formed scalar reads as U+FFFD, one byte long, as in RE2.
-  static func decode(_ text: Span<UInt8>, at position: Int) -> (scalar: UInt32?, length: Int) {
+  package static func decode(_ text: Span<UInt8>, at position: Int) -> (scalar: UInt32?, length: Int) {
     guard position < text.count else { return (nil, 1) }
     let first = text[position]
     if first < 0x80 { return (UInt32(first), 1) }

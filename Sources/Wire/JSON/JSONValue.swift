@@ -104,6 +104,22 @@ extension JSONValue {
     return parts.first?.isEmpty == true && parts.allSatisfy { pointerToken($0) != nil }
   }
 
+  /// A name as it stands between the slashes of a pointer.
+  package static func pointerEscaped(_ name: String) -> String {
+    guard name.utf8.contains(where: { $0 == UInt8(ascii: "~") || $0 == UInt8(ascii: "/") }) else {
+      return name
+    }
+    var bytes: [UInt8] = []
+    for byte in name.utf8 {
+      switch byte {
+      case UInt8(ascii: "~"): bytes += [byte, UInt8(ascii: "0")]
+      case UInt8(ascii: "/"): bytes += [UInt8(ascii: "~"), UInt8(ascii: "1")]
+      default: bytes.append(byte)
+      }
+    }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
   private func child(_ token: String) -> JSONValue? {
     switch self {
     case .object: self[token]

@@ -1,3 +1,4 @@
+import PolicyLanguage
 import Posix
 import RouterCore
 import Service

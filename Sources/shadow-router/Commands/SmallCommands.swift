@@ -1,6 +1,8 @@
 import Evidence
 import Journal
+import PolicyLanguage
 import Posix
+import Reports
 import RouterCore
 import Service
 import Wire

@@ -1,4 +1,5 @@
 import Journal
+import PolicyLanguage
 import PolicyYAML
 import Posix
 import RouterCore

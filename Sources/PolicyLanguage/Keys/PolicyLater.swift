@@ -1,0 +1,19 @@
+/// What a policy may say already though this version does not act on it.
+enum PolicyLater {
+  /// Paths of keys; with a value behind a colon, only that value. Shorten the list as features arrive.
+  static let paths: Set<String> = [
+    "models.ID.provider: openai", "models.ID.provider: llamacpp", "models.ID.provider: anthropic",
+    "models.ID.retry",
+    "tasks.T.cascade", "tasks.T.challenger",
+    "tasks.T.schema_retry", "tasks.T.samples",
+    "tasks.T.switch_mid_run", "tasks.T.eval_set", "tasks.T.gate",
+    "tasks.T.review_sample",
+    "tasks.T.audit_share", "tasks.T.control_share", "tasks.T.capture", "tasks.T.budget",
+    "privacy.retention_days",
+  ]
+
+  /// Names that nothing else may use (contract, section 8).
+  static let reserved: Set<String> = [
+    "memory", "async", "approval", "nightly", "specialists", "large_context",
+  ]
+}

@@ -1,0 +1,121 @@
+import Evidence
+
+extension HTMLReport {
+  mutating func task(_ task: Report.Task, _ index: Int, _ html: inout HTMLText) {
+    var drawn: [(title: String, caption: String, chart: HTMLText)] = []
+    if task.calls > 0 {
+      drawn.append(
+        (
+          "Where its calls go", "Accepted, or the first check that kept a call with the frontier.",
+          charts.reasons(task)
+        ))
+    }
+    if !task.confidence.bins.isEmpty {
+      drawn.append(
+        ("What the confidence is worth", ReportWords.confidence(task.confidence), charts.confidence(task)))
+    }
+    if task.localLatency != nil || task.frontierLatency != nil || task.fallbackLatency != nil {
+      drawn.append(("How long it takes", ReportWords.percentileNote, charts.latency(task)))
+    }
+    html.element("section", [("class", "card"), ("id", "task\(index)")]) { card in
+      Self.opening(task, &card)
+      if !drawn.isEmpty {
+        card.element("div", class: "grid") { grid in
+          for item in drawn { grid.figure(item.title, item.caption, item.chart) }
+        }
+      }
+      if !task.confidence.bins.isEmpty { Self.legend(&card) }
+      if task.calls > 0 { Self.tables(task, &card) }
+    }
+  }
+
+  private static func opening(_ task: Report.Task, _ html: inout HTMLText) {
+    html.element("div", class: "head") { head in
+      head.element("h3", task.name)
+      head.pill("ready: " + ReportWords.ready(task.readiness.answer), tone(task.readiness.answer))
+      head.pill(ReportWords.looks(task.looks), tone(task.looks))
+      if let owner = task.owner { head.element("span", class: "soft small", "owner: \(owner)") }
+    }
+    html.element("p", ReportWords.opening(task))
+    html.element("p", class: "soft", ReportWords.looksBecause(task))
+    if let pace = ReportWords.pace(task) { html.element("p", class: "soft", pace) }
+    html.element("div", class: "next") { next in
+      next.element("p") { line in
+        line.element("strong", "Next: ")
+        line.prose(task.readiness.next)
+      }
+      if let command = task.readiness.command { next.element("p") { $0.element("code", command) } }
+    }
+  }
+
+  private static func legend(_ html: inout HTMLText) {
+    html.element("p", class: "soft small") { line in
+      for (tone, text) in [("good", "agrees"), ("bad", "disagrees"), ("grey", "not compared")] {
+        line.element("span", [("class", "key \(tone)")])
+        line.text(text)
+      }
+    }
+  }
+
+  private static func tables(_ task: Report.Task, _ html: inout HTMLText) {
+    html.table("Figures of \(task.name)", ["Figure", "Value"], figures(task))
+    if let note = ReportWords.cost(task) { html.element("p", class: "soft small", note) }
+    html.element("details") { details in
+      details.element("summary", "Reasons, causes and thresholds")
+      details.table("Reasons", ["Reason", "Calls", "Share"], shares(task.reasons, of: task.calls))
+      details.table("Details of the reasons", ["Detail", "Calls"], counts(task.reasonDetails))
+      details.table("Why some could not be compared", ["Cause", "Would-accepts"], counts(task.unknownCauses))
+      details.table("How answers differ", ["Kind", "Would-accepts"], counts(task.disagreementKinds))
+      details.table(
+        "Labels most often confused", ["Candidate said", "Frontier said", "Times"],
+        task.confusions.map { [.text($0.candidate), .text($0.frontier), .number(Figures.count($0.count))] })
+      details.table(
+        "What each threshold would let through", ["Threshold", "Would accept", "Disagree", "At most"],
+        task.confidence.thresholds.map { row in
+          [
+            .text(Figures.confidence(row.minConfidence)), .number(Figures.count(row.accepted)),
+            .number("\(Figures.count(row.disagree)) of \(Figures.count(row.agree + row.disagree))"),
+            .number(row.agree + row.disagree > 0 ? Figures.bound(row.disagreementUpper) : "–"),
+          ]
+        })
+      details.table(
+        "Models asked", ["Model", "Digest", "Calls"],
+        task.models.map { [.text($0.name), .text($0.digest ?? "–"), .number(Figures.count($0.calls))] })
+    }
+  }
+
+  private static func figures(_ task: Report.Task) -> [[HTMLText.Cell]] {
+    let usd = { (value: Double?) in value.map(Figures.usd) ?? "–" }
+    let rows: [(String, String)] = [
+      ("Answered locally (acceptance rate)", Figures.optionalPercent(task.acceptanceRate)),
+      ("Stays with the frontier (escalation rate)", Figures.optionalPercent(task.escalationRate)),
+      ("Would-accepts that disagree with the frontier", Figures.optionalPercent(task.disagreementRate)),
+      ("Would-accepts that could not be compared", Figures.optionalPercent(task.unknownShare)),
+      ("Candidate's answers of the form asked for", Figures.optionalPercent(task.validity)),
+      (
+        "Labelled by people: accept, escalate, unsure",
+        [task.reviews.accept, task.reviews.escalate, task.reviews.unsure].map(Figures.count).joined(
+          separator: ", ")
+      ),
+      ("Cost of the frontier today", Figures.usd(task.cost.frontierOnly)),
+      ("Cost with would-accepts local, upkeep included", Figures.usd(task.cost.withRouter + task.upkeep)),
+      ("Of it, running the candidate", Figures.usd(task.cost.local)),
+      ("Cost per success, with would-accepts local", usd(task.costPerSuccess)),
+      ("Cost per success, frontier only", usd(task.frontierOnlyCostPerSuccess)),
+    ]
+    return rows.map { [.text($0.0), .number($0.1)] }
+  }
+
+  private static func counts(_ counts: [Report.Count]) -> [[HTMLText.Cell]] {
+    counts.map { [.text($0.name), .number(Figures.count($0.count))] }
+  }
+
+  private static func shares(_ counts: [Report.Count], of total: Int) -> [[HTMLText.Cell]] {
+    counts.map { count in
+      [
+        .text(count.name), .number(Figures.count(count.count)),
+        .number(Figures.percent(Double(count.count) / Double(max(1, total)))),
+      ]
+    }
+  }
+}

@@ -1,0 +1,287 @@
+package import Evidence
+
+extension Report {
+  /// The report as Markdown, for a terminal, a pull request or a wiki.
+  package var markdown: String { MarkdownReport(self).text }
+}
+
+private struct MarkdownReport {
+  private let report: Report
+  private var lines: [String] = []
+
+  init(_ report: Report) { self.report = report }
+
+  var text: String {
+    var copy = self
+    copy.write()
+    return copy.lines.joined(separator: "\n") + "\n"
+  }
+
+  private mutating func write() {
+    lines += ["# Shadow report: \(Self.plain(report.window.name))", ""]
+    lines += [report.sentence.claim, ""]
+    for caveat in report.sentence.caveats { lines += ["> \(caveat)", ""] }
+    lines += [
+      "A *would-accept* is a call that the router would have answered locally. A *suspected* false accept is a "
+        + "would-accept whose answer differs from the frontier's.", "",
+    ]
+    summary()
+    changes()
+    falseAccepts()
+    lines += ["## Tasks", ""]
+    for task in report.tasks { self.task(task) }
+    agents()
+    hardStops()
+    balance()
+    reviewers()
+    head()
+  }
+
+  private mutating func summary() {
+    table(
+      ["Task", "Ready", "Looks", "Calls", "Would-accepts", "Disagree", "At most (95 %)", "Next"],
+      report.tasks.map { task in
+        [
+          Self.cell(task.name), ReportWords.ready(task.readiness.answer), ReportWords.looks(task.looks),
+          Figures.count(task.calls), Figures.count(task.wouldAccepts),
+          "\(Figures.count(task.disagree)) of \(Figures.count(task.comparable))",
+          task.comparable > 0 ? Figures.bound(task.disagreementUpper) : "–",
+          task.readiness.command.map { "`\(Self.code($0))`" } ?? "–",
+        ]
+      })
+    lines += [ReportWords.looksNote, ""]
+  }
+
+  private mutating func changes() {
+    lines += ["## What changed", ""]
+    if report.changes.isEmpty { lines += ["Nothing: no policy, candidate or flag changed.", ""] }
+    for change in report.changes {
+      let task = change.task.map { " · \(Self.plain($0))" } ?? ""
+      lines.append("- \(change.ts) · \(Self.plain(change.kind))\(task) · \(Self.plain(change.text))")
+    }
+    if report.changesNotShown > 0 { lines.append("- and \(Figures.count(report.changesNotShown)) more") }
+    if !report.changes.isEmpty { lines.append("") }
+  }
+
+  private mutating func falseAccepts() {
+    let known = report.falseAccepts.count { $0.standing == .known }
+    lines += ["## False accepts, worst first", ""]
+    lines += [
+      "\(Figures.count(known)) known, \(Figures.count(report.totals.disagree)) suspected; the worst of each task are shown. "
+        + "All of them: `shadow-router report --format csv`.", "",
+    ]
+    for item in report.falseAccepts { falseAccept(item) }
+  }
+
+  private mutating func falseAccept(_ item: Report.FalseAccept) {
+    let severity = item.severity.map { ", severity \($0)" } ?? ""
+    let confidence = item.confidence.map { ", confidence \(Figures.confidence($0))" } ?? ""
+    lines.append(
+      "- **\(Self.plain(item.task))** `\(Self.code(item.callID))`: \(item.standing.rawValue)\(severity)\(confidence)"
+    )
+    lines.append("  - candidate: \(said(item.label, item.answerPreview))")
+    lines.append("  - frontier: \(said(item.frontierLabel, item.frontierPreview))")
+    if let input = item.inputPreview { lines.append("  - input: `\(Self.code(input))`") }
+    let checks = ReportWords.checks(item)
+    if !checks.isEmpty { lines.append("  - checks: \(Self.plain(checks))") }
+    if let detail = item.agreementDetail { lines.append("  - compared: \(Self.plain(detail))") }
+    if let note = item.note {
+      lines.append("  - \(Self.plain(item.reviewer ?? "reviewer")): \(Self.plain(note))")
+    }
+  }
+
+  private func said(_ label: String?, _ preview: String?) -> String {
+    let other = ReportWords.preview(preview, beside: label)
+    let parts = [label.map { "**\(Self.plain($0))**" }, other.map { "`\(Self.code($0))`" }]
+      .compactMap(\.self)
+    return parts.isEmpty ? "(not kept)" : parts.joined(separator: " ")
+  }
+
+  private mutating func task(_ task: Report.Task) {
+    lines += ["### \(Self.plain(task.name))", "", "**\(Self.plain(ReportWords.opening(task)))**", ""]
+    let command = task.readiness.command.map { ": `\($0)`" } ?? ""
+    lines += ["Next: \(Self.plain(task.readiness.next))\(command)", ""]
+    lines += [
+      "Verdict without reviews: \(ReportWords.looks(task.looks)). \(ReportWords.looksBecause(task))", "",
+    ]
+    if let pace = ReportWords.pace(task) { lines += [pace, ""] }
+    guard task.calls > 0 else { return }
+    table(["Figure", "Value"], figures(task))
+    if let cost = ReportWords.cost(task) { lines += [cost, ""] }
+    table(
+      ["Reason", "Calls", "Share"],
+      task.reasons.map {
+        [$0.name, Figures.count($0.count), Figures.percent(Double($0.count) / Double(task.calls))]
+      })
+    counts("Why compared as unknown", task.unknownCauses)
+    counts("How answers differ", task.disagreementKinds)
+    if !task.confusions.isEmpty {
+      table(
+        ["Candidate said", "Frontier said", "Times"],
+        task.confusions.map { [Self.cell($0.candidate), Self.cell($0.frontier), Figures.count($0.count)] })
+    }
+    confidence(task)
+  }
+
+  private func figures(_ task: Report.Task) -> [[String]] {
+    [
+      ["Local acceptance", Figures.optionalPercent(task.acceptanceRate)],
+      ["Escalation", Figures.optionalPercent(task.escalationRate)],
+      ["Disagreement", Figures.optionalPercent(task.disagreementRate)],
+      ["Could not be compared", Figures.optionalPercent(task.unknownShare)],
+      ["Valid answers", Figures.optionalPercent(task.validity)],
+      ["Candidate p50 / p95 / p99", latency(task.localLatency)],
+      ["Frontier p50 / p95 / p99", latency(task.frontierLatency)],
+      ["Fallback p50 / p95 / p99", latency(task.fallbackLatency)],
+      ["Frontier cost", Figures.usd(task.cost.frontierOnly)],
+      ["Candidate cost", Figures.usd(task.cost.local)],
+      ["Cost with would-accepts local", Figures.usd(task.cost.withRouter + task.upkeep)],
+      [
+        "Cost per success (frontier only)",
+        "\(optionalUSD(task.costPerSuccess)) (\(optionalUSD(task.frontierOnlyCostPerSuccess)))",
+      ],
+    ]
+  }
+
+  private func optionalUSD(_ value: Double?) -> String { value.map(Figures.usd) ?? "–" }
+
+  private func latency(_ latency: Report.Latency?) -> String {
+    guard let latency else { return "–" }
+    return [latency.p50, latency.p95, latency.p99].map(Figures.milliseconds).joined(separator: " / ")
+  }
+
+  private mutating func counts(_ title: String, _ counts: [Report.Count]) {
+    guard !counts.isEmpty else { return }
+    let text = counts.map { "\($0.name) \(Figures.count($0.count))" }.joined(separator: ", ")
+    lines += ["\(title): \(Self.plain(text))", ""]
+  }
+
+  private mutating func confidence(_ task: Report.Task) {
+    guard !task.confidence.thresholds.isEmpty else { return }
+    lines += [ReportWords.confidence(task.confidence), ""]
+    table(
+      ["Threshold", "Would accept", "Disagree", "At most (95 %)"],
+      task.confidence.thresholds.map { row in
+        [
+          Figures.confidence(row.minConfidence), Figures.count(row.accepted),
+          "\(Figures.count(row.disagree)) of \(Figures.count(row.agree + row.disagree))",
+          row.agree + row.disagree > 0 ? Figures.bound(row.disagreementUpper) : "–",
+        ]
+      })
+  }
+
+  private mutating func agents() {
+    guard !report.agents.isEmpty || !report.runs.isEmpty else { return }
+    lines += ["## Agents and runs", ""]
+    table(
+      [
+        "Agent", "Runs", "Successful", "Calls", "Would-accepts", "Fallbacks", "Frontier only", "With router",
+        "Per success", "Per success, frontier only",
+      ],
+      report.agents.map { agent in
+        let successes = Double(agent.successes)
+        return [
+          Self.cell(agent.name), Figures.count(agent.runs), Figures.count(agent.successes),
+          Figures.count(agent.calls), Figures.count(agent.wouldAccepts), Figures.count(agent.fallbacks),
+          Figures.usd(agent.cost.frontierOnly), Figures.usd(agent.cost.withRouter),
+          agent.successes > 0 ? Figures.usd(agent.cost.withRouter / successes) : "–",
+          agent.successes > 0 ? Figures.usd(agent.cost.frontierOnly / successes) : "–",
+        ]
+      })
+    table(
+      [
+        "Run (worst return first)", "Agent", "Outcome", "Calls", "Would-accepts", "Fallbacks",
+        "Frontier time", "Frontier only", "With router",
+      ],
+      report.runs.map { run in
+        [
+          Self.cell(run.id), Self.cell(run.agent ?? "–"), run.outcome ?? "–", Figures.count(run.calls),
+          Figures.count(run.wouldAccepts), Figures.count(run.fallbacks), Figures.milliseconds(run.latencyMs),
+          Figures.usd(run.cost.frontierOnly), Figures.usd(run.cost.withRouter),
+        ]
+      })
+  }
+
+  private mutating func hardStops() {
+    lines += ["## Hard stops", ""]
+    if report.hardStops.isEmpty { lines += ["No hard-stop term was met.", ""] }
+    table(
+      ["Task", "Class", "Term", "Place", "Calls"],
+      report.hardStops.map {
+        [Self.cell($0.task), Self.cell($0.stopClass), Self.cell($0.term), $0.place, Figures.count($0.count)]
+      })
+  }
+
+  private mutating func balance() {
+    lines += ["## Balance", ""]
+    table(
+      ["Records in the window", "Count"],
+      report.balance.kinds.map { [Self.cell($0.name), Figures.count($0.count)] })
+    table(
+      ["The log", "Count"], ReportWords.balance(report.balance).map { [$0.name, Figures.count($0.value)] })
+    for gap in report.balance.gaps {
+      lines.append("- gap: \(gap.from) to \(gap.to), \(Self.plain(gap.cause))")
+    }
+    lines += [ReportWords.balanceNote, ""]
+  }
+
+  private mutating func reviewers() {
+    lines += ["## Reviewers", ""]
+    if report.reviewers.isEmpty { lines += ["Nobody has labelled anything yet.", ""] }
+    table(
+      ["Reviewer", "Accept", "Escalate", "Unsure"],
+      report.reviewers.map {
+        [Self.cell($0.name), Figures.count($0.accept), Figures.count($0.escalate), Figures.count($0.unsure)]
+      })
+  }
+
+  private mutating func head() {
+    lines += ["## Where this comes from", ""]
+    if let head = report.head {
+      lines.append(
+        "- log `\(Self.code(head.log))`, up to record \(head.seq) of \(head.ts), `\(Self.code(head.hash))`")
+    }
+    lines.append("- made again by `\(Self.code(report.command))`")
+  }
+
+  private mutating func table(_ header: [String], _ rows: [[String]]) {
+    guard !rows.isEmpty else { return }
+    lines.append("| " + header.joined(separator: " | ") + " |")
+    lines.append("|" + String(repeating: " --- |", count: header.count))
+    for row in rows { lines.append("| " + row.joined(separator: " | ") + " |") }
+    lines.append("")
+  }
+
+  // MARK: Escaping
+
+  /// Text from outside, so that none of it is taken for Markdown or HTML.
+  private static func plain(_ text: String) -> String {
+    var plain = ""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "\\", "*", "_", "[", "]", "<", ">", "`", "#", "|", "!", "&", "~":
+        plain += "\\"
+        plain.unicodeScalars.append(scalar)
+      case "\u{0}"..<" ", "\u{7F}"..<"\u{A0}", "\u{2028}", "\u{2029}": plain += " "
+      default: plain.unicodeScalars.append(scalar)
+      }
+    }
+    return plain
+  }
+
+  private static func cell(_ text: String) -> String { plain(text) }
+
+  /// Text inside backticks, where nothing can be escaped.
+  private static func code(_ text: String) -> String {
+    String(
+      String.UnicodeScalarView(
+        text.unicodeScalars.map { scalar in
+          if scalar == "`" { return "'" }
+          // It would end a table's cell, inside backticks too.
+          if scalar == "|" { return "¦" }
+          return scalar.value < 0x20 || (0x7F..<0xA0).contains(scalar.value) || scalar.value == 0x2028
+            || scalar.value == 0x2029
+            ? " " : scalar
+        }))
+  }
+}

@@ -1,0 +1,214 @@
+import Evidence
+package import Wire
+
+/// The JSON Schema (2020-12) of the report's JSON form.
+///
+/// Members may be added within version 1; nothing here changes its meaning.
+package enum ReportSchema {
+  package static func document() -> JSONValue {
+    var members: [JSONMember] = [
+      JSONMember("$schema", "https://json-schema.org/draft/2020-12/schema"),
+      JSONMember("$id", "urn:shadow-router:report:1"),
+      JSONMember("title", "shadow-router report"),
+    ]
+    members += object(root).members ?? []
+    return .object(members)
+  }
+
+  private typealias Fields = [(String, JSONValue)]
+
+  private static let root: Fields = [
+    ("v", .object([JSONMember("const", 1)])),
+    (
+      "window",
+      object([
+        ("name", text), ("from", optionalText), ("to", optionalText), ("first_decision", optionalText),
+        ("last_decision", optionalText),
+      ])
+    ),
+    ("command", text),
+    ("sentence", object([("claim", text), ("caveats", list(text))])),
+    (
+      "totals",
+      object([
+        ("calls", count), ("would_accepts", count), ("agree", count), ("disagree", count), ("unknown", count),
+        ("not_compared", count), ("comparable", count), ("disagreement_upper", share), ("reviews", reviews),
+      ])
+    ),
+    (
+      "changes",
+      list(object([("ts", text), ("kind", text), ("task", optionalText), ("text", text)]))
+    ),
+    ("changes_not_shown", count),
+    ("false_accepts", list(falseAccept)),
+    ("tasks", list(task)),
+    ("agents", list(object([("agent", text)] + agentFields + cost + costPerRun))),
+    (
+      "runs",
+      list(
+        object(
+          [
+            ("run_id", text), ("agent", optionalText),
+            ("outcome", oneOf("success", "failure", "partial", nil)),
+            ("calls", count), ("would_accepts", count), ("fallbacks", count), ("frontier_latency_ms", number),
+          ] + cost))
+    ),
+    (
+      "hard_stops",
+      list(
+        object([
+          ("task_type", text), ("class", text), ("term", text), ("where", oneOf("input", "answer")),
+          ("count", count),
+        ]))
+    ),
+    (
+      "reviewers",
+      list(object([("reviewer", text), ("accept", count), ("escalate", count), ("unsure", count)]))
+    ),
+    ("balance", balance),
+    ("head", orNull(object([("log", text), ("seq", count), ("h", text), ("ts", text)]))),
+  ]
+
+  private static let task = object(
+    [
+      ("task_type", text), ("owner", optionalText),
+      (
+        "ready",
+        object([
+          ("answer", oneOf("yes", "no", "cannot_tell")), ("code", text), ("unmet", text), ("next", text),
+          ("command", optionalText),
+        ])
+      ),
+      ("looks", .object([JSONMember("enum", .array(Report.Looks.allCases.map { .string($0.rawValue) }))])),
+      ("local", type("boolean", "null")), ("min_confidence", optionalShare),
+      ("models", list(object([("name", text), ("digest", optionalText), ("calls", count)]))),
+      ("calls", count), ("would_accepts", count), ("agree", count), ("disagree", count), ("unknown", count),
+      ("not_compared", count), ("reasons", counts), ("reason_details", counts), ("unknown_causes", counts),
+      ("disagreement_kinds", counts),
+      ("confusions", list(object([("label", text), ("frontier_label", text), ("count", count)]))),
+      ("reviews", reviews), ("answered", count), ("invalid", count), ("successes", count),
+      ("failures", count),
+      ("acceptance_rate", optionalShare), ("escalation_rate", optionalShare),
+      ("disagreement_rate", optionalShare), ("disagreement_lower", optionalShare),
+      ("disagreement_upper", optionalShare), ("unknown_share", optionalShare), ("validity", optionalShare),
+      ("local_latency_ms", latency), ("frontier_latency_ms", latency), ("fallback_latency_ms", latency),
+      ("cost", object(cost + taskCost)), ("confidence", confidence), ("pace", pace),
+    ])
+
+  private static let falseAccept = object([
+    ("standing", oneOf("known", "suspected")), ("call_id", text), ("task_id", optionalText),
+    ("run_id", optionalText), ("task_type", text), ("ts", text), ("seq", count),
+    ("local_model", optionalText),
+    ("confidence", optionalShare), ("label", optionalText), ("answer_preview", optionalText),
+    ("frontier_label", optionalText), ("frontier_answer_preview", optionalText),
+    ("agreement_score", optionalShare), ("agreement_detail", optionalText),
+    ("validator_result", optionalText),
+    ("checks", .object([JSONMember("type", "object"), JSONMember("additionalProperties", text)])),
+    ("input_preview", optionalText), ("input_hash", optionalText), ("severity", type("integer", "null")),
+    ("review_label", oneOf("accept", "escalate", "unsure", nil)), ("reviewer", optionalText),
+    ("note", optionalText),
+  ])
+
+  private static let reviews = object([
+    ("labelled", count), ("accept", count), ("escalate", count), ("unsure", count), ("severe", count),
+    ("missed_stops", count), ("cleared_disagreements", count), ("drawn", count), ("drawn_unlabelled", count),
+    ("drawn_false", count),
+  ])
+
+  private static let confidence = object([
+    ("auc", optionalShare),
+    (
+      "bins",
+      list(
+        object([("from", share), ("to", share), ("agree", count), ("disagree", count), ("unknown", count)]))
+    ),
+    (
+      "thresholds",
+      list(
+        object([
+          ("min_confidence", share), ("accepted", count), ("agree", count), ("disagree", count),
+          ("disagreement_upper", optionalShare),
+        ]))
+    ),
+  ])
+
+  private static let pace = orNull(
+    object([
+      ("needed", count), ("expected", count), ("window_days", count), ("review_sample", share),
+      ("review_sample_needed", optionalShare),
+    ]))
+
+  private static let balance = object([
+    ("records", counts), ("records_read", count), ("outside_window", count), ("damaged", count),
+    ("unknown_kinds", count), ("unexplained_holes", count),
+    ("gaps", list(object([("from", count), ("to", count), ("cause", text)]))), ("recovered", count),
+    ("duplicate_decisions", count), ("duplicate_comparisons", count), ("comparisons_without_decision", count),
+    ("details_not_kept", count),
+  ])
+
+  private static let latency = orNull(
+    object([("count", count), ("p50", number), ("p95", number), ("p99", number)]))
+
+  private static let cost: Fields = [
+    ("frontier_only_usd", number), ("frontier_of_would_accepts_usd", number), ("local_usd", number),
+    ("with_router_usd", number),
+  ]
+
+  private static let taskCost: Fields = [
+    ("upkeep_usd", number), ("answers_seen", count), ("answers_with_cost", count),
+    ("per_success_usd", type("number", "null")), ("frontier_only_per_success_usd", type("number", "null")),
+  ]
+
+  private static let agentFields: Fields = [
+    ("runs", count), ("successes", count), ("failures", count), ("calls", count), ("would_accepts", count),
+    ("fallbacks", count),
+  ]
+
+  private static let costPerRun: Fields = [
+    ("per_successful_run_usd", type("number", "null")),
+    ("frontier_only_per_successful_run_usd", type("number", "null")),
+  ]
+
+  // MARK: Words of the schema
+
+  private static let text = type("string")
+  private static let optionalText = type("string", "null")
+  private static let number = type("number")
+  private static let count: JSONValue = .object([
+    JSONMember("type", "integer"), JSONMember("minimum", 0),
+  ])
+  private static let share: JSONValue = .object([
+    JSONMember("type", "number"), JSONMember("minimum", 0), JSONMember("maximum", 1),
+  ])
+  private static let optionalShare: JSONValue = .object([
+    JSONMember("type", .array(["number", "null"])), JSONMember("minimum", 0), JSONMember("maximum", 1),
+  ])
+  private static let counts: JSONValue = .object([
+    JSONMember("type", "object"), JSONMember("additionalProperties", count),
+  ])
+
+  private static func type(_ names: String...) -> JSONValue {
+    .object([
+      JSONMember("type", names.count == 1 ? .string(names[0]) : .array(names.map { .string($0) }))
+    ])
+  }
+
+  private static func oneOf(_ names: String?...) -> JSONValue {
+    .object([JSONMember("enum", .array(names.map { $0.map { .string($0) } ?? .null }))])
+  }
+
+  private static func list(_ items: JSONValue) -> JSONValue {
+    .object([JSONMember("type", "array"), JSONMember("items", items)])
+  }
+
+  private static func orNull(_ schema: JSONValue) -> JSONValue {
+    .object([JSONMember("anyOf", .array([schema, type("null")]))])
+  }
+
+  private static func object(_ fields: Fields) -> JSONValue {
+    .object([
+      JSONMember("type", "object"), JSONMember("required", .array(fields.map { .string($0.0) })),
+      JSONMember("properties", .object(fields.map { JSONMember($0.0, $0.1) })),
+    ])
+  }
+}

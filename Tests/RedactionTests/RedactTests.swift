@@ -1,0 +1,170 @@
+import TestData
+import Testing
+import Text
+
+@testable import Redaction
+
+@Suite("Redaction")
+struct RedactTests {
+  private let redactor = Redactor()
+
+  private func redacted(_ text: String, with redactor: Redactor = Redactor()) -> String? {
+    let bytes = Array(text.utf8)
+    return redactor.redact(bytes.span).map { String(decoding: $0, as: UTF8.self) }
+  }
+
+  private func preview(_ text: String, _ characters: Int, with redactor: Redactor = Redactor()) -> String? {
+    let bytes = Array(text.utf8)
+    return redactor.preview(of: bytes.span, characters: characters).map {
+      String(decoding: $0, as: UTF8.self)
+    }
+  }
+
+  /// Made here, so that no scanner of this repository takes it for a real one.
+  private static let mixed = (0..<12).map { "\(["aQ", "Zk", "w3"][$0 % 3])\($0)" }.joined()
+
+  static let found: [(String, String)] = [
+    ("mail jane.doe+x@example.co.uk now", "mail [email] now"),
+    ("(info@example.org).", "([email])."),
+    ("jürgen@exämple.de", "[email]"),
+    ("card 4012 8888 8888 1881.", "card [card]."),
+    ("4012888888881881", "[card]"),
+    ("iban GB82 WEST 1234 5698 7654 32, ok", "iban [iban], ok"),
+    ("DE89370400440532013000", "[iban]"),
+    ("call +44 (20) 7123 4567 today", "call [phone] today"),
+    ("(415) 555-0132", "[phone]"),
+    ("415-555-0132", "[phone]"),
+    ("090-1234-5678", "[phone]"),
+    ("删除13812345678吗", "删除[phone]吗"),
+    ("host 10.20.30.40:8080", "host [ip]:8080"),
+    ("[2001:db8::1]:80", "[[ip]]:80"),
+    ("at 00:1A:2B:3C:4D:5E", "at [mac]"),
+    ("ssn 123-45-6789", "ssn [ssn]"),
+    ("DOB: 1970-02-03", "DOB: [date-of-birth]"),
+    ("postgres://bob:hunter2@db/x", "postgres://[url-credentials]@db/x"),
+    ("password=hunter2 next", "password=[secret] next"),
+    ("\"password\": \"two words\"", "\"password\": \"[secret]\""),
+    ("<password>abc</password>", "<password>[secret]</password>"),
+    ("?user=a&api_key=abc123def&x=1", "?user=a&api_key=[secret]&x=1"),
+    ("Authorization: Bearer abc.def.ghi1", "Authorization: Bearer [secret]"),
+    ("--password abc -v", "--password [secret] -v"),
+    ("ghp_" + mixed, "[secret]"),
+    ("key AKIA" + String(repeating: "Z", count: 16), "key [secret]"),
+    ("eyJ" + mixed + ".eyJ" + mixed + "." + mixed, "[jwt]"),
+    ("x " + mixed + " y", "x [secret] y"),
+    (
+      "-----BEGIN RSA PRIVATE " + "KEY-----\nabc\n-----END RSA PRIVATE " + "KEY-----\nend",
+      "[private-key]\nend"
+    ),
+    ("-----BEGIN PRIVATE " + "KEY-----\nabc", "[private-key]"),
+  ]
+
+  @Test("replaces what must not be shown", arguments: found)
+  func replaces(text: String, expected: String) {
+    #expect(redacted(text) == expected)
+  }
+
+  @Test(
+    "leaves ordinary things alone",
+    arguments: [
+      "The build failed at 2024-05-06T07:08:09.123Z after 12:34:56, exit 137.",
+      "v1.2.3.4-rc1 and version 10.2.0.1",
+      "commit 6c3e3dba23e8fadc360aed75ce363ba185c49794", "550e8400-e29b-41d4-a716-446655440000",
+      "com.example.auth:auth-library-oauth2-http:1.20", "std::vector<abc::def> x; a::b",
+      "AbstractSingletonProxyFactoryBean2Implementation", "/usr/lib/x86_64-linux-gnu/libssl.so.1.1",
+      "max_tokens: 4096, token_type: access", "password: ${PASSWORD}",
+      "token = tokens[i]; let key = makeKey(a)",
+      "icon@2x.png lodash@4.17.21", "Visual Basic Application, bearer authentication",
+      "1700000000 1700000000123",
+      "1.3.6.1.4.1.311", "0.123456789012", "10 000 000 rows, 100 200 300", "2020-01-15 12:30",
+      "$1,234,567.89",
+      "snake_case_name_with_many_parts_v2", "ERROR_CODE_NOT_FOUND_404", "a-b-c-d-e", "日本語のテキスト",
+    ])
+  func leaves(text: String) {
+    #expect(redacted(text) == text)
+  }
+
+  @Test(
+    "drops what is no UTF-8",
+    arguments: [[0xFF], [0x61, 0xC3], [0xED, 0xA0, 0x80], [0xC0, 0x80]] as [[UInt8]])
+  func drops(bytes: [UInt8]) {
+    #expect(redactor.redact(bytes.span) == nil)
+    #expect(redactor.preview(of: bytes.span) == nil)
+  }
+
+  @Test("cuts a preview after redacting, by scalars")
+  func cuts() {
+    #expect(preview("abcdef", 3) == "abc")
+    #expect(preview("ééé", 2) == "éé")
+    #expect(preview("a password=hunter2hunter2", 14) == "a password=[se")
+    #expect(preview("abc", 0) == "")
+  }
+
+  @Test("shows no part of a secret at the end of the preview or of the window", arguments: 0..<80)
+  func straddles(shift: Int) {
+    let token = "ghp_" + RedactTests.mixed
+    for end in [240, Redactor.windowBytes] {
+      let words = String(repeating: "lorem ", count: end).utf8.prefix(end - shift - 1)
+      let text = String(decoding: words, as: UTF8.self) + " " + token + " tail"
+      let shown = preview(text, end == 240 ? 240 : 100_000) ?? ""
+      #expect(!shown.contains("ghp_"))
+    }
+  }
+
+  @Test("shows no part of a number that the window's end cuts", arguments: 0..<24)
+  func cutNumber(shift: Int) {
+    // A long redaction before it shortens the text, so that the window's end comes into the preview.
+    let filler = "password=" + String(repeating: "x1", count: 1_950) + " "
+    let words = String(repeating: "a ", count: 200).utf8.prefix(
+      Redactor.windowBytes - shift - filler.utf8.count)
+    let shown = preview(filler + String(decoding: words, as: UTF8.self) + " 4012 8888 8888 1881 z", 240)
+    #expect(shown?.hasPrefix("password=[secret] a a a") == true)
+    #expect(shown?.contains("4012") == false)
+    #expect(shown?.contains("8888") == false)
+  }
+
+  @Test("applies the policy's own patterns")
+  func extra() throws {
+    let redactor = Redactor(extra: [try Pattern("(?i)project \\w+"), try Pattern("E-\\d+")])
+    #expect(redacted("see Project Falcon and E-77.", with: redactor) == "see [redacted] and [redacted].")
+    #expect(redacted("E-77@example.com", with: redactor) == "[email]")
+    #expect(preview("Project Falcon", 5, with: redactor) == "[reda")
+  }
+
+  @Test("gives UTF-8 of at most N scalars, whatever the bytes")
+  func fuzz() {
+    var random = SeededGenerator(seed: 7)
+    let pieces = [
+      "a", "B", "9", " ", "\n", "@", ".", ":", "::", "=", "-", "--", "+", "(", ")", "/", "\"", "é", "日", "😀",
+      "token", "key",
+      "password", "://", "eyJ", "-----BEGIN ", "PRIVATE KEY", "ghp_", "4012 8888", "1.2.3.4", "fe80",
+      "Bearer ", "%", "|", "_",
+      "<", ">", "\\", "&", ",", "AB12", "-u ", "Authorization", "sk-", "user",
+    ]
+    for round in 0..<20_000 {
+      let count = Int.random(in: 0..<24, using: &random)
+      let text = (0..<count).map { _ in pieces[Int.random(in: 0..<pieces.count, using: &random)] }.joined()
+      let characters = [0, 1, 5, 12, 240][round % 5]
+      guard let shown = preview(text, characters), let whole = redacted(text) else {
+        Issue.record("refused \(text)")
+        return
+      }
+      #expect(shown.unicodeScalars.count <= characters)
+      #expect(!shown.unicodeScalars.contains("\u{FFFD}"))
+      #expect(whole.unicodeScalars.starts(with: shown.unicodeScalars), "\(text)")
+    }
+  }
+
+  @Test("takes time in proportion to hostile text")
+  func hostile() {
+    for piece in [
+      "a.", "1-", "a@", "::1", "-----BEGIN PRIVATE ", "key=", "--u ", "+1 ", "eyJ.", "key=\"", "http://",
+      "0.0.",
+    ] {
+      let text = String(repeating: piece, count: 200_000 / piece.utf8.count)
+      let clock = ContinuousClock()
+      let time = clock.measure { _ = redacted(text) }
+      #expect(time < .seconds(8), "\(piece): \(time)")
+    }
+  }
+}
