@@ -76,7 +76,8 @@ struct LabelPlace {
 
   init?(in text: String) {
     let bytes = Array(text.utf8)
-    guard let start = bytes.firstIndex(of: UInt8(ascii: "{")), let end = bytes.lastIndex(of: UInt8(ascii: "}")),
+    guard let start = bytes.firstIndex(of: UInt8(ascii: "{")),
+      let end = bytes.lastIndex(of: UInt8(ascii: "}")),
       start < end
     else { return nil }
     let object = bytes.span.extracting(start..<(end + 1))
@@ -227,8 +228,15 @@ private struct Tally {
 // MARK: - Reading
 
 extension TokenChoice {
-  /// An entry with `token`, perhaps `bytes`, and `logprob` or `prob`; nil for anything else.
-  init?(_ entry: JSONValue) {
+  enum Measure {
+    /// `logprob`: before sampling.
+    case logarithm
+    /// `prob`: after it.
+    case share
+  }
+
+  /// An entry with `token`, perhaps `bytes`, and the measure; nil for anything else.
+  init?(_ entry: JSONValue, _ measure: Measure) {
     if let bytes = entry.present("bytes") {
       guard let numbers = bytes.arrayValue else { return nil }
       self.bytes = numbers.compactMap { $0.intValue.flatMap(UInt8.init(exactly:)) }
@@ -237,19 +245,20 @@ extension TokenChoice {
       guard let text = entry["token"]?.stringValue else { return nil }
       bytes = Array(text.utf8)
     }
-    if let logarithm = entry["logprob"]?.doubleValue, logarithm < .infinity {
+    switch measure {
+    case .logarithm:
+      guard let given = entry["logprob"]?.doubleValue, given < .infinity else { return nil }
       // A zero is written as the lowest float.
-      probability = logarithm < -700 ? 0 : exp(min(0, logarithm))
-    } else if let given = entry["prob"]?.doubleValue, (0...1.001).contains(given) {
+      probability = given < -700 ? 0 : exp(min(0, given))
+    case .share:
+      guard let given = entry["prob"]?.doubleValue, (0...1.001).contains(given) else { return nil }
       probability = min(1, given)
-    } else {
-      return nil
     }
   }
 
-  static func list(_ value: JSONValue?) -> [TokenChoice]? {
+  static func list(_ value: JSONValue?, _ measure: Measure) -> [TokenChoice]? {
     guard let entries = value?.arrayValue else { return nil }
-    let choices = entries.compactMap(TokenChoice.init)
+    let choices = entries.compactMap { TokenChoice($0, measure) }
     return choices.count == entries.count ? choices : nil
   }
 }
@@ -263,12 +272,12 @@ extension GeneratedToken {
       return
     }
     for entry in entries {
-      guard let chosen = TokenChoice(entry) else {
+      guard let chosen = TokenChoice(entry, .logarithm) else {
         tokens = nil
         return
       }
       let listed = entry.present("top_logprobs")
-      guard let alternatives = listed == nil ? [] : TokenChoice.list(listed) else {
+      guard let alternatives = listed == nil ? [] : TokenChoice.list(listed, .logarithm) else {
         tokens = nil
         return
       }
