@@ -4,7 +4,8 @@ import Wire
 /// What a language model is asked: the one place where its words are chosen.
 ///
 /// Short and strict, from the policy alone. Whatever comes from outside (the input, an earlier answer) stands between
-/// markers that it cannot write itself, with the control tokens of chat templates taken apart.
+/// markers that it cannot write itself. The input stands there as it came: what was scanned is what the model reads. In an
+/// earlier answer the control tokens of chat templates are taken apart.
 package struct Prompt: Sendable {
   /// Raised whenever the words below change; a new prompt begins a new evidence epoch.
   static let wording = 2
@@ -31,7 +32,7 @@ package struct Prompt: Sendable {
     instructions = Self.instructions(question.task, tools: tools)
     let outside = [question.text, Array((before ?? "").utf8)]
     let mark = Self.mark(seed: outside.flatMap { SHA256.hash($0).bytes }, absentFrom: outside)
-    input = Self.marked("INPUT", mark, ChatTokens.takenApart(question.text))
+    input = Self.marked("INPUT", mark, String(decoding: question.text, as: UTF8.self))
     correction = style.correction.map { correction in
       let answer = ChatTokens.takenApart(Array((before ?? "").utf8))
       let fault = ChatTokens.takenApart(Array(Self.clipped(Self.oneLine(correction.fault), bytes: 500).utf8))
