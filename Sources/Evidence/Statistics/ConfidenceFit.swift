@@ -1,4 +1,4 @@
-package import RouterCore
+internal import RouterCore
 
 /// An answer whose truth is known, with the confidence it came with.
 package struct ConfidenceCase: Sendable {
@@ -62,7 +62,8 @@ package struct ConfidenceFit: Sendable, Equatable {
 
   package func corrected(_ item: ConfidenceCase) -> Double {
     let correction = ConfidenceCorrection(
-      task: "", modelID: "", modelDigest: nil, promptRevision: nil, source: .logprob, temperature: temperature,
+      task: "", modelID: "", modelDigest: nil, promptRevision: nil, source: .logprob,
+      temperature: temperature,
       prior: prior, shift: shift)
     return correction.corrected(item.confidence, label: item.label, byLabel: item.byLabel)
   }
@@ -132,7 +133,9 @@ private struct ScoredCase {
     }
     own = item.label.flatMap { label in item.byLabel[label].map { score(label, $0) } } ?? 0
     // In the order of names: sums of doubles depend on theirs.
-    others = item.byLabel.filter { $0.key != item.label }.sorted { $0.key < $1.key }.map { score($0.key, $0.value) }
+    others = item.byLabel.filter { $0.key != item.label }.sorted { $0.key < $1.key }.map {
+      score($0.key, $0.value)
+    }
     isCorrect = item.isCorrect
   }
 
