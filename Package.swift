@@ -65,7 +65,7 @@ let package = Package(
     .target(
       name: "TestLogs", dependencies: ["Evidence", "Wire"], path: "Tests/Support/TestLogs",
       swiftSettings: settings),
-    tests("EvidenceTests", ["Evidence", "RouterCore", "Wire", "Text", "TestLogs"]),
+    tests("EvidenceTests", ["Evidence", "RouterCore", "Wire", "Text", "TestLogs", "TestData"]),
     tests("ReportsTests", ["Reports", "Evidence", "Wire", "TestLogs"]),
     tests("PosixTests", ["Posix"]),
     tests("PolicyYAMLTests", ["PolicyYAML", "PolicyLanguage", "RouterCore", "Wire"]),

@@ -26,7 +26,8 @@ extension ReportCharts {
       guard let mean = bin.meanConfidence, let accuracy = bin.accuracy else { continue }
       let interval = bin.interval
       chart.line(x(mean), y(interval.lower), x(mean), y(interval.upper), "error")
-      let style = interval.upper < mean ? "bad" : interval.lower > mean ? "blue" : "good"
+      let fits = bin.count < Self.leastToTell ? "grey" : "good"
+      let style = interval.upper < mean ? "bad" : interval.lower > mean ? "blue" : fits
       chart.dot(x(mean), y(accuracy), 3.5 + 8 * (Double(bin.count) / most).squareRoot(), style)
     }
     chart.line(x(0), 346, x(1), 346, "axis")
@@ -38,6 +39,9 @@ extension ReportCharts {
     chart.label(40, 346, "cases", "s e")
     return chart.end()
   }
+
+  /// Fewer cases in a bin show nothing.
+  private static let leastToTell = 10
 
   /// How much a threshold lets through, and how much of that is wrong.
   mutating func thresholds(_ evaluation: Evaluation) -> HTMLText {

@@ -46,11 +46,12 @@ private struct EvaluationPage {
           if evaluation.quality.count > 0 {
             let over = evaluation.quality.overconfidence
             head.pill(
-              abs(over) < 0.03 ? "confidence fits" : over > 0 ? "overconfident" : "underconfident",
-              abs(over) < 0.03 ? .good : over > 0 ? .bad : .warn)
+              abs(over) < AcceptanceBar.noise ? "confidence fits" : over > 0 ? "overconfident" : "underconfident",
+              abs(over) < AcceptanceBar.noise ? .good : over > 0 ? .bad : .warn)
           }
         }
         card.element("p", class: "claim", sentence)
+        card.element("p", bar.verdict)
         for note in EvaluationWords.notes(evaluation) { card.element("p", class: "soft small", note) }
       }
     }
@@ -90,15 +91,15 @@ private struct EvaluationPage {
         grid.figure(
           "Says, and is right",
           "A dot is all cases with a confidence in one tenth, as large as they are many, with the 95 % interval of how often "
-            + "they are right. On the dashed line the confidence can be believed; red dots lie surely below it: it promises "
-            + "too much. Below: how many cases there are.", plot)
+            + "they are right. On the dashed line the confidence can be believed (green). Red dots lie surely below it: it "
+            + "promises too much; blue ones surely above. Grey: too few to tell. Below: how many cases there are.", plot)
         grid.figure(
           "Let through, and wrong",
           "By threshold. Green: share of all cases let through. Red: share of those that is wrong; dotted, its 95 % bound. "
             + "The dashed line across is the limit for it.", curve)
       }
       card.table(
-        "Figures of the confidence", ["Figure", "In force", "As it came"], EvaluationWords.figures(evaluation)
+        "Figures of the confidence", evaluation.calibration == nil ? ["Figure", "Value"] : ["Figure", "Corrected", "As it came"], EvaluationWords.figures(evaluation)
       )
       card.element("details") { details in
         details.element("summary", "By tenth of confidence")

@@ -43,7 +43,8 @@ package enum EvaluationWords {
           ? "–"
           : isShare ? Figures.percent(quality[keyPath: figure]) : Figures.fixed(quality[keyPath: figure], 3)
       }
-      return [.text(name), .number(text(now)), .number(text(raw))]
+      let cells: [HTMLText.Cell] = [.text(name), .number(text(now)), .number(text(raw))]
+      return evaluation.calibration == nil ? Array(cells.prefix(2)) : cells
     }
   }
 

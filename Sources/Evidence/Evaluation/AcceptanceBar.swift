@@ -9,6 +9,8 @@ package struct AcceptanceBar: Sendable {
   }
 
   package static let leastAccepted = 30
+  /// A smaller distance between what the confidence says and what is right is not spoken of.
+  package static let noise = 0.05
 
   package let lines: [Line]
   private let confidence: String?
@@ -57,8 +59,8 @@ package struct AcceptanceBar: Sendable {
   /// What the confidence is, in a clause.
   package static func words(_ quality: CalibrationQuality) -> String {
     let points = Int((abs(quality.overconfidence) * 100).rounded())
-    let mean = "confidence says \(Figures.confidence(quality.meanConfidence)) on average"
-    if points < 3 { return "\(mean), about as often as it is right" }
+    let mean = "confidence says \(Figures.fixed(quality.meanConfidence, 2)) on average"
+    if abs(quality.overconfidence) < noise { return "\(mean), about as often as it is right" }
     return "\(mean): \(quality.overconfidence > 0 ? "over" : "under")confident by \(points) points"
   }
 }
