@@ -66,7 +66,7 @@ let package = Package(
       name: "TestLogs", dependencies: ["Evidence", "Wire"], path: "Tests/Support/TestLogs",
       swiftSettings: settings),
     tests("EvidenceTests", ["Evidence", "RouterCore", "Wire", "Text", "TestLogs", "TestData"]),
-    tests("ReportsTests", ["Reports", "Evidence", "Wire", "TestLogs"]),
+    tests("ReportsTests", ["Reports", "Evidence", "RouterCore", "Wire", "TestLogs"]),
     tests("PosixTests", ["Posix"]),
     tests("PolicyYAMLTests", ["PolicyYAML", "PolicyLanguage", "RouterCore", "Wire"]),
     tests("JournalTests", ["Journal", "Posix", "RouterCore", "Wire"]),

@@ -46,7 +46,8 @@ private struct EvaluationPage {
           if evaluation.quality.count > 0 {
             let over = evaluation.quality.overconfidence
             head.pill(
-              abs(over) < AcceptanceBar.noise ? "confidence fits" : over > 0 ? "overconfident" : "underconfident",
+              abs(over) < AcceptanceBar.noise
+                ? "confidence fits" : over > 0 ? "overconfident" : "underconfident",
               abs(over) < AcceptanceBar.noise ? .good : over > 0 ? .bad : .warn)
           }
         }
@@ -92,14 +93,17 @@ private struct EvaluationPage {
           "Says, and is right",
           "A dot is all cases with a confidence in one tenth, as large as they are many, with the 95 % interval of how often "
             + "they are right. On the dashed line the confidence can be believed (green). Red dots lie surely below it: it "
-            + "promises too much; blue ones surely above. Grey: too few to tell. Below: how many cases there are.", plot)
+            + "promises too much; blue ones surely above. Grey: too few to tell. Below: how many cases there are.",
+          plot)
         grid.figure(
           "Let through, and wrong",
           "By threshold. Green: share of all cases let through. Red: share of those that is wrong; dotted, its 95 % bound. "
             + "The dashed line across is the limit for it.", curve)
       }
       card.table(
-        "Figures of the confidence", evaluation.calibration == nil ? ["Figure", "Value"] : ["Figure", "Corrected", "As it came"], EvaluationWords.figures(evaluation)
+        "Figures of the confidence",
+        evaluation.calibration == nil ? ["Figure", "Value"] : ["Figure", "Corrected", "As it came"],
+        EvaluationWords.figures(evaluation)
       )
       card.element("details") { details in
         details.element("summary", "By tenth of confidence")

@@ -7,7 +7,8 @@ import Testing
 @Suite("Fitting confidences")
 struct ConfidenceFitTests {
   private let stated: [Double] = [
-    0.99, 0.97, 0.95, 0.95, 0.9, 0.9, 0.88, 0.85, 0.8, 0.75, 0.7, 0.7, 0.65, 0.6, 0.55, 0.5, 0.45, 0.4, 0.3, 0.2,
+    0.99, 0.97, 0.95, 0.95, 0.9, 0.9, 0.88, 0.85, 0.8, 0.75, 0.7, 0.7, 0.65, 0.6, 0.55, 0.5, 0.45, 0.4, 0.3,
+    0.2,
   ]
   private let right = [1, 1, 0, 1, 1, 0, 1, 0, 1, 0, 1, 1, 0, 0, 1, 0, 1, 0, 0, 0]
 
@@ -113,7 +114,9 @@ struct ConfidenceFitTests {
   @Test("a corrected number never falls where the number rises", arguments: [0, 1])
   func monotone(kind: Int) {
     // Anti-informative answers too: the more confident, the more often wrong.
-    let cases = kind == 0 ? numbers : numbers.map { ConfidenceCase(confidence: 1 - $0.confidence, isCorrect: $0.isCorrect) }
+    let cases =
+      kind == 0
+      ? numbers : numbers.map { ConfidenceCase(confidence: 1 - $0.confidence, isCorrect: $0.isCorrect) }
     let fit = ConfidenceFit(cases)
     let corrected = (0...1000).map {
       fit.corrected(ConfidenceCase(confidence: Double($0) / 1000, isCorrect: true))

@@ -62,7 +62,8 @@ package struct SampleLog {
 
   /// What a challenger said to a call; `ms` nil: it was not asked.
   package mutating func challenge(
-    _ id: String, accepts: Bool, model: String = "qwen3-4b", digest: String? = "sha256:beef", ms: Double? = 300,
+    _ id: String, accepts: Bool, model: String = "qwen3-4b", digest: String? = "sha256:beef",
+    ms: Double? = 300,
     cost: Double = 0.002
   ) {
     record(
