@@ -2,6 +2,7 @@ import Candidates
 import Posix
 import RouterCore
 import Service
+import Wire
 
 /// Labelled cases put to a model of a policy, just as the router would put them, several at a time.
 struct CaseAsking {
@@ -37,6 +38,9 @@ struct CaseAsking {
     }
     self.task = task
     self.pool = pool
+    var progress = Progress("finding out what \(id) can do")
+    progress.show(nil, pool.model.endpoint?.authority ?? "")
+    defer { progress.end() }
     if let finding = pool.probe(now: Clocks.realtime(), isStopping: { false }) { pool.learn(finding) }
   }
 
