@@ -21,7 +21,10 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], path: String? = 
 
 let package = Package(
   name: "shadow-router",
-  products: [.executable(name: "shadow-router", targets: ["shadow-router"])],
+  products: [
+    .executable(name: "shadow-router", targets: ["shadow-router"]),
+    .executable(name: "shadow-router-https", targets: ["shadow-router-https"]),
+  ],
   targets: [
     // C: system headers and libraries, and tables that a Swift array literal would take minutes to compile.
     .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
@@ -55,6 +58,18 @@ let package = Package(
         "PolicyYAML", "Journal", "Candidates",
       ],
       swiftSettings: settings),
+    // The helper for https endpoints: the only user of FoundationNetworking, in a process of its own.
+    .target(name: "CCurlHook"),
+    .executableTarget(
+      name: "shadow-router-https", dependencies: ["CCurlHook", "Posix", "Wire"], path: "Sources/HTTPSBridge",
+      swiftSettings: settings,
+      // libcurl's users must find the hook first; an executable exports nothing by itself.
+      linkerSettings: [
+        .unsafeFlags(
+          ["curl_multi_add_handle", "curl_multi_info_read"].flatMap {
+            ["-Xlinker", "--export-dynamic-symbol=\($0)"]
+          })
+      ]),
     tests("WireTests", ["Wire"]),
     .target(name: "TestData", path: "Tests/Support/TestData", swiftSettings: settings),
     tests("TextTests", ["Text", "TestData"]),

@@ -23,13 +23,42 @@ package struct ChildProcess: ~Copyable {
   ///   - arguments: Without the program's own name, which is `name`.
   ///   - output: A file that takes what it writes to both standard streams; created, or emptied.
   package init(_ program: String, name: String, _ arguments: [String], output: String) throws(PosixError) {
+    id = try unsafe Self.spawn(program, name: name, arguments, environment: nil) { actions in
+      unsafe posix_spawn_file_actions_addopen(
+        &actions, 1, output, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0o600)
+      unsafe posix_spawn_file_actions_adddup2(&actions, 1, 2)
+    }
+  }
+
+  /// The child's end of the socket that ``init(_:name:_:environment:socket:)`` gives it.
+  package static let socketNumber: Int32 = 3
+
+  /// As ``init(_:name:_:output:)``, for a helper: it shares this process's standard error and gets no other descriptor
+  /// than `socket`, as number 3.
+  ///
+  /// - Parameter environment: All that it gets, each `NAME=value`.
+  package init(
+    _ program: String, name: String, _ arguments: [String], environment: [String],
+    socket: borrowing Descriptor
+  ) throws(PosixError) {
+    let number = socket.number
+    id = try unsafe Self.spawn(program, name: name, arguments, environment: environment) { actions in
+      unsafe posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
+      // A number that is already right is kept open on exec by this too.
+      unsafe posix_spawn_file_actions_adddup2(&actions, number, Self.socketNumber)
+      unsafe csystem_spawn_close_from(&actions, Self.socketNumber + 1)
+    }
+  }
+
+  private static func spawn(
+    _ program: String, name: String, _ arguments: [String], environment: [String]?,
+    _ prepare: (inout posix_spawn_file_actions_t) -> Void
+  ) throws(PosixError) -> Int32 {
     var actions = unsafe posix_spawn_file_actions_t()
     unsafe posix_spawn_file_actions_init(&actions)
     defer { unsafe posix_spawn_file_actions_destroy(&actions) }
     unsafe posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-    unsafe posix_spawn_file_actions_addopen(
-      &actions, 1, output, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0o600)
-    unsafe posix_spawn_file_actions_adddup2(&actions, 1, 2)
+    unsafe prepare(&actions)
 
     var attributes = posix_spawnattr_t()
     unsafe posix_spawnattr_init(&attributes)
@@ -45,14 +74,29 @@ package struct ChildProcess: ~Copyable {
     let flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP
     unsafe posix_spawnattr_setflags(&attributes, Int16(flags))
 
-    var words: [UnsafeMutablePointer<CChar>?] = unsafe ([name] + arguments).map { unsafe strdup($0) }
-    unsafe words.append(nil)
-    // By index: the formatter would join the words of a loop over unsafe elements.
-    defer { for place in unsafe words.indices { unsafe free(words[place]) } }
+    let words = unsafe strings([name] + arguments)
+    defer { unsafe free(words) }
+    let given = unsafe strings(environment ?? [])
+    defer { unsafe free(given) }
     var number: pid_t = 0
-    let code = unsafe posix_spawn(&number, program, &actions, &attributes, words, environ)
+    let code =
+      environment == nil
+      ? unsafe posix_spawn(&number, program, &actions, &attributes, words, environ)
+      : unsafe posix_spawn(&number, program, &actions, &attributes, words, given)
     guard code == 0 else { throw PosixError(code: code, call: "posix_spawn", detail: program) }
-    id = number
+    return number
+  }
+
+  /// Copies, with nil at the end, as the C library takes them.
+  private static func strings(_ texts: [String]) -> [UnsafeMutablePointer<CChar>?] {
+    var copies: [UnsafeMutablePointer<CChar>?] = unsafe texts.map { unsafe strdup($0) }
+    unsafe copies.append(nil)
+    return unsafe copies
+  }
+
+  private static func free(_ copies: [UnsafeMutablePointer<CChar>?]) {
+    // By index: the formatter would join the words of a loop over unsafe elements.
+    for place in unsafe copies.indices { unsafe Glibc.free(copies[place]) }
   }
 
   /// - Returns: How it ended, or nil while it runs.

@@ -114,6 +114,11 @@ extension Descriptor {
     }
   }
 
+  /// Ends a socket's both directions for every holder: reads and writes see the end, also those under way.
+  package func shutDown() throws(PosixError) {
+    _ = try retrying("shutdown") { shutdown(number, Int32(SHUT_RDWR)) }
+  }
+
   /// The data and what is needed to read it back are on the disk when this returns.
   package func synchronizeData() throws(PosixError) { _ = try retrying("fdatasync") { fdatasync(number) } }
 

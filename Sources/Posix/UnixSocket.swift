@@ -50,6 +50,29 @@ package enum UnixSocket {
     return SocketPair(first: Descriptor(owning: numbers[0]), second: Descriptor(owning: numbers[1]))
   }
 
+  /// Hands a descriptor to the process at the other end, which gets one of its own for the same open file. Never waits.
+  ///
+  /// - Throws: EPIPE where the other end is closed, EAGAIN where it takes nothing.
+  package static func send(_ descriptor: borrowing Descriptor, over socket: borrowing Descriptor)
+    throws(PosixError)
+  {
+    let (number, sent) = (socket.number, descriptor.number)
+    _ = try retrying("sendmsg") { csystem_send_descriptor(number, sent) }
+  }
+
+  /// Waits, on a blocking socket, for a descriptor that ``send(_:over:)`` sent.
+  ///
+  /// - Returns: nil where the other end is closed.
+  /// - Throws: EBADMSG where a byte came without a descriptor.
+  package static func receiveDescriptor(over socket: borrowing Descriptor) throws(PosixError) -> Descriptor? {
+    let number = socket.number
+    var received: Int32 = -1
+    let count = try retrying("recvmsg") { unsafe csystem_receive_descriptor(number, &received) }
+    guard count > 0 else { return nil }
+    guard received >= 0 else { throw PosixError(code: EBADMSG, call: "recvmsg") }
+    return Descriptor(owning: received)
+  }
+
   /// Takes the next waiting connection, non-blocking and closed on exec.
   ///
   /// - Returns: nil where none waits, or where the next one has already gone again.

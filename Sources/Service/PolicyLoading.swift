@@ -63,7 +63,8 @@ package struct PolicyLoading: Sendable {
     let (corrections, ignored) = calibrations.map(Calibrations.read) ?? (Calibrations(), [])
     return Loaded(
       generation: Generation(prepared: prepared, seal: seal, pools: pools, calibrations: corrections),
-      remarks: remarks + Self.foreignLabels(policy, pools), ignored: ignored)
+      remarks: remarks + Self.foreignLabels(policy, pools) + HTTPSBridge.missing(for: policy.models),
+      ignored: ignored)
   }
 
   /// A built-in model that can say a label the task does not have: such an answer is never accepted.
@@ -115,6 +116,11 @@ package struct PolicyLoading: Sendable {
     for model: ModelPolicy, previous: ModelPool?, _ remarks: inout [PolicyProblem]
   ) throws(PolicyProblem) -> ModelPool {
     guard model.provider == .builtin, let file = model.file else {
+      var model = model
+      // The https helper reads the key's file itself and knows no policy.
+      if model.endpoint?.scheme == .https, let file = model.apiKeyFile, !file.hasPrefix("/") {
+        model.apiKeyFile = Files.join(Files.folder(of: self.path), file)
+      }
       let credential = try credential(of: model, &remarks)
       if let previous, previous.model.asksLike(model), previous.credential == credential { return previous }
       return ModelPool(model, credential: credential)
@@ -187,5 +193,6 @@ extension ModelPolicy {
       && stream == other.stream
       && price.inputPerMtok == other.price.inputPerMtok && price.outputPerMtok == other.price.outputPerMtok
       && price.usdPerHour == other.price.usdPerHour
+      && apiKeyEnv == other.apiKeyEnv && apiKeyFile == other.apiKeyFile
   }
 }

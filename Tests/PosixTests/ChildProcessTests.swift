@@ -76,6 +76,31 @@ struct ChildProcessTests {
     #expect(kill(id, 0) == -1 && errno == ESRCH)
   }
 
+  @Test("that is a helper gets the socket, the environment that was given, and no other descriptor")
+  func helper() throws {
+    let scratch = try Scratch()
+    // Open in this process and not closed on exec: what a library may leave behind.
+    let leftover = try Files.open("/dev/null", for: .reading)
+    #expect(fcntl(leftover.number, F_SETFD, 0) == 0)
+    let path = scratch("o")
+    var child = try UnixSocket.pair().split { (own, theirs) in
+      let script = "{ env; ls /proc/$$/fd; } > \(path); read line <&3; echo $line >> \(path)"
+      let child = try ChildProcess(
+        "/bin/sh", name: "sh", ["-c", script], environment: ["PATH=/usr/bin:/bin", "ONE=1"], socket: theirs)
+      try own.writeAll(Array("through the socket\n".utf8))
+      return child
+    }
+    #expect(wait(&child) == .exited(0))
+    let lines = String(decoding: try Files.read(path, limit: 4096), as: UTF8.self).split(separator: "\n")
+    // The shell may set PWD, SHLVL and _ for itself.
+    let names = lines.filter { $0.contains("=") }.compactMap { $0.split(separator: "=").first }
+    #expect(Set(names).isSubset(of: ["PATH", "ONE", "PWD", "SHLVL", "_", "OLDPWD"]) && names.contains("ONE"))
+    let numbers = lines.compactMap { Int($0) }
+    // From 10 on the shell keeps its own.
+    #expect(numbers.filter { $0 < 10 } == [0, 1, 2, 3])
+    #expect(lines.last == "through the socket")
+  }
+
   @Test("that cannot be started is an error that names the program")
   func missing() throws {
     let scratch = try Scratch()

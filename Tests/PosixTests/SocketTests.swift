@@ -33,6 +33,37 @@ struct SocketTests {
     }
   }
 
+  @Test("hand descriptors over, which are then the receiver's own")
+  func handOver() throws {
+    let control = try UnixSocket.pair()
+    for round in UInt8(1)...3 {
+      let received = try UnixSocket.pair().split { own, theirs in
+        try UnixSocket.send(theirs, over: control.first)
+        try own.writeAll([round])
+        return try UnixSocket.receiveDescriptor(over: control.second)
+      }
+      guard let received else { throw Nobody() }
+      #expect(fcntl(received.number, F_GETFD) & FD_CLOEXEC != 0)
+      var buffer = [UInt8](repeating: 0, count: 8)
+      #expect(try received.read(into: &buffer) == .bytes(1))
+      #expect(buffer[0] == round)
+      // The sender's copies are closed.
+      #expect(try received.read(into: &buffer) == .end)
+    }
+    try control.first.writeAll([0])
+    let error = #expect(throws: PosixError.self) {
+      _ = try UnixSocket.receiveDescriptor(over: control.second)
+    }
+    #expect(error?.code == EBADMSG)
+    try control.split { first, second in
+      _ = consume first
+      let end = try UnixSocket.receiveDescriptor(over: second) == nil
+      #expect(end)
+      let lost = #expect(throws: PosixError.self) { try UnixSocket.send(second, over: second) }
+      #expect(lost?.code == EPIPE)
+    }
+  }
+
   @Test("are listened on with the mode asked for, and know who connected")
   func unix() throws {
     let scratch = try Scratch()

@@ -19,6 +19,12 @@ package enum AskFault: Error, Equatable, Sendable {
   case streamIncomplete
   case stopping
   case unsupported
+  /// No TLS with the server, or a certificate that is not trusted, not valid now, or another host's.
+  case tlsFailed
+  /// The policy names an API key, and the variable or file holds none.
+  case noKey
+  /// The https helper is not there, cannot be started, or keeps dying.
+  case bridgeUnavailable
 
   package var cause: String {
     switch self {
@@ -36,15 +42,20 @@ package enum AskFault: Error, Equatable, Sendable {
     case .streamIncomplete: "stream_incomplete"
     case .stopping: "stopping"
     case .unsupported: "provider_not_supported_yet"
+    case .tlsFailed: "tls_failed"
+    case .noKey: "no_key"
+    case .bridgeUnavailable: "bridge_unavailable"
     }
   }
 
   /// Whether it speaks against the server rather than against this request.
   package var countsForBreaker: Bool {
     switch self {
-    case .refused, .timeout, .connectionLost, .shortBody, .badHTTP, .streamError, .streamIncomplete: true
+    case .refused, .timeout, .connectionLost, .shortBody, .badHTTP, .streamError, .streamIncomplete, .tlsFailed,
+      .bridgeUnavailable:
+      true
     case .status(let status): status == 429 || status >= 500
-    case .responseTooLarge, .badResponse, .contentEncoding, .yielded, .stopping, .unsupported: false
+    case .responseTooLarge, .badResponse, .contentEncoding, .yielded, .stopping, .unsupported, .noKey: false
     }
   }
 }

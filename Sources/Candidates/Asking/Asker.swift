@@ -13,10 +13,15 @@ enum AskerKind: Sendable {
     if let builtIn {
       self = .builtIn(builtIn)
     } else if let format = ProviderFormat(model), let url = model.endpoint {
-      self = .server(model, url, format, .tcp(url), credential)
+      self = .server(model, url, format, Connector(model, url), credential)
     } else {
       self = .unsupported
     }
+  }
+
+  /// Where connections to the model come from; nil where none are made.
+  var connector: Connector? {
+    if case .server(_, _, _, let connector, _) = self { connector } else { nil }
   }
 
   /// Whether a request of this question would ask for log-probabilities where it may.

@@ -118,6 +118,7 @@ package struct HTTPClient: ~Copyable {
     let response = try exchange.receive(over: socket, isStopping, onBody)
     // Bytes beyond the answer would be taken for the next question's: such a connection is not kept.
     if !exchange.parser.needsClose, !exchange.hasSurplus { kept = consume socket }
+    if let fault = connector.fault(in: response) { throw fault }
     return response
   }
 }

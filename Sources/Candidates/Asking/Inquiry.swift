@@ -213,10 +213,10 @@ struct Inquiry: Sendable {
 
   /// A fault of validation as the record may hold it: its word, never words that could quote the answer.
   private static func word(_ fault: String) -> String {
-    let isWord =
-      fault.utf8.count <= 40
-      && fault.utf8.allSatisfy { $0 == UInt8(ascii: "_") || (0x61...0x7A).contains($0) }
-    return isWord ? fault : "schema_invalid"
+    // A sentence for the model may stand behind the word.
+    let word = fault.prefix { $0 != ":" }.utf8
+    let isWord = word.count <= 40 && word.allSatisfy { $0 == UInt8(ascii: "_") || (0x61...0x7A).contains($0) }
+    return isWord ? String(Substring(word)) : "schema_invalid"
   }
 
   private mutating func note(

@@ -179,9 +179,14 @@ package final class ModelPool: Sendable {
   ///
   /// A call that was screened just before a reload may still submit: it is answered like the others.
   package func retire() {
-    state.withLock { $0.isRetired = true }
+    let isIdle = state.withLock { state in
+      state.isRetired = true
+      return state.live == 0
+    }
     state.notify()
     wakeSweeper(at: 0)
+    // A probe alone may have started what the connections need.
+    if isIdle { connector?.end() }
   }
 
   /// Lets questions that are being asked finish until the deadline, answers the rest `stopping`, ends the threads.
@@ -195,7 +200,11 @@ package final class ModelPool: Sendable {
     for job in abandoned { job.completion(unavailable(.stopping)) }
     wakeSweeper(at: 0)
     for thread in threads { thread.join() }
+    connector?.end()
   }
+
+  /// Where connections to the model come from; nil for the built-in model.
+  var connector: Connector? { kind.connector }
 
   // MARK: - Asking
 
@@ -218,6 +227,8 @@ package final class ModelPool: Sendable {
       state.withLock { $0.busy -= 1 }
     }
     wakeSweeper(at: 0)
+    // The last thread of a pool that has ended. A question that still comes starts a thread, and what it needs, anew.
+    if state.withLock({ $0.live == 0 }) { connector?.end() }
   }
 
   private func next(_ number: Int, _ interrupt: Interrupt) -> Job? {

@@ -121,8 +121,10 @@ extension ModelPool {
   ///
   /// Blocks for some seconds at most. Nothing of it counts for the breaker.
   package func probe(now: Int64, isStopping: () -> Bool) -> ProbeFinding? {
-    guard let url = model.endpoint else { return nil }
-    return Probe.run(model, over: .tcp(url), now: now, isStopping: isStopping)
+    guard let connector else { return nil }
+    var headers = HTTPHeaders()
+    credential?.add(to: &headers, for: model.provider)
+    return Probe.run(model, over: connector, headers: headers, now: now, isStopping: isStopping)
   }
 
   /// Takes down what a probe found. One that could not finish takes nothing back of what an earlier one saw.

@@ -211,8 +211,7 @@ extension ModelDraft {
   }
 
   private func noteLater(_ findings: inout PolicyFindings) {
-    guard let provider, let endpoint else { return }
+    guard let provider, endpoint != nil else { return }
     findings.used("models.ID.provider: \(provider.value)", at: provider.mark)
-    if endpoint.value.scheme == .https { findings.used("models.ID.endpoint: https", at: endpoint.mark) }
   }
 }

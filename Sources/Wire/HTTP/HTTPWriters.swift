@@ -42,6 +42,26 @@ package enum HTTPResponseWriter {
     return output
   }
 
+  /// The head of a response whose body follows as chunks while it comes in.
+  ///
+  /// - Parameter headers: Without Content-Length and Transfer-Encoding.
+  package static func chunkedHead(status: Int, headers: HTTPHeaders) throws(HTTPError) -> [UInt8] {
+    guard (200...599).contains(status) else { throw .invalidStatus }
+    var output = Array("HTTP/1.1 \(status) \(usualReason(status))\r\n".utf8)
+    try output.append(headers)
+    output.append(contentsOf: "Transfer-Encoding: chunked\r\n\r\n".utf8)
+    return output
+  }
+
+  /// A piece of a chunked body; nothing for no bytes, which would end the body.
+  package static func chunk(_ bytes: [UInt8]) -> [UInt8] {
+    guard !bytes.isEmpty else { return [] }
+    return Array("\(String(bytes.count, radix: 16))\r\n".utf8) + bytes + Array("\r\n".utf8)
+  }
+
+  /// The end of a chunked body.
+  package static let lastChunk = Array("0\r\n\r\n".utf8)
+
   package static func usualReason(_ status: Int) -> String {
     switch status {
     case 100: "Continue"
