@@ -113,6 +113,6 @@ extension ReportCharts {
     // Areas, not sides, are as large as the counts.
     let side = 74 * (Double(cell.count) / most).squareRoot()
     chart.bar(x + 59 - side / 2, y + 42 - side / 2, side, side, cell.style)
-    chart.label(x + 59, y + 96, "\(Figures.count(cell.count)) · \(cell.name)", "m")
+    chart.label(x + 59, y + 96, Figures.count(cell.count), "m")
   }
 }

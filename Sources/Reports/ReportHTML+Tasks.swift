@@ -64,8 +64,8 @@ extension HTMLReport {
         if item.paired > 0 {
           grid.figure(
             "Which of the two agrees with the frontier",
-            "Areas are as large as the counts. Where the two squares in blue differ much, one model is the better one.",
-            chart)
+            "Areas are as large as the counts. Blue: only one of the two agrees. An answer that is not of the form asked for agrees "
+              + "with nothing.", chart)
         }
         grid.element("div") { cell in
           cell.table(
