@@ -125,7 +125,7 @@ enum ReportWords {
     guard differing > 0 else { return "\(both) They never differ in it. \(caveat)" }
     let split =
       "Only one of them agrees on \(Figures.count(differing)): the candidate on \(Figures.count(item.onlyCandidate)), the challenger "
-      + "on \(Figures.count(item.onlyChallenger)); by chance a split so uneven has p = \(probability(item.mcNemar)) (exact McNemar test)."
+      + "on \(Figures.count(item.onlyChallenger)); by chance a split so uneven has p \(probability(item.mcNemar)) (exact McNemar test)."
     let better = item.onlyChallenger > item.onlyCandidate ? "challenger" : "candidate"
     let meaning =
       item.mcNemar < 0.05
@@ -134,7 +134,7 @@ enum ReportWords {
   }
 
   static func probability(_ p: Double) -> String {
-    p < 0.0001 ? "<0.0001" : Figures.fixed(p, p < 0.01 ? 4 : 3)
+    p < 0.0001 ? "< 0.0001" : "= " + Figures.fixed(p, p < 0.01 ? 4 : 3)
   }
 
   /// Rows of a table over both models: name, candidate, challenger.
@@ -154,8 +154,13 @@ enum ReportWords {
       row("Latency p50 / p95") { side in
         side.latency.map { "\(Figures.milliseconds($0.p50)) / \(Figures.milliseconds($0.p95))" } ?? "–"
       },
-      row("Cost per call") { $0.costPerCall.map(Figures.usd) ?? "–" },
+      row("Cost per call") { $0.costPerCall.map(small) ?? "–" },
     ]
+  }
+
+  /// A little money is not none.
+  private static func small(_ usd: Double) -> String {
+    usd > 0 && usd < 1e-6 ? "< $0.000001" : Figures.usd(usd)
   }
 
   /// Where the confidence comes from, and how it is corrected.
