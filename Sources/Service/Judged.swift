@@ -6,7 +6,7 @@ package struct Judged: Sendable {
   /// With the prompt's revision, which its pool does not know.
   package var asked: Asked
   package var decision: Decision
-  /// ``Calibrations/Entry/id`` of the correction that the confidence went through.
+  /// The id of the correction that the confidence went through.
   package var calibration: String?
 }
 

@@ -19,7 +19,7 @@ package struct ConfidenceCase: Sendable {
   fileprivate var hasDistribution: Bool { label.map { byLabel[$0] != nil } ?? false }
 }
 
-/// The figures of a ``ConfidenceCorrection``, fitted on labelled cases.
+/// The figures of a `ConfidenceCorrection`, fitted on labelled cases.
 ///
 /// What is made small is the log-loss of the confidence in the answer that was given, because that is the number a
 /// threshold is held against; which of the other labels would have been the true one does not matter to it.
