@@ -70,10 +70,10 @@ struct CandidateSteps: Sendable {
       only.costUSD = asked.figures.costUSD
       tries = [only]
     }
-    // The judgement is of the last request's answer, and names the fault best.
-    if decision.reason == .schemaInvalid || tries[tries.count - 1].fault == nil {
-      tries[tries.count - 1].fault = Self.fault(of: decision)
-    }
+    // The judgement names the fault of the last request's answer best, but a request that failed has none.
+    let judged = Self.fault(of: decision)
+    let told = tries[tries.count - 1].fault
+    if told == nil || judged?.hasPrefix(told ?? "") == true { tries[tries.count - 1].fault = judged }
     for request in tries {
       requests.append(LocalRequest(modelID: asked.figures.modelID, step: position + 1, request: request))
     }

@@ -138,11 +138,11 @@ extension Pipeline {
       task: task, text: call.text.bytes, deadline: start + UInt64(pool.model.timeoutMs) * 1_000_000)
     question.priority = priority
     if task.output == .toolCall { question.tools = call.toolDefinitions }
-    question.fault = { [kill] reply in
-      // A killed router asks for no correction either.
-      guard kill.override == nil else { return nil }
-      return Engine.validationFault(
-        reply, to: call, screening, policy: generation.prepared, today: PolicyLoading.day(Clocks.realtime()))
+    question.isWanted = { [kill] in kill.override == nil }
+    question.verdict = { reply in
+      Engine.verdict(
+        on: reply, to: call, screening, policy: generation.prepared,
+        today: PolicyLoading.day(Clocks.realtime()))
     }
     return question
   }

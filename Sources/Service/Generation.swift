@@ -36,7 +36,11 @@ package final class Generation: Sendable {
   /// Of what a model is asked for a task, its provider's form included; nil for a built-in model.
   package func promptRevision(task: String?, model: String?) -> String? {
     guard let task, let model else { return nil }
-    return promptRevisions[task]?[model]
+    if let known = promptRevisions[task]?[model] { return known }
+    // Another model of the policy, which `eval` or `calibrate` was told to try.
+    guard let policy = prepared.policy.task(task), let pool = pools[model], pool.model.provider != .builtin
+    else { return nil }
+    return Prompt.revision(task: policy, model: pool.model)
   }
 
   package var number: Int { prepared.generation }

@@ -14,8 +14,8 @@ struct ProbeSchedule: Sendable {
   }
 
   static let interval: UInt64 = 600_000_000_000
-  /// Within it a reload does not ask a model again that it left as it was.
-  static let freshness: UInt64 = 60_000_000_000
+  /// Between two probes of a model that a reload left as it was: a storm of reloads is one probe in so long.
+  static let reloadPause: UInt64 = 5_000_000_000
   /// What a probe came to: all found out; no server to ask; asked, and no answer.
   enum Ending: Sendable { case whole, noServer, noAnswer }
 
@@ -38,10 +38,10 @@ struct ProbeSchedule: Sendable {
     /// Probes in a row that could not find out all.
     var misses: UInt64 = 0
 
-    mutating func want(_ trigger: Trigger, at now: UInt64) {
-      // A due probe keeps the reason that it is already waited for with.
-      guard due > now else { return }
-      (due, by) = (now, trigger)
+    mutating func want(_ trigger: Trigger, at time: UInt64) {
+      // A probe that is due sooner keeps the reason that it is already waited for with.
+      guard due > time else { return }
+      (due, by) = (time, trigger)
     }
   }
 
@@ -60,7 +60,7 @@ struct ProbeSchedule: Sendable {
       var entry = Entry(pool: model.pool, due: now, by: first)
       if let known = entries[model.id], known.pool == model.pool {
         entry = known
-        if isReload, now &- (entry.last ?? 0) >= Self.freshness { entry.want(.reload, at: now) }
+        if isReload { entry.want(.reload, at: max(now, (entry.last ?? 0) &+ Self.reloadPause)) }
       }
       if !model.breakerIsClosed {
         entry.wasOpen = true

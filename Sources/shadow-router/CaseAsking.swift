@@ -82,8 +82,8 @@ struct CaseAsking {
     let deadline = Clocks.deadline(afterMilliseconds: Int64(pool.model.timeoutMs))
     var question = Question(task: task.policy, text: call.text.bytes, deadline: deadline)
     if task.policy.output == .toolCall { question.tools = call.toolDefinitions }
-    question.fault = { [generation, today = context.today] reply in
-      Engine.validationFault(reply, to: call, screening, policy: generation.prepared, today: today)
+    question.verdict = { [generation, today = context.today] reply in
+      Engine.verdict(on: reply, to: call, screening, policy: generation.prepared, today: today)
     }
     return question
   }

@@ -1,4 +1,5 @@
 import RouterCore
+import Synchronization
 import Testing
 import Wire
 
@@ -19,10 +20,19 @@ private struct Drive {
     model change: (inout ModelPolicy) -> Void = { _ in }
   ) throws {
     var question = Question(task: task, text: [65], deadline: deadlineMs * 1_000_000)
-    question.fault = fault
+    question.verdict = { reply in fault(reply).map { .mendable($0) } ?? .sound }
     let model = try serverModel("http://127.0.0.1:1/api/generate", change)
     inquiry = Inquiry(
       question, model: model, wantsLogProbabilities: wantsLogProbabilities, followUp: followUp)
+  }
+
+  static func inquiry(
+    _ task: TaskPolicy, _ verdict: @escaping @Sendable (CandidateReply) -> ReplyVerdict
+  ) throws -> Inquiry {
+    var question = Question(task: task, text: [65], deadline: 10_000_000_000)
+    question.verdict = verdict
+    return Inquiry(
+      question, model: try serverModel("http://127.0.0.1:1/api/generate"), wantsLogProbabilities: false)
   }
 
   /// - Returns: The outcome; the last reception stands for all that follow it.
@@ -168,6 +178,41 @@ struct InquiryTests {
     var drive = try Drive(labelTask { $0.schemaRetry = 1 }, fault: { _ in "not_json" })
     #expect(reply(drive.run([label("x"), fault(.connectionLost)]))?.text.contains("x") == true)
     #expect(drive.inquiry.tries.map(\.fault) == ["not_json", "connection_lost"])
+  }
+
+  @Test("a final reply is decided as it is: no correction, no samples; a final sample agrees with nobody")
+  func finalReplies() throws {
+    let stopping: @Sendable (CandidateReply) -> ReplyVerdict = {
+      $0.text.contains("stop") ? .final("hard_stop_security") : .sound
+    }
+    var drive = try Drive(labelTask { ($0.samples, $0.schemaRetry) = (5, 2) })
+    drive.inquiry = try Drive.inquiry(labelTask { ($0.samples, $0.schemaRetry) = (5, 2) }, stopping)
+    #expect(reply(drive.run([label("stop"), label("b")]))?.text.contains("stop") == true)
+    #expect(drive.sent.count == 1)
+    drive = try Drive(labelTask { $0.samples = 5 })
+    drive.inquiry = try Drive.inquiry(labelTask { $0.samples = 5 }, stopping)
+    let outcome = reply(drive.run([label("a"), label("stop")]))
+    #expect(outcome?.measured == MeasuredConfidence(source: .samples, value: 0.2))
+  }
+
+  @Test("nothing more is sent once a question is not wanted")
+  func withdrawn() throws {
+    var question = Question(task: labelTask { $0.samples = 5 }, text: [65], deadline: 10_000_000_000)
+    let asked = Mutex(0)
+    question.isWanted = {
+      asked.withLock {
+        $0 += 1
+        return $0 < 3
+      }
+    }
+    var drive = try Drive(labelTask())
+    drive.inquiry = Inquiry(
+      question, model: try serverModel("http://127.0.0.1:1/api/generate"), wantsLogProbabilities: false)
+    guard case .unavailable("withdrawn")? = drive.run([label("a")]) else {
+      Issue.record("an outcome although it was not wanted")
+      return
+    }
+    #expect(drive.sent.count == 2)
   }
 
   @Test("a refusal is not pressed, and words that could quote an answer stay out of the record")

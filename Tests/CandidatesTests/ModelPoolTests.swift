@@ -302,9 +302,9 @@ struct ModelPoolTests {
     let isOver = Atomic<Bool>(false)
     var held = question(withinMs: 100)
     // Stands for a name server that does not answer.
-    held.fault = { _ in
+    held.verdict = { _ in
       while !isOver.load(ordering: .relaxed) { Clocks.sleep(milliseconds: 1) }
-      return nil
+      return .sound
     }
     let causes = Monitor<[String?]>([])
     let refusal = pool.submit(held) { asked in

@@ -13,6 +13,8 @@ package enum AskFault: Error, Equatable, Sendable {
   case contentEncoding
   /// Made way for questions of more weight.
   case yielded
+  /// The kill switch was turned on before a request went out.
+  case withdrawn
   /// A stream that said, after its 200, that it failed.
   case streamError
   /// A stream that ended without its format's mark of a whole answer.
@@ -38,6 +40,7 @@ package enum AskFault: Error, Equatable, Sendable {
     case .badResponse: "bad_response"
     case .contentEncoding: "content_encoding"
     case .yielded: "yielded"
+    case .withdrawn: "withdrawn"
     case .streamError: "stream_error"
     case .streamIncomplete: "stream_incomplete"
     case .stopping: "stopping"
@@ -56,7 +59,9 @@ package enum AskFault: Error, Equatable, Sendable {
       .bridgeUnavailable:
       true
     case .status(let status): status == 429 || status >= 500
-    case .responseTooLarge, .badResponse, .contentEncoding, .yielded, .stopping, .unsupported, .noKey: false
+    case .responseTooLarge, .badResponse, .contentEncoding, .yielded, .withdrawn, .stopping, .unsupported,
+      .noKey:
+      false
     }
   }
 }

@@ -89,6 +89,10 @@ struct Inquiry: Sendable {
       }
       request.deadline = rule.tryDeadline(made: retriesMade, at: now, deadline: question.deadline)
       phase = .asking(request)
+      guard question.isWanted() else {
+        end(by: .withdrawn)
+        return .done
+      }
       return .send(request)
     }
   }
@@ -108,13 +112,13 @@ struct Inquiry: Sendable {
         return measured(new)
       }
       if isWithoutLogProbabilities { refusesLogProbabilities = true }
-      let fault = new.isRefusal ? "refusal" : question.fault(new)
-      note(request, fault: fault.map(Self.word), new, nanoseconds: end - start)
+      let verdict = new.isRefusal ? .final("refusal") : question.verdict(new)
+      note(request, fault: Self.word(verdict), new, nanoseconds: end - start)
       if request.style.sample > 0 {
-        if fault == nil { samples.append(new) }
+        if verdict == .sound { samples.append(new) }
         sample()
       } else {
-        answered(request, new, fault: fault)
+        answered(request, new, verdict)
       }
     case .outcome(let outcome):
       note(request, fault: nil, nil, nanoseconds: end - start)
@@ -139,20 +143,20 @@ struct Inquiry: Sendable {
 
   // MARK: - What follows
 
-  private mutating func answered(_ request: Request, _ new: CandidateReply, fault: String?) {
+  private mutating func answered(_ request: Request, _ new: CandidateReply, _ verdict: ReplyVerdict) {
     reply = new
-    if let fault {
-      // A model that declines is not pressed.
-      guard correctionsLeft > 0, !new.isRefusal else { return conclude() }
+    switch verdict {
+    case .final: conclude()
+    case .mendable(let fault):
+      guard correctionsLeft > 0 else { return conclude() }
       correctionsLeft -= 1
       var style = request.style
       style.correction = AskStyle.Correction(answer: new.text, fault: fault)
       phase = .asking(Request(purpose: .correction, style: style))
-    } else if let body = followUp(new, request.style) {
+    case .sound:
+      guard let body = followUp(new, request.style) else { return measured(new) }
       let followUp = FollowUp(reply: new, body: body)
       phase = .asking(Request(purpose: .probabilities, style: request.style, followUp: followUp))
-    } else {
-      measured(new)
     }
   }
 
@@ -212,7 +216,12 @@ struct Inquiry: Sendable {
   // MARK: - Figures
 
   /// A fault of validation as the record may hold it: its word, never words that could quote the answer.
-  private static func word(_ fault: String) -> String {
+  private static func word(_ verdict: ReplyVerdict) -> String? {
+    let fault: String
+    switch verdict {
+    case .sound: return nil
+    case .mendable(let words), .final(let words): fault = words
+    }
     // A sentence for the model may stand behind the word.
     let word = fault.prefix { $0 != ":" }.utf8
     let isWord = word.count <= 40 && word.allSatisfy { $0 == UInt8(ascii: "_") || (0x61...0x7A).contains($0) }

@@ -21,8 +21,10 @@ package struct Question: Sendable {
   /// Monotonic nanoseconds, of the whole answer: waiting in the queue, retries and samples count.
   package let deadline: UInt64
   package var priority = Priority.shadow
-  /// What is wrong with an answer, in words for the model, or nil: for asking once more (`schema_retry`). Pure.
-  package var fault: @Sendable (CandidateReply) -> String? = { _ in nil }
+  /// Whether a reply may stand, be mended (`schema_retry`), be voted on (`samples`), or is final. Pure.
+  package var verdict: @Sendable (CandidateReply) -> ReplyVerdict = { _ in .sound }
+  /// Looked at before each request: false ends the question there, for text must not go out while the kill switch is on.
+  package var isWanted: @Sendable () -> Bool = { true }
 
   package init(task: TaskPolicy, text: [UInt8], deadline: UInt64) {
     self.task = task

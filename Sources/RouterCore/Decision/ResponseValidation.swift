@@ -75,8 +75,10 @@ enum ResponseValidation {
     }
     let usesTools = task.policy.output == .toolCall
     if usesTools, !reply.toolCalls.isEmpty {
-      // Called by the server's own means: there is no object around it, and no confidence beside it.
-      read(reply.toolCalls, label: nil, into: &result)
+      // Called by the server's own means: there is no object around it, and no confidence beside it. A text beside them
+      // may be a thought; one that calls a tool makes it two calls.
+      let beside = (try? JSONValue(parsing: reply.text)).map(toolCalls) ?? []
+      read(reply.toolCalls + beside, label: nil, into: &result)
     } else if let object = readObject(reply, into: &result) {
       result.schemaFault = readConfidence(object, into: &result)
       let label = present(object["label"])
@@ -149,8 +151,10 @@ enum ResponseValidation {
   }
 
   /// Tool calls in `answer`, or in the object itself where a model leaves that out.
+  /// All calls that an object makes: in its `answer`, and beside it.
   private static func toolCalls(_ object: JSONValue) -> [ToolCall] {
-    ToolCall.read(present(object["answer"]) ?? object) ?? []
+    let answer = present(object["answer"]).flatMap { ToolCall.read($0) } ?? []
+    return answer + (ToolCall.read(object) ?? [])
   }
 
   private static func read(_ calls: [ToolCall], label: String?, into result: inout ValidatedAnswer) {

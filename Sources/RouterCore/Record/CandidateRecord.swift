@@ -131,7 +131,7 @@ extension LocalRequest {
     writer.endObject()
   }
 
-  /// The word that a fault begins with: what follows a colon and a space is for the model (``Engine/validationFault``).
+  /// The word that a fault begins with: what follows a colon and a space is for the model (``ReplyVerdict``).
   private static func cause(_ fault: String) -> String {
     let word = fault.firstRange(of: ": ").map { fault[..<$0.lowerBound] } ?? fault[...]
     return String(word.prefix(200))

@@ -4,9 +4,13 @@ import Wire
 
 @testable import RouterCore
 
-@Suite("What a model is told to mend")
-struct ValidationFaultTests {
+@Suite("What a reply means for asking on")
+struct ReplyVerdictTests {
   private func fault(_ text: String, labels: [String] = ["a", "b"]) -> String? {
+    if case .mendable(let fault) = verdict(text, labels: labels) { fault } else { nil }
+  }
+
+  private func verdict(_ text: String, labels: [String] = ["a", "b"]) -> ReplyVerdict {
     var policy = Policy()
     var task = TaskPolicy(name: "t", mark: Mark(line: 1, column: 1))
     task.local = true
@@ -21,8 +25,8 @@ struct ValidationFaultTests {
     var scratch = Engine.Scratch()
     let context = DecisionContext(today: "2026-11-21")
     let screening = Engine.screen(call, policy: prepared, context: context, scratch: &scratch)
-    return Engine.validationFault(
-      CandidateReply(text: text), to: call, screening, policy: prepared, today: "2026-11-21")
+    return Engine.verdict(
+      on: CandidateReply(text: text), to: call, screening, policy: prepared, today: "2026-11-21")
   }
 
   @Test(
@@ -40,18 +44,23 @@ struct ValidationFaultTests {
   }
 
   @Test(
-    "an answer, a refusal and an answer that stops are not mended",
+    "an answer stands, whatever its confidence and label",
     arguments: [
       #"{"label":"a","confidence":0.9}"#, #"{"label":"a","confidence":0.1}"#, #"{"label":"a"}"#,
-      #"{"label":"b","confidence":0.9}"#, #"{"label":"delete it","confidence":0.9}"#, "the password is weak",
+      #"{"label":"b","confidence":0.9}"#,
     ])
-  func others(text: String) {
-    #expect(fault(text) == nil)
+  func sound(text: String) {
+    #expect(verdict(text) == .sound)
   }
 
-  @Test("a refusal of a task without labels is not argued with")
-  func refusal() {
-    #expect(fault(#"{"answer":"I'm sorry, but I can't.","confidence":0.9}"#, labels: []) == nil)
+  @Test("a hard stop in a reply of any shape and a refusal are final: neither mended nor outvoted")
+  func final() {
+    #expect(verdict(#"{"label":"delete it","confidence":0.9}"#) == .final("hard_stop_production"))
+    #expect(
+      verdict(#"{"label":"a","answer":"the password","confidence":0.9}"#) == .final("hard_stop_security"))
+    #expect(verdict("the password is weak") == .final("hard_stop_security"))
+    #expect(
+      verdict(#"{"answer":"I'm sorry, but I can't.","confidence":0.9}"#, labels: []) == .final("refusal"))
     #expect(fault(#"{"answer":" ","confidence":0.9}"#, labels: [])?.hasPrefix("answer_blank: ") == true)
   }
 
