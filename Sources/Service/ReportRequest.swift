@@ -1,4 +1,4 @@
-import Evidence
+package import Evidence
 import Journal
 import Reports
 package import RouterCore
@@ -100,7 +100,8 @@ package struct ReportRequest: Sendable {
     return words.joined(separator: " ")
   }
 
-  private func window(now: Int64) throws(Fault) -> ReportWindow {
+  /// The decisions asked for.
+  package func window(now: Int64) throws(Fault) -> ReportWindow {
     if let week {
       guard since == nil else { throw Fault(isRequest: true, message: "give --week or --since, not both") }
       guard let week = ISOWeek(name: week) else {
