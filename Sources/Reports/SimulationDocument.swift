@@ -92,7 +92,7 @@ extension Simulation.Task {
         changes.map { change in
           [
             "from": change.before.map { .string($0.rawValue) } ?? .null, "to": change.after.json,
-            "first": .bool(change.after.isFirst), "calls": count(change.count),
+            "certain": .bool(change.after.isCertain), "calls": count(change.count),
           ]
         }),
       "cannot_be_told": count(openCalls),
@@ -125,8 +125,8 @@ extension Redecision {
   fileprivate var words: String {
     switch self {
     case .accepted: "accepted"
-    case .stopped(let reason, let isFirst):
-      isFirst ? reason.rawValue : "\(reason.rawValue), or a reason before it"
+    case .stopped(let reason, let isCertain):
+      isCertain ? reason.rawValue : "\(reason.rawValue), or another reason"
     case .open(let cause): "cannot be told: \(cause.rawValue)"
     }
   }
@@ -137,8 +137,8 @@ extension Redecision {
     return .null
   }
 
-  fileprivate var isFirst: Bool {
-    if case .stopped(_, let isFirst) = self { return isFirst }
+  fileprivate var isCertain: Bool {
+    if case .stopped(_, let isCertain) = self { return isCertain }
     return true
   }
 }

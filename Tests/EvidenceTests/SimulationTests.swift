@@ -179,7 +179,8 @@ struct SimulationTests {
     let old = Self.base()
     let (before, after) = (PreparedPolicy(old, generation: 1), PreparedPolicy(new, generation: 2))
     var told = 0
-    for (number, item) in Self.cases(3_000, seed: 11).enumerated() {
+    var certain = 0
+    for (number, item) in Self.cases(1_000, seed: 11).enumerated() {
       let day = Self.days[number % 2]
       let (was, record) = Self.decide(item, before, day: day, killed: number % 40 == 0)
       let (now, _) = Self.decide(item, after, day: day, killed: number % 40 == 0)
@@ -189,17 +190,17 @@ struct SimulationTests {
       case .accepted:
         told += 1
         #expect(now.reason == nil, "\(item.call.callID): \(was.detail ?? "")")
-      case .stopped(let reason, let isFirst):
+      case .stopped(let reason, let isCertain):
         told += 1
         let found = try #require(now.reason, "\(item.call.callID) stops for \(reason)")
-        // An earlier check may be the reason, never a later one, and never none.
-        #expect(isFirst ? found == reason : found.order <= reason.order, "\(item.call.callID)")
+        #expect(!isCertain || found == reason, "\(item.call.callID)")
+        certain += isCertain ? 1 : 0
       case .open(let cause):
         #expect(cause == .notAsked || difference.opens.contains(cause), "\(item.call.callID): \(cause)")
         if cause == .notAsked { #expect(was.checks[.localUnavailable] == .skipped) }
       }
     }
-    #expect(told > 1_000)
+    #expect(told > 400 && certain > 250)
   }
 
   @Test("changes nothing where the policy says the same", arguments: [UInt64(1), 2, 3])
@@ -311,11 +312,11 @@ struct SimulationTests {
     arguments: [
       // Accepted at step 1; a higher threshold asks the next model, which was not asked then.
       (0.8, 1, 2, nil, 0.9, Redecision.open(.cascade)),
-      (0.8, 2, 2, nil, 0.9, .stopped(.confidenceLow, isFirst: true)),
+      (0.8, 2, 2, nil, 0.9, .stopped(.confidenceLow, isCertain: true)),
       (0.8, 2, 2, nil, 0.7, .accepted), (0.8, 1, 2, nil, 0.75, .accepted),
       // A lower one might have accepted the first step, of which the record says nothing.
       (0.8, 2, 2, nil, 0.6, .open(.cascade)), (0.8, 1, 2, nil, 0.6, .accepted),
-      (0.5, 2, 2, Reason.confidenceLow, 0.9, .stopped(.confidenceLow, isFirst: true)),
+      (0.5, 2, 2, Reason.confidenceLow, 0.9, .stopped(.confidenceLow, isCertain: true)),
     ] as [(Double, Int, Int, Reason?, Double, Redecision)])
   func cascade(
     confidence: Double, step: Int, length: Int, reason: Reason?, threshold: Double, expected: Redecision

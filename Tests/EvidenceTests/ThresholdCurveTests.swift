@@ -81,7 +81,7 @@ struct ThresholdCurveTests {
   func notDrawable() {
     var log = SampleLog()
     for call in 0..<400 {
-      log.decision("c\(call)", confidence: 0.95, sampled: true)
+      log.decision("c\(call)", confidence: 0.995, sampled: true)
       log.review("c\(call)", "accept")
     }
     log.decision("low", reason: "confidence_low", confidence: 0.66)

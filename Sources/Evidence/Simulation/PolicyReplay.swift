@@ -31,7 +31,7 @@ struct PolicyReplay: Sendable {
   mutating func decide(_ call: RecordedCall) -> Result {
     // The switch needs no policy.
     if call.checks[.manualOverride] == .fail {
-      return Result(outcome: .stopped(.manualOverride, isFirst: true), task: call.taskType)
+      return Result(outcome: .stopped(.manualOverride, isCertain: true), task: call.taskType)
     }
     let old = earlier[call.policyRevision]
     let type = taskType(of: call, old)
@@ -39,29 +39,39 @@ struct PolicyReplay: Sendable {
       return Result(outcome: .open(old == nil ? .policy : .classifier), task: nil)
     }
     guard let task = name.flatMap(policy.task) else {
-      return Result(outcome: .stopped(.unknownTask, isFirst: true), task: nil)
+      return Result(outcome: .stopped(.unknownTask, isCertain: true), task: nil)
     }
     guard let old else { return withoutPolicy(call, task) }
     let before = call.reason == .unknownTask ? nil : call.taskType.flatMap(old.task)
     let pair = pair(old, before, task)
     let terms = terms(old, before, task, day: call.day)
-    let asked = AnswerReplay(call, pair: pair, old: before, new: task)
-    let outcome = Redecision { reason in
+    let screened = Redecision { reason in
       switch reason {
-      case .manualOverride, .unknownTask: .pass
       case .policyRequiresFrontier: Told(task.mayBeLocal)
-      case .hardStopSecurity: terms.told(.security, call, pair)
-      case .hardStopAccess: terms.told(.access, call, pair)
-      case .hardStopProduction: terms.told(.production, call, pair)
+      case .hardStopSecurity: terms.told(.security, .input, call, pair)
+      case .hardStopAccess: terms.told(.access, .input, call, pair)
+      case .hardStopProduction: terms.told(.production, .input, call, pair)
       case .riskSignal: Told(call.signals.isDisjoint(with: task.stopSignals))
       case .inputTooLarge: Self.size(call, task, pair)
-      case .localUnavailable: asked.available
-      case .schemaInvalid: asked.schema
-      case .labelEscalated: asked.label
-      case .confidenceLow: asked.confidence
+      default: .pass
       }
     }
-    return Result(outcome: outcome, task: task.name, assumesLabel: asked.assumesLabel)
+    if case .stopped = screened { return Result(outcome: screened, task: task.name) }
+    let answer = AnswerReplay(call, pair: pair, old: before, new: task)
+    let judged = Redecision { reason in
+      switch reason {
+      case .hardStopSecurity: answer.isThere ? terms.told(.security, .answer, call, pair) : .pass
+      case .hardStopAccess: answer.isThere ? terms.told(.access, .answer, call, pair) : .pass
+      case .hardStopProduction: answer.isThere ? terms.told(.production, .answer, call, pair) : .pass
+      case .localUnavailable: answer.available
+      case .schemaInvalid: answer.schema
+      case .labelEscalated: answer.label
+      case .confidenceLow: answer.confidence
+      default: .pass
+      }
+    }
+    return Result(
+      outcome: screened.followed(by: judged), task: task.name, assumesLabel: answer.assumesLabel)
   }
 
   /// Of a call whose policy is not at hand only what the new policy alone decides can be told.
@@ -168,15 +178,16 @@ struct TermPair: Sendable {
     }
   }
 
-  func told(_ stop: HardStopClass, _ call: RecordedCall, _ pair: TaskPair) -> Told {
-    let hits = call.hits.filter { $0.kind == stop && now[stop]?.contains(Self.key($0.term)) == true }
-    // Another answer would be another text; of the input, a part may be newly exempt.
-    if hits.contains(where: { $0.place == .input ? !pair.scansLess : pair.answerChange == nil }) {
-      return .fail
+  func told(
+    _ stop: HardStopClass, _ place: HardStopHit.Place, _ call: RecordedCall, _ pair: TaskPair
+  ) -> Told {
+    let hits = call.hits.filter {
+      $0.kind == stop && $0.place == place && now[stop]?.contains(Self.key($0.term)) == true
     }
-    if !hits.isEmpty { return .open(pair.scansLess ? .reviewedPart : .term) }
+    // Of the input, the part in which it stood may be newly exempt.
+    if !hits.isEmpty { return place == .input && pair.scansLess ? .open(.reviewedPart) : .fail }
     if gained.contains(stop) || call.hits.count >= RecordedCall.hitLimit { return .open(.term) }
-    return pair.scansMore ? .open(.reviewedPart) : .pass
+    return place == .input && pair.scansMore ? .open(.reviewedPart) : .pass
   }
 
   private static func terms(

@@ -239,7 +239,7 @@ extension Redecision {
   fileprivate var rank: Int {
     switch self {
     case .accepted: 0
-    case .stopped(let reason, let isFirst): 2 * reason.code + (isFirst ? 0 : 1)
+    case .stopped(let reason, let isCertain): 2 * reason.code + (isCertain ? 0 : 1)
     case .open: 1_000
     }
   }
@@ -269,7 +269,7 @@ private struct SimulatedRow: KeyedRow {
     case .accepted: before != nil
     // The same reason may well be it: nothing is said to change then.
     case .stopped(let reason, _):
-      before == nil || (before != reason && after != .stopped(reason, isFirst: false))
+      before == nil || (before != reason && after != .stopped(reason, isCertain: false))
     case .open: false
     }
   }

@@ -3,9 +3,9 @@ package import RouterCore
 /// What another policy makes of a recorded call, as far as its record tells.
 package enum Redecision: Hashable, Sendable {
   case accepted
-  /// Stays with the frontier. `isFirst` false: so much is certain, but an earlier check, which the record cannot tell,
-  /// might be the reason instead.
-  case stopped(Reason, isFirst: Bool)
+  /// Stays with the frontier. `isCertain` false: so much is certain, but another check, which the record cannot tell,
+  /// might come first and be the reason.
+  case stopped(Reason, isCertain: Bool)
   /// It depends on a text or an answer that the record does not hold.
   case open(Cause)
 
@@ -49,10 +49,17 @@ extension Redecision {
       case .pass: continue
       case .open(let found): cause = cause ?? found
       case .fail:
-        self = .stopped(reason, isFirst: cause == nil)
+        self = .stopped(reason, isCertain: cause == nil)
         return
       }
     }
     self = cause.map { .open($0) } ?? .accepted
+  }
+
+  /// What both come to where the checks of this one, none of which fails for certain, are made first.
+  func followed(by next: Redecision) -> Redecision {
+    guard case .open(let cause) = self else { return next }
+    guard case .stopped(let reason, _) = next else { return .open(cause) }
+    return .stopped(reason, isCertain: false)
   }
 }

@@ -76,6 +76,8 @@ struct AnswerReplay {
   private(set) var label: Told
   private(set) var confidence: Told
   private(set) var assumesLabel = false
+  /// Whether there is an answer that would be the same now.
+  private(set) var isThere = false
 
   init(_ call: RecordedCall, pair: TaskPair, old: TaskPolicy?, new: TaskPolicy) {
     let unknown = Self.unknown(call, pair, old, new)
@@ -87,6 +89,7 @@ struct AnswerReplay {
       if pair.waitsOtherwise { (schema, label, confidence) = (available, available, available) }
       return
     }
+    isThere = true
     schema = Self.schema(call, pair, old, new)
     assumesLabel = pair.labelsDiffer
     // What was said of itself by an answer that could not be read is no use where it might be read now.
