@@ -95,19 +95,7 @@ extension ThresholdCurve {
 
   /// One HTML file in the report's look: no scripts, nothing loaded from outside.
   package var html: String {
-    var html = HTMLText()
-    html.raw("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">")
-    html.raw("<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">")
-    html.raw(
-      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none';style-src 'unsafe-inline'\">"
-    )
-    html.element("title", "Thresholds of \(task)")
-    html.raw("<style>")
-    html.raw(ReportStyle.sheet)
-    html.raw("</style></head><body>\n")
-    write(&html)
-    html.raw("</body></html>\n")
-    return html.markup
+    HTMLText.page(title: "Thresholds of \(task)") { write(&$0) }
   }
 
   private func write(_ html: inout HTMLText) {

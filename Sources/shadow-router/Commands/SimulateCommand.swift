@@ -16,7 +16,8 @@ enum SimulateCommand {
         shadow-router simulate --thresholds triage_ticket --html thresholds.html
 
       Decides the calls of the log again under POLICY from what their records keep; asks no model. What depends on a text
-      is counted as "cannot be told". The policies that decided then are found by their revision: --policy and every --was.
+      is counted as "cannot be told". The policies that decided then are found by their revision: those that the router kept in
+        its state folder, --policy, and every --was.
 
         --since SPAN           such as 7d or 12h, or a day such as 2026-11-01; default: the whole log
         --week W               an ISO week, such as 2026-W47
@@ -40,6 +41,7 @@ enum SimulateCommand {
     let policy = try policy(file, now: now)
     var earlier: [Policy] = []
     for path in arguments.all("was") { earlier.append(try Self.policy(path, now: now)) }
+    earlier += PolicyArchive(folder: arguments.paths.policies).policies(now: now)
     // The policy in force, where there is one that can be read: most calls were decided by it.
     if let present = try? PolicyLoading(path: arguments.paths.policy, keys: .temporary()).policy(now: now) {
       earlier.append(present)
