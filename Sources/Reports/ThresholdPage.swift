@@ -8,7 +8,7 @@ extension ThresholdCurve {
   /// The proposal in a sentence.
   package var verdict: String {
     let rule =
-      "Learn-then-Test, strictest threshold first, risk \(Figures.percent(Self.risk)), limit \(Figures.percent(limit))"
+      "Learn-then-Test, strictest threshold first, risk \(Figures.percent(ThresholdProposal.risk)), limit \(Figures.percent(limit))"
     guard let proposal else {
       let first = points.first
       let why =
@@ -75,7 +75,7 @@ extension ThresholdCurve {
       value.flatMap { JSONNumber($0) }.map { .number($0) } ?? .null
     }
     return [
-      "task_type": .string(task), "limit": share(limit), "risk": share(Self.risk),
+      "task_type": .string(task), "limit": share(limit), "risk": share(ThresholdProposal.risk),
       "min_confidence": share(current), "local_model": model.map { .string($0) } ?? .null,
       "calls": count(calls), "stopped": count(stopped), "left_out": count(earlier),
       "proposal": share(proposal), "first_failure": share(firstFailure),

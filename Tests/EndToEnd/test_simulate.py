@@ -124,6 +124,44 @@ def test_it_says_of_public_events_what_the_router_then_does():
             router.stop()
 
 
+def test_policies_of_before_are_found_by_their_revision():
+    def policy(threshold, more=""):
+        return ('models:\n  small: {provider: ollama, name: fake, endpoint: "%s"}\n'
+                "tasks:\n  t: {local: true, labels: [a, b], min_confidence: %s%s}\n" % (model.endpoint, threshold, more))
+    with ollama(lambda request: generated({"label": "a", "confidence": 0.75})) as model:
+        with Sidecar(policy(0.5)) as router:
+            tap = router.tap()
+            for round, threshold in enumerate((0.6, 0.7, 0.8)):
+                for i in range(5):
+                    router.decide(tap, call("c%d-%d" % (round, i), text="say a, please"))
+                router.write_policy(policy(threshold))
+                equal(router.command("reload").returncode, 0, "a reload")
+            path = os.path.join(router.folder, "new.yaml")
+            with open(path, "w") as file:
+                file.write(policy(0.9))
+            told = simulated(router, path)["t"]
+            equal((told["would_accepts"], told["would_accepts_then"], told["cannot_be_told"], told["kept_out"]), (15, 0, 0, 15), "three policies ago")
+            kept = os.path.join(router.state, "policies")
+            equal(len(os.listdir(kept)), 4, "policies kept")
+            equal({os.stat(os.path.join(kept, n)).st_mode & 0o777 for n in os.listdir(kept)} | {os.stat(kept).st_mode & 0o777}, {0o600, 0o700}, "their modes")
+            for name in os.listdir(kept):
+                with open(os.path.join(kept, name), "rb") as file:
+                    equal(revision(file.read()), "sha256:" + name[:-len(".yaml")], "the name of a kept policy")
+            router.stop()
+            for name in os.listdir(kept):
+                os.remove(os.path.join(kept, name))
+            # Without them the policy in force and --was are left.
+            told = simulated(router, path)["t"]
+            equal([(c["cause"], c["calls"]) for c in told["causes"]], [("policy", 15)], "causes")
+            was = []
+            for threshold in (0.5, 0.6, 0.7):
+                was += ["--was", os.path.join(router.folder, "was-%s.yaml" % threshold)]
+                with open(was[-1], "w") as file:
+                    file.write(policy(threshold))
+            told = simulated(router, path, *was)["t"]
+            equal((told["would_accepts_then"], told["cannot_be_told"]), (0, 0), "with --was")
+
+
 def compare(name, source, told, before, after, compared, is_whole, rows):
     ids = [i for i, r in before.items() if r["task_type"] == source]
     done = collections.Counter((before[i]["reason"], after[i]["reason"]) for i in ids if before[i]["reason"] != after[i]["reason"])

@@ -1,15 +1,10 @@
 internal import RouterCore
 internal import Wire
 
-/// Accept rate against what reviews say, for each threshold of a fixed grid: one task, its present candidate.
+/// Accept rate against what reviews say, for each threshold of ``ThresholdProposal``'s grid: one task, its present candidate.
 ///
 /// Data used to choose a threshold never feeds a gate.
 package struct ThresholdCurve: Sendable, Equatable {
-  /// Strictest first: 0.99 to 0.50 by 0.01.
-  package static let grid: [Double] = (50...99).reversed().map { Double($0) / 100 }
-  /// The chance of proposing a threshold whose true rate is over the limit.
-  package static let risk = 0.05
-
   package struct Point: Sendable, Equatable {
     package var threshold = 0.0
     /// Calls that would be accepted, and of these, compared with the frontier.
@@ -43,6 +38,7 @@ package struct ThresholdCurve: Sendable, Equatable {
   /// Calls that an earlier candidate, prompt or correction answered: left out.
   package var earlier = 0
   package var model: String?
+  /// Strictest first.
   package var points: [Point] = []
   /// Learn-then-Test, strictest first; nil: not even 0.99 is shown to be safe.
   package var proposal: Double?
@@ -56,7 +52,7 @@ package struct ThresholdCurve: Sendable, Equatable {
   }
 
   /// Drawn items without a false one that the strictest threshold needs.
-  package var needed: Int { RateBounds.needed(forUpper: limit, alpha: Self.risk) }
+  package var needed: Int { RateBounds.needed(forUpper: limit, alpha: ThresholdProposal.risk) }
 
   /// Goes on while p is at most the risk and stops at the first failure, so that no correction for looking is needed.
   fileprivate mutating func propose() {
@@ -66,7 +62,7 @@ package struct ThresholdCurve: Sendable, Equatable {
         ? RateBounds.atMost(points[index].drawnFalse, of: points[index].drawn, rate: limit) : 1
       // Among calls that could not be drawn nothing was reviewed, so no sample speaks for them.
       guard firstFailure == nil else { continue }
-      if points[index].p <= Self.risk, points[index].notDrawable == 0 {
+      if points[index].p <= ThresholdProposal.risk, points[index].notDrawable == 0 {
         proposal = points[index].threshold
       } else {
         firstFailure = points[index].threshold
@@ -131,7 +127,7 @@ package struct ThresholdFold: Sendable {
     let isNovel = line.isString(.validatorResult, "passed schema, novel input", in: text)
     guard calls[call].wasAccepted || (isLow && !isNovel), let confidence = line.double(.confidence, in: text)
     else { return }
-    calls[call].steps = UInt8(ThresholdCurve.grid.count { confidence >= $0 })
+    calls[call].steps = UInt8(ThresholdProposal.grid.count { confidence >= $0 })
     calls[call].isGraded = true
   }
 
@@ -159,7 +155,7 @@ package struct ThresholdFold: Sendable {
     curve.limit = limit
     curve.current = current
     curve.model = identities.last.map { words[$0.model] }
-    curve.points = ThresholdCurve.grid.map { threshold in
+    curve.points = ThresholdProposal.grid.map { threshold in
       var point = ThresholdCurve.Point()
       point.threshold = threshold
       return point
