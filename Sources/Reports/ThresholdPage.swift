@@ -16,10 +16,11 @@ extension ThresholdCurve {
         ? "calls that reach it were not would-accepts and could not be drawn"
         : "\(Figures.count(first?.drawn ?? 0)) drawn, \(Figures.count(first?.drawnFalse ?? 0)) of them false or unlabelled; "
           + "\(Figures.count(needed)) without a false one are needed"
-      return "No threshold is shown to be safe: at 0.99 already, \(why). (\(rule).)"
+      return "No threshold is shown to keep the limit: at 0.99 already, \(why). (\(rule).)"
     }
-    let stop = firstFailure.map { "; \(Figures.fixed($0, 2)) is not shown to be" } ?? ""
-    return "Proposed: min_confidence \(Figures.fixed(proposal, 2)) is shown to be safe\(stop). (\(rule).)"
+    let stop = firstFailure.map { "; \(Figures.fixed($0, 2)) is not" } ?? ""
+    return
+      "Proposed: min_confidence \(Figures.fixed(proposal, 2)), shown to keep the limit\(stop). (\(rule).)"
   }
 
   package var summary: String {
@@ -40,7 +41,7 @@ extension ThresholdCurve {
       let full = Int((rate * 24).rounded())
       let bar = String(repeating: "█", count: full) + String(repeating: "·", count: 24 - full)
       let mark = point.threshold == proposal ? "▶" : isCurrent(point) ? "•" : " "
-      let bound = point.drawn > 0 ? Figures.bound(point.upper) : "–"
+      let bound = point.upper.map(Figures.bound) ?? "–"
       let fields: [(String, Int)] = [
         (Figures.percent(rate), 7), (Figures.count(point.drawn), 7), (Figures.count(point.labelled), 9),
         (Figures.count(point.drawnFalse), 7), (bound, 9), (Figures.fixed(point.p, 4), 8),
@@ -66,7 +67,7 @@ extension ThresholdCurve {
   /// What the figures stand on.
   package var caveats: String {
     "Drawn: the random sample alone; what is drawn and not labelled counts as false. At most: exact, one-sided, 95 %, for one look. "
-      + "Suspected: disagreements with the frontier among compared calls, which either may be wrong about."
+      + "–: no sample, because none were drawn or some that would be accepted could not be. Suspected: disagreements with the frontier among compared calls, which either may be wrong about."
   }
 
   package var json: JSONValue {
@@ -86,7 +87,7 @@ extension ThresholdCurve {
             "accept_rate": share(acceptRate(point)), "agree": count(point.agree),
             "disagree": count(point.disagree), "drawn": count(point.drawn), "labelled": count(point.labelled),
             "drawn_false": count(point.drawnFalse), "known_false": count(point.knownFalse),
-            "not_drawable": count(point.notDrawable), "upper": share(point.drawn > 0 ? point.upper : nil),
+            "not_drawable": count(point.notDrawable), "upper": share(point.upper),
             "p": share(point.p),
           ]
         }),
@@ -122,7 +123,7 @@ extension ThresholdCurve {
             .number(Figures.count(point.accepted)), .number(Figures.percent(acceptRate(point))),
             .number(Figures.count(point.drawn)), .number(Figures.count(point.labelled)),
             .number(Figures.count(point.drawnFalse)),
-            .number(point.drawn > 0 ? Figures.bound(point.upper) : "–"), .number(Figures.fixed(point.p, 4)),
+            .number(point.upper.map(Figures.bound) ?? "–"), .number(Figures.fixed(point.p, 4)),
             .number("\(Figures.count(point.disagree)) of \(Figures.count(point.agree + point.disagree))"),
           ]
         })
@@ -134,10 +135,10 @@ extension ThresholdCurve {
 
   /// Bars are the accept rate, dots the bound; both rise as the threshold falls.
   private var chart: HTMLText {
-    let top = Self.ceiling(points.filter { $0.drawn > 0 }.map(\.upper).max() ?? limit, limit)
+    let top = Self.ceiling(points.compactMap(\.upper).max() ?? limit, limit)
     let described = points.filter { Int(($0.threshold * 100).rounded()) % 5 == 0 }.map { point in
       "\(Figures.fixed(point.threshold, 2)): \(Figures.percent(acceptRate(point))) accepted, "
-        + (point.drawn > 0 ? "at most \(Figures.bound(point.upper)) false" : "none drawn")
+        + (point.upper.map { "at most \(Figures.bound($0)) false" } ?? "no sample")
     }
     var chart = SVG(
       760, 300, id: "thresholds", title: "Accept rate and bound by threshold of \(task)",
@@ -152,10 +153,12 @@ extension ThresholdCurve {
       let share = acceptRate(point)
       chart.bar(
         x + 1, bottom - height * share, step - 2, height * share,
-        point.threshold == proposal ? "good" : isCurrent(point) ? "blue" : "grey")
-      if point.drawn > 0 {
-        chart.dot(x + step / 2, level(point.upper), 3, point.upper > limit ? "bad" : "good")
+        point.threshold == proposal ? "blue" : "grey")
+      if let upper = point.upper {
+        chart.dot(x + step / 2, level(upper), 3, upper > limit ? "bad" : "good")
       }
+      let mark = point.threshold == proposal ? "proposed" : isCurrent(point) ? "in force" : nil
+      if let mark { chart.label(x + step / 2, bottom - height * share - 6, mark, "s m") }
       if index % 7 == 0 { chart.label(x + step / 2, bottom + 18, Figures.fixed(point.threshold, 2), "s m") }
     }
     chart.line(left, bottom, left + 640, bottom, "axis")

@@ -34,6 +34,7 @@ struct ThresholdCurveTests {
       #expect(point.accepted == reached.count)
       #expect(point.drawn == reached.count { $0.1 } && point.drawnFalse == point.drawn && point.labelled == 0)
       #expect(point.notDrawable == reached.count { $0.0 < 0.7 })
+      #expect((point.upper == nil) == (point.notDrawable > 0 || point.drawn == 0))
     }
     #expect(curve.calls == 400 && curve.stopped == 1 && curve.earlier == 0)
     #expect(curve.proposal == nil && curve.firstFailure == 0.99)

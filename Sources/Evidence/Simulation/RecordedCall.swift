@@ -62,7 +62,9 @@ struct RecordedCall: Sendable {
     signals = Set(
       (line.value(.signals, in: text)?.members ?? []).compactMap { RiskSignal(rawValue: $0.name) })
     inputChars = line.int(.inputChars, in: text) ?? 0
-    hits = (line.value(.hardStopMatch, in: text)?.arrayValue ?? []).compactMap(Self.hit)
+    if line.isFilled(.hardStopMatch) {
+      hits = (line.value(.hardStopMatch, in: text)?.arrayValue ?? []).compactMap(Self.hit)
+    }
     label = line.string(.label, in: text)
     confidence = line.double(.confidence, in: text)
     validatorResult = line.string(.validatorResult, in: text)

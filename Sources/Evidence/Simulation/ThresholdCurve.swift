@@ -19,11 +19,13 @@ package struct ThresholdCurve: Sendable, Equatable {
     package var knownFalse = 0
     /// Accepted here, but no would-accept when recorded: such calls are never drawn.
     package var notDrawable = 0
-    /// P(Binomial(drawn, limit) ≤ drawnFalse); 1 where nothing was drawn.
+    /// P(Binomial(drawn, limit) ≤ drawnFalse); 1 without a sample.
     package var p = 1.0
 
-    /// Exact one-sided bound of the rate of false accepts at 95 %, from the drawn alone.
-    package var upper: Double { RateBounds.upper(drawnFalse, of: drawn) }
+    /// Whether the sample is one of all that would be accepted, rather than of those above the threshold of the time.
+    package var isSampled: Bool { drawn > 0 && notDrawable == 0 }
+    /// Exact one-sided bound of the rate of false accepts at 95 %, from the drawn alone; nil without a sample.
+    package var upper: Double? { isSampled ? RateBounds.upper(drawnFalse, of: drawn) : nil }
     package var disagreementUpper: Double { RateBounds.upper(disagree, of: agree + disagree) }
   }
 
@@ -57,12 +59,12 @@ package struct ThresholdCurve: Sendable, Equatable {
   /// Goes on while p is at most the risk and stops at the first failure, so that no correction for looking is needed.
   fileprivate mutating func propose() {
     for index in points.indices {
-      points[index].p =
-        points[index].drawn > 0
-        ? RateBounds.atMost(points[index].drawnFalse, of: points[index].drawn, rate: limit) : 1
       // Among calls that could not be drawn nothing was reviewed, so no sample speaks for them.
+      if points[index].isSampled {
+        points[index].p = RateBounds.atMost(points[index].drawnFalse, of: points[index].drawn, rate: limit)
+      }
       guard firstFailure == nil else { continue }
-      if points[index].p <= ThresholdProposal.risk, points[index].notDrawable == 0 {
+      if points[index].p <= ThresholdProposal.risk {
         proposal = points[index].threshold
       } else {
         firstFailure = points[index].threshold
