@@ -9,11 +9,15 @@ package struct PolicyArchive: Sendable {
 
   package init(folder: String) { self.folder = folder }
 
+  /// A policy that is written anew all the time must not fill the disk.
+  private static let limit = 1_000
+
   /// Keeps a policy's text. Where that cannot be, the router goes on: deciding does not depend on it.
   func keep(_ bytes: [UInt8]) {
     let path = Files.join(folder, SHA256.hash(bytes).hex + ".yaml")
     guard !Files.exists(path) else { return }
     try? Files.makeFolder(folder, mode: 0o700)
+    guard let kept = try? Files.list(folder), kept.count < Self.limit else { return }
     try? Files.replace(path, with: bytes)
   }
 
