@@ -10,7 +10,7 @@ extension HTMLReport {
     html.element("p") { line in
       line.prose(
         "\(Figures.count(known)) known. \(Figures.count(report.totals.disagree)) would-accepts disagree with the frontier, "
-          + "\(Figures.count(shown)) of the worst are listed: a confident mistake is worst, because no threshold would have caught "
+          + "\(Figures.count(shown)) of the worst are listed, one of each kind that looks alike: a confident mistake is worst, because no threshold would have caught "
           + "it. All of them: `shadow-router report --format csv`. Texts are redacted.")
     }
     guard !report.falseAccepts.isEmpty else { return }
@@ -41,11 +41,13 @@ extension HTMLReport {
       head.element("strong", item.task)
       if let confidence = item.confidence { head.text("confidence \(Figures.confidence(confidence))") }
       head.element("code", item.callID)
+      if let alike = ReportWords.alike(item) { head.pill(alike, .mute) }
     }
     html.element("dl", class: "said") { list in
       entry("Candidate", item.label, item.answerPreview, &list)
       entry("Frontier", item.frontierLabel, item.frontierPreview, &list)
       if let input = item.inputPreview { entry("Input", nil, input, &list) }
+      if item.alike > 1, let template = item.template { entry("Alike", nil, template, &list) }
       if let detail = item.agreementDetail { plainEntry("Compared", detail, &list) }
       if let result = item.validatorResult { plainEntry("Result", result, &list) }
       let checks = ReportWords.checks(item)

@@ -112,6 +112,8 @@ extension Report.FalseAccept {
     writer.member("review_label", reviewLabel)
     writer.member("reviewer", reviewer)
     writer.member("note", note)
+    writer.member("stands_for", alike)
+    writer.member("template", template)
   }
 }
 

@@ -78,10 +78,12 @@ private struct MarkdownReport {
     let confidence = item.confidence.map { ", confidence \(Figures.confidence($0))" } ?? ""
     lines.append(
       "- **\(Self.plain(item.task))** `\(Self.code(item.callID))`: \(item.standing.rawValue)\(severity)\(confidence)"
+        + (ReportWords.alike(item).map { ", \($0)" } ?? "")
     )
     lines.append("  - candidate: \(said(item.label, item.answerPreview))")
     lines.append("  - frontier: \(said(item.frontierLabel, item.frontierPreview))")
     if let input = item.inputPreview { lines.append("  - input: `\(Self.code(input))`") }
+    if item.alike > 1, let template = item.template { lines.append("  - alike: `\(Self.code(template))`") }
     let checks = ReportWords.checks(item)
     if !checks.isEmpty { lines.append("  - checks: \(Self.plain(checks))") }
     if let detail = item.agreementDetail { lines.append("  - compared: \(Self.plain(detail))") }

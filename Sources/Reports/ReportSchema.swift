@@ -126,7 +126,7 @@ package enum ReportSchema {
     ("checks", .object([JSONMember("type", "object"), JSONMember("additionalProperties", text)])),
     ("input_preview", optionalText), ("input_hash", optionalText), ("severity", type("integer", "null")),
     ("review_label", oneOf("accept", "escalate", "unsure", nil)), ("reviewer", optionalText),
-    ("note", optionalText),
+    ("note", optionalText), ("stands_for", count), ("template", optionalText),
   ])
 
   private static let reviews = object([

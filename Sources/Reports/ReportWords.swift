@@ -57,6 +57,11 @@ enum ReportWords {
     }.joined(separator: "; ")
   }
 
+  /// How many others look like it; nil where none does.
+  static func alike(_ item: Report.FalseAccept) -> String? {
+    item.alike > 1 ? "stands for \(Figures.count(item.alike)) alike" : nil
+  }
+
   /// A preview that only repeats the label says nothing.
   static func preview(_ preview: String?, beside label: String?) -> String? {
     preview == label ? nil : preview

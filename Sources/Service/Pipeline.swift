@@ -81,14 +81,24 @@ final class Pipeline: Sendable {
       balance.arrived(kind)
       balance.skipped(fault)
     }
+    return complaint(line, fault, &scratch)
+  }
+
+  /// What its sender is told, where it asked to be.
+  private func complaint(_ line: Span<UInt8>, _ fault: FrameFault, _ scratch: inout Scratch) -> [UInt8]? {
     let address = scratch.decoder.replyAddress(line)
     return address.wantsReply ? Reply.error(fault, callID: address.callID) : nil
   }
 
   private func handle(_ frame: AnswerFrame, _ line: Span<UInt8>, _ scratch: inout Scratch) -> [UInt8]? {
-    let admission = recorder.joining.withLock { $0.answered(frame, now: Clocks.monotonic()) }
-    if case .duplicate = admission { return refuse(line, .duplicateAnswer, kind: .answer, &scratch) }
+    // Counted before it is joined: from then on a candidate's thread may have its comparison in the log at any time, and
+    // more would have been recorded than ever came.
     recorder.balance.withLock { $0.arrived(.answer) }
+    let admission = recorder.joining.withLock { $0.answered(frame, now: Clocks.monotonic()) }
+    if case .duplicate = admission {
+      recorder.balance.withLock { $0.skipped(.duplicateAnswer) }
+      return complaint(line, .duplicateAnswer, &scratch)
+    }
     switch admission {
     case .compare(let pair): recorder.compare(pair, generation: current)
     case .unmatched(let cause): recorder.unmatched(frame, cause: cause, generation: current)

@@ -15,6 +15,8 @@ package struct PolicyLoading: Sendable {
   package var isElsewhere = false
   /// The folder of the confidences' corrections; nil: none is used.
   package var calibrations: String?
+  /// Where each policy that can be taken is kept, so that calls it decided can be decided again; nil: nowhere.
+  package var archive: PolicyArchive?
 
   package init(path: String, keys: Keyring) {
     self.path = path
@@ -59,6 +61,7 @@ package struct PolicyLoading: Sendable {
       }
     }
     guard problems.isEmpty else { throw Refusal(problems: problems, revision: policy.revision) }
+    archive?.keep(bytes)
     let seal = TextSeal(keyID: keys.current.id, key: keys.current.key, privacy: policy.privacy)
     let (corrections, ignored) = calibrations.map(Calibrations.read) ?? (Calibrations(), [])
     return Loaded(

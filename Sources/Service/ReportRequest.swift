@@ -1,4 +1,4 @@
-import Evidence
+package import Evidence
 import Journal
 import Reports
 package import RouterCore
@@ -7,7 +7,7 @@ package import RouterCore
 package struct ReportRequest: Sendable {
   /// `md`, `html`, `json` or `csv`.
   package var format = "md"
-  /// `2026-W47`.
+  /// `2026-W47`; also `this` and `last`, which ``resolve(now:)`` turns into such a name.
   package var week: String?
   /// A number and `m`, `h`, `d` or `w`, such as `7d`; or RFC 3339, or a day.
   package var since: String?
@@ -36,6 +36,13 @@ package struct ReportRequest: Sendable {
 
   package static let formats = ["md", "html", "json", "csv"]
 
+  /// Names the week that is meant, so that the report says which one it is of whenever it is read.
+  package mutating func resolve(now: Int64) {
+    let present = ISOWeek(containing: now)
+    if week == "this" { week = present.name }
+    if week == "last" { week = present.previous.name }
+  }
+
   /// Whether the request itself is right, before any log is looked for.
   package func validate(now: Int64) throws(Fault) {
     guard Self.formats.contains(format) else {
@@ -46,24 +53,38 @@ package struct ReportRequest: Sendable {
 
   /// Reads the log and renders. The same log and window give the same bytes.
   ///
-  /// - Parameter progress: Told the bytes read so far, now and then.
-  package func make(now: Int64, progress: (Int64) -> Void = { _ in }) throws(Fault) -> Made {
+  /// - Parameters:
+  ///   - observe: Shown every line of the log once, in order.
+  ///   - progress: Told the bytes read so far, now and then.
+  package func make(
+    now: Int64, observe: (Span<UInt8>) -> Void = { _ in }, progress: (Int64) -> Void = { _ in }
+  ) throws(Fault) -> Made {
     try validate(now: now)
     let window = try self.window(now: now)
     var options = ReportOptions()
     options.window = window
     options.policy = policy
     options.command = command
-    if format == "csv" { return Made(text: try rows(window, progress), type: "text/csv; charset=utf-8") }
+    if format == "csv" {
+      return Made(text: try rows(window, observe, progress), type: "text/csv; charset=utf-8")
+    }
     var fold = EvidenceFold(options)
-    try read(progress) { line in fold.add(line) }
+    try read(progress) { line in
+      fold.add(line)
+      observe(line)
+    }
     return render(fold.report())
   }
 
   /// Twice through the log, so that rows are whole and memory stays bounded.
-  private func rows(_ window: ReportWindow, _ progress: (Int64) -> Void) throws(Fault) -> String {
+  private func rows(
+    _ window: ReportWindow, _ observe: (Span<UInt8>) -> Void, _ progress: (Int64) -> Void
+  ) throws(Fault) -> String {
     var join = RowJoin(window: window)
-    try read(progress) { line in join.survey(line) }
+    try read(progress) { line in
+      join.survey(line)
+      observe(line)
+    }
     var text = CSV.header
     try read(progress) { line in join.join(line) { row in text += CSV.line(row) } }
     join.finish { row in text += CSV.line(row) }
@@ -100,7 +121,8 @@ package struct ReportRequest: Sendable {
     return words.joined(separator: " ")
   }
 
-  private func window(now: Int64) throws(Fault) -> ReportWindow {
+  /// The decisions asked for.
+  package func window(now: Int64) throws(Fault) -> ReportWindow {
     if let week {
       guard since == nil else { throw Fault(isRequest: true, message: "give --week or --since, not both") }
       guard let week = ISOWeek(name: week) else {

@@ -65,6 +65,7 @@ package final class Sidecar {
       try Files.makeFolder(paths.runtime, mode: 0o755)
       loading = PolicyLoading(path: paths.policy, keys: try Keyring.open(stateFolder: paths.state))
       loading.calibrations = paths.calibrations
+      loading.archive = PolicyArchive(folder: paths.policies)
     } catch {
       throw .surroundings(error.description)
     }

@@ -16,6 +16,7 @@ package struct SidecarPaths: Sendable {
 
   package var control: String { Files.join(runtime, "control.sock") }
   package var log: String { Files.join(state, "log") }
+  package var policies: String { Files.join(state, "policies") }
   package var calibrations: String { Files.join(state, "calibration") }
   package var flags: String { Files.join(state, "flags.json") }
 }

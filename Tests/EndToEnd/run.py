@@ -14,7 +14,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import sidecar  # noqa: E402
 
-ORDER = ["tap", "crash", "candidate", "https", "cascade", "challenger", "policy", "kill", "joining", "json_suite", "yaml_suite", "privacy", "cli",
+ORDER = ["tap", "crash", "candidate", "https", "cascade", "challenger", "policy", "simulate", "kill", "joining", "json_suite", "yaml_suite", "privacy", "cli",
          "systemd", "disk"]
 
 

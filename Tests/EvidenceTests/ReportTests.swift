@@ -254,7 +254,7 @@ struct ReportTests {
   func worst() {
     var log = SampleLog()
     for (index, confidence) in [0.8, 0.99, 0.9].enumerated() {
-      log.decision("c\(index)", confidence: confidence)
+      log.decision("c\(index)", confidence: confidence, input: ["one", "two", "three"][index])
       log.comparison("c\(index)", "disagree")
     }
     log.decision("agreed", confidence: 0.7)

@@ -260,7 +260,12 @@ extension EvidenceFold {
       let pair = TaskTally.Confusion(candidate: words.number(candidate), frontier: words.number(frontier))
       tallies[task].confusions.add(pair)
     }
-    keep(Example(call: call, detail: detail), task)
+    let cluster = clusters.number(
+      TemplateClusters.Member(
+        task: detail.task, preview: detail.inputPreview, label: detail.label,
+        frontierLabel: detail.frontierLabel))
+    if let cluster { clustered.append((call, cluster)) }
+    keep(Example(call: call, detail: detail, cluster: cluster), task)
   }
 
   private func falseAccept(
@@ -290,12 +295,20 @@ extension EvidenceFold {
     return item
   }
 
+  /// More than one, because people may clear the worst.
+  private static let alikeKept = 8
+
   /// Keeps the worst few of a task, twice as many as are shown: people may clear some of them.
   private mutating func keep(_ example: Example, _ task: Int) {
     var list = examples[task] ?? []
     let place = list.firstIndex { Example.isWorse(example, than: $0) } ?? list.count
     guard place < 2 * options.examplesPerTask else { return }
     list.insert(example, at: place)
+    if let cluster = example.cluster {
+      // Few of those that look alike, so that there is room for others.
+      let alike = list.indices.filter { list[$0].cluster == cluster }
+      if alike.count > Self.alikeKept, let mildest = alike.last { list.remove(at: mildest) }
+    }
     if list.count > 2 * options.examplesPerTask { list.removeLast() }
     examples[task] = list
   }

@@ -202,15 +202,22 @@ extension EvidenceFold {
     var known: [Report.FalseAccept] = []
     var suspected: [Example] = []
     var listed: Set<Int> = []
+    let alike = suspectedAlike()
     for task in tallies.indices {
       var shown = 0
+      var standing: Set<Int> = []
       for example in examples[task] ?? [] {
         let row = calls[example.call]
         listed.insert(example.call)
         if Self.isKnownFalse(row) {
           known.append(labelled(example.detail, row, example.call))
         } else if row.review != .accept, shown < options.examplesPerTask {
-          suspected.append(Example(call: example.call, detail: labelled(example.detail, row, example.call)))
+          // The worst of those that look alike stands for them.
+          if let cluster = example.cluster, !standing.insert(cluster).inserted { continue }
+          var item = labelled(example.detail, row, example.call)
+          item.alike = example.cluster.flatMap { alike[$0] } ?? 1
+          item.template = example.cluster.map { clusters.template($0) }
+          suspected.append(Example(call: example.call, detail: item))
           shown += 1
         }
       }
@@ -228,6 +235,15 @@ extension EvidenceFold {
     known.sort { ($1.severity ?? 0, $0.seq) < ($0.severity ?? 0, $1.seq) }
     suspected.sort { Example.isWorse($0, than: $1) }
     return known + suspected.map(\.detail)
+  }
+
+  /// By number of a cluster: suspected false accepts that it stands for.
+  private func suspectedAlike() -> [Int: Int] {
+    var counts: [Int: Int] = [:]
+    for (call, cluster) in clustered where calls[call].review != .accept && !Self.isKnownFalse(calls[call]) {
+      counts[cluster, default: 0] += 1
+    }
+    return counts
   }
 
   private static func isKnownFalse(_ row: CallRow) -> Bool {

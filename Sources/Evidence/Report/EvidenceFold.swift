@@ -46,6 +46,9 @@ package struct EvidenceFold: Sendable {
   /// By task: the worst disagreements so far, and of what people called false, all that is known.
   var examples: [Int: [Example]] = [:]
   var reviewNotes: [Int: ReviewNote] = [:]
+  var clusters = TemplateClusters()
+  /// Disagreements of which others look alike may exist, by call.
+  var clustered: [(call: Int, cluster: Int)] = []
 
   var changes: [Report.Change] = []
   var changesNotShown = 0
@@ -214,6 +217,8 @@ package struct EvidenceFold: Sendable {
   struct Example: Sendable {
     var call: Int
     var detail: Report.FalseAccept
+    /// Number in ``EvidenceFold/clusters``; nil: it stands alone.
+    var cluster: Int?
 
     /// A confident mistake is the worst kind: no threshold would have caught it.
     static func isWorse(_ left: Self, than right: Self) -> Bool {

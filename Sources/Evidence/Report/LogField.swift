@@ -51,6 +51,13 @@ enum LogField: Int, CaseIterable {
   case from, to, cause, old, new, actor, task
   case revision, generation, taken, errors
   case modelID
+  case inputChars
+  case taskTypeSource
+  case signals
+  case cascadeStep
+  case cascadeLength
+  case promptRevision
+  case stream
   case model, digest
 
   /// The name in the log: `localCostUSD` is `local_cost_usd`.

@@ -113,6 +113,10 @@ package struct Report: Sendable {
     package var reviewLabel: String?
     package var reviewer: String?
     package var note: String?
+    /// Suspected ones of the same template and labels that this one stands for, itself included.
+    package var alike = 1
+    /// Of the input, what varies masked; nil where it stands alone.
+    package var template: String?
 
     package struct Check: Sendable, Equatable {
       package var name: String

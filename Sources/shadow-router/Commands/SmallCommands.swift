@@ -257,14 +257,17 @@ enum ReportCommand {
       Examples:
         shadow-router report --since 7d
         shadow-router report --week 2026-W47 --format html --output report.html
+        shadow-router report --week last --format html --output 'reports/%W.html' --check
 
-        --week W        an ISO week, such as 2026-W47
+        --week W        an ISO week, such as 2026-W47, or `this` or `last`
         --since SPAN    such as 7d or 12h, or a day such as 2026-11-01; default: the whole log
         --format F      md (default), html, json or csv
-        --output FILE   write there instead of standard output
+        --output FILE   write there instead of standard output, all at once; %W is the week's name (this week's without --week)
+        --check         exit 1, with a line for each, where suspected or known false accepts were not reviewed within the task's
+                        gate.review_deadline_days, or where a task was demoted
 
       """,
-    options: ["week": true, "since": true, "format": true, "output": true],
+    options: ["week": true, "since": true, "format": true, "output": true, "check": false],
     run: run)
 
   private static func run(_ arguments: Arguments) throws(Failure) -> Exit {
@@ -273,25 +276,46 @@ enum ReportCommand {
     request.format = arguments.value("format") ?? (arguments.wantsJSON ? "json" : "md")
     request.week = arguments.value("week")
     request.since = arguments.value("since")
-    do throws(ReportRequest.Fault) { try request.validate(now: Clocks.realtime()) } catch {
+    let now = Clocks.realtime()
+    request.resolve(now: now)
+    let window: ReportWindow
+    do throws(ReportRequest.Fault) {
+      try request.validate(now: now)
+      window = try request.window(now: now)
+    } catch {
       throw .usage(error.message)
     }
     _ = try arguments.logFolder()
     // The policy adds limits and owners; without one the log still tells most.
     request.policy = try? PolicyLoading(path: arguments.paths.policy, keys: .temporary()).policy(
-      now: Clocks.realtime())
+      now: now)
+    var attention = AttentionFold(window: window, policy: request.policy, now: now)
+    let isChecked = arguments.has("check")
     var progress = Progress("reading the log")
     do throws(ReportRequest.Fault) {
-      let made = try request.make(now: Clocks.realtime()) { bytes in
-        progress.show(nil, "\(bytes >> 20) MiB")
-      }
+      let made = try request.make(
+        now: now, observe: { line in if isChecked { attention.add(line) } },
+        progress: { bytes in progress.show(nil, "\(bytes >> 20) MiB") })
       progress.end()
-      try write(made.text, to: arguments.value("output"))
-      return .yes
+      let week = request.week ?? ISOWeek(containing: now).name
+      try write(made.text, to: arguments.value("output")?.replacing("%W", with: week))
+      return isChecked ? verdict(attention.attention()) : .yes
     } catch {
       progress.end()
       throw error.isRequest ? .usage(error.message) : .surroundings(error.message)
     }
+  }
+
+  /// A line a reason to look, for whoever the hook writes to.
+  private static func verdict(_ attention: Attention) -> Exit {
+    for overdue in attention.overdue {
+      let count = overdue.count
+      Terminal.message(
+        "\(overdue.task): \(count) suspected or known false accepts unreviewed for over \(overdue.deadlineDays) days\n"
+      )
+    }
+    for task in attention.demoted { Terminal.message("\(task): sent back to shadow\n") }
+    return attention.isNeeded ? .no : .yes
   }
 
   static func write(_ text: String, to path: String?) throws(ReportRequest.Fault) {
