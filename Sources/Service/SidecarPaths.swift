@@ -17,5 +17,6 @@ package struct SidecarPaths: Sendable {
   package var control: String { Files.join(runtime, "control.sock") }
   package var log: String { Files.join(state, "log") }
   package var calibrations: String { Files.join(state, "calibration") }
+  var policyInForce: String { Files.join(state, "policy-in-force.yaml") }
   package var flags: String { Files.join(state, "flags.json") }
 }

@@ -46,6 +46,20 @@ enum LogField: Int, CaseIterable {
   case modelID
   case model, digest
 
+  // Read by the epochs and the gate.
+  case localModelID
+  case promptRevision
+  case calibration
+  case confidenceSource
+  case taskRevision
+  case inputChars
+  case signals, stream
+  case subject
+  case epoch, attempt, outcome
+  case tasks, passed
+  case received, shed
+  case lostBySender
+
   /// The name in the log: `localCostUSD` is `local_cost_usd`.
   var name: String {
     var text = ""

@@ -66,6 +66,7 @@ package enum RecordSchema {
     ]
     return [
       ("generation", count), ("policy_revision", ["type": "string"]), ("prompt_revision", text),
+      ("task_revision", ["type": ["string", "null"], "pattern": "^[0-9a-f]{12}$"]),
       ("route_candidate", ["enum": ["local", "frontier"]]),
       ("reason", ["enum": .array(reasons)]),
       ("reason_code", ["type": "integer", "minimum": 0, "maximum": 12]),
