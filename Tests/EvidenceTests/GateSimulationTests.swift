@@ -15,25 +15,20 @@ struct GateSimulationTests {
 
   /// n drawn, k of them false or not yet labelled, at the end of each week of an epoch.
   ///
-  /// A false item's label takes zero to two weeks, a right one's nearly as long: a rule that left unlabelled items out
-  /// would see the right ones sooner.
+  /// Labels of up to four right items a week come a week late.
   private func epoch(_ dice: inout Dice) -> [(k: Int, n: Int)] {
-    var known = [Int](repeating: 0, count: Self.weeks)
-    for week in 0..<Self.weeks {
-      var next = gap(&dice)
-      for item in 0..<Self.drawnAWeek {
-        let isFalse = item == next
-        if isFalse { next += gap(&dice) }
-        let late = isFalse ? dice.below(3) : dice.next() < 0.9 ? 0 : 1
-        if !isFalse, week + late < Self.weeks { known[week + late] += 1 }
+    var looks: [(k: Int, n: Int)] = []
+    var falseOnes = 0
+    var next = gap(&dice)
+    for week in 1...Self.weeks {
+      let n = week * Self.drawnAWeek
+      while next <= n {
+        falseOnes += 1
+        next += gap(&dice)
       }
+      looks.append((falseOnes + dice.below(5), n))
     }
-    var right = 0
-    return known.enumerated().map { week, count in
-      right += count
-      let n = (week + 1) * Self.drawnAWeek
-      return (n - right, n)
-    }
+    return looks
   }
 
   /// Items up to and with the next false one: geometric.

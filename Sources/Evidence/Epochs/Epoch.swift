@@ -110,19 +110,18 @@ struct SubjectEpochs: Sendable {
     }
   }
 
-  /// A policy was taken. What it says of the subject has another revision than before.
-  mutating func policyChanged(
-    from previous: String?, to revision: String, limits: AcceptanceLimits?, at ms: Int64
-  ) {
-    guard var epoch, epoch.revision != revision else { return }
-    if let limits, previous == epoch.revision {
-      epoch.earlier[epoch.revision] = ms + Self.lateness
-      epoch.revision = revision
-      epoch.limits = limits
-    } else {
-      epoch.isClosed = true
+  /// A policy was taken: what it says of the subject, and what records without `task_revision` call it.
+  mutating func policyChanged(_ change: TaskRevisionChange, wholePolicy: String, at ms: Int64) {
+    guard let revision = epoch?.revision, revision != change.revision else { return }
+    // The same policy by its older name, as after an update of the router; or a policy that only tightened.
+    let isSame = revision == wholePolicy
+    guard isSame || (change.limits != nil && change.previous == revision) else {
+      epoch?.isClosed = true
+      return
     }
-    self.epoch = epoch
+    epoch?.earlier[revision] = ms + Self.lateness
+    epoch?.revision = change.revision
+    if !isSame { epoch?.limits = change.limits }
   }
 
   /// A probe found this digest at a model.

@@ -134,7 +134,8 @@ package struct EpochFold: Sendable {
 
   /// Records of earlier versions name only the whole policy.
   private func revision(_ text: Span<UInt8>) -> String {
-    line.string(.taskRevision, in: text) ?? "policy " + (line.string(.policyRevision, in: text) ?? "")
+    line.string(.taskRevision, in: text)
+      ?? EpochCall.wholePolicy(line.string(.policyRevision, in: text) ?? "")
   }
 
   // MARK: What people and the router did
@@ -167,9 +168,10 @@ package struct EpochFold: Sendable {
   }
 
   private mutating func policy(_ text: Span<UInt8>, _ ms: Int64) {
+    let policy = line.string(.revision, in: text) ?? line.string(.policyRevision, in: text) ?? ""
     for change in line.value(.tasks, in: text)?.arrayValue ?? [] {
       guard let change = TaskRevisionChange(change), change.subject == subject else { continue }
-      epochs.policyChanged(from: change.previous, to: change.revision, limits: change.limits, at: ms)
+      epochs.policyChanged(change, wholePolicy: EpochCall.wholePolicy(policy), at: ms)
     }
   }
 

@@ -69,4 +69,7 @@ struct EpochCall: Sendable {
   var isValid: Bool
   /// nil: not a would-accept.
   var item: EpochItem?
+
+  /// The revision that stands for the task's own in records that have none.
+  static func wholePolicy(_ revision: String) -> String { "policy " + revision }
 }
