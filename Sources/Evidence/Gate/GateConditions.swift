@@ -70,11 +70,13 @@ struct GateConditions {
     let isSlow =
       epoch.accepted + epoch.falseLabelled >= SequentialEvidence.needed(limit: limit, alpha: alpha)
       && epoch.falseLabelled > 0
-    let more = missing.map { "about \(Figures.count($0)) more reviews at zero false accepts" }
+    let more = missing.map {
+      "about \(Figures.count($0)) more reviews at zero false accepts: shadow-router review"
+    }
     return condition(
       .evidence, logE >= bar, isAgainst ? .against : isSlow ? .doubts : .waits, figure: Elementary.exp(logE),
       limit: alpha > 0 ? 1 / alpha : nil,
-      "E \(Self.number(Elementary.exp(logE))); \(share(k, n)) false or unlabelled (\(Figures.count(epoch.unlabelled)) unlabelled)",
+      "E \(Self.number(Elementary.exp(logE))); \(share(k, n)) false or unlabelled",
       "E at least \(alpha > 0 ? Self.number(1 / alpha) : "∞"), for at most \(Figures.bound(limit)) false",
       from: "drawn would-accepts and their labels",
       missing: isAgainst

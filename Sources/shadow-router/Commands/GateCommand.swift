@@ -90,7 +90,7 @@ private struct GateText {
     return [
       "  epoch \(string(epoch["id"])) since \(string(epoch["start"]).prefix(10))\(end), attempt \(count(gate["attempt"]))",
       "  \(count(epoch["false"])) known false accepts among \(count(epoch["drawn"])) drawn of \(count(epoch["would_accepts"])) would-accepts; \(count(epoch["unlabelled"])) unlabelled, counted as false",
-      "  below \(bound) at every look; alpha \(Evidence.Figures.fixed(gate["alpha"]?.doubleValue ?? 0, 4)) needs \(count(gate["reviews_needed"])) reviews with none false",
+      "  the rate is below \(bound), valid at every look; alpha \(Evidence.Figures.fixed(gate["alpha"]?.doubleValue ?? 0, 4)) needs \(count(gate["reviews_needed"])) reviews with none false",
     ]
   }
 
@@ -98,12 +98,14 @@ private struct GateText {
     let rows = (gate["conditions"]?.arrayValue ?? []).map { condition in
       [
         mark(condition), string(condition["name"]), string(condition["shown"]), string(condition["wants"]),
+        string(condition["source"]),
       ]
     }
-    let widths = (0..<3).map { column in rows.map { $0[column].count }.max() ?? 0 }
-    return rows.map { row in
-      "  "
-        + row.enumerated().map { $0 < 3 ? $1.padded(to: widths[$0]) : $1 }.joined(separator: "  ")
+    let widths = (0..<5).map { column in column < 4 ? rows.map { $0[column].count }.max() ?? 0 : 0 }
+    let missing = (gate["conditions"]?.arrayValue ?? []).map { $0["missing"]?.stringValue }
+    return zip(rows, missing).flatMap { row, missing in
+      let line = "  " + zip(row, widths).map { $0.padded(to: $1) }.joined(separator: "  ")
+      return [line] + (missing.map { ["         missing: \($0)"] } ?? [])
     }
   }
 
