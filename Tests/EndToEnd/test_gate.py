@@ -133,6 +133,35 @@ def test_a_reload_that_only_tightens_keeps_the_epoch_and_says_so():
             router.stop()
 
 
+def test_under_traffic_the_log_says_that_a_policy_tightened_before_it_decides():
+    with ollama(lambda request: generated({"label": "a", "confidence": 0.9})) as small:
+        with Sidecar(policy(small.endpoint)) as router:
+            tap = router.tap()
+            router.decide(tap, call("first", "t"))
+            epoch, sent = gate(router)[1]["epoch"]["id"], 0
+            for step in range(1, 6):
+                router.write_policy(policy(small.endpoint, 0.5 + step / 50))
+                router.signal(signal.SIGHUP)
+                for _ in range(200):
+                    tap.send(call("c%d" % sent, "t"))
+                    sent += 1
+                router.wait_for("policy", step)
+            router.wait_for("decision", sent + 1)
+            told, seen = set(), set()
+            for record in router.records():
+                for task in record.get("tasks") or ():
+                    told.add(task["revision"])
+                if record["kind"] == "decision":
+                    check(record["task_revision"] in told, lambda: "a decision before the word about its policy: %s" % record["seq"])
+                    seen.add(record["task_revision"])
+            check(len(seen) >= 3, lambda: "the reloads did not meet the traffic: %s" % seen)
+            value = gate(router)[1]["epoch"]
+            equal(value["id"], epoch, "the epoch after five tightenings under traffic")
+            accepted = sum(r["route_candidate"] == "local" for r in router.records("decision"))
+            equal(value["would_accepts"], accepted, "would-accepts")
+            router.stop()
+
+
 def test_the_challenger_has_its_own_gate():
     text = policy(more=", challenger: second").replace("models:\n", "models:\n  second: {provider: ollama, name: s2, endpoint: \"http://127.0.0.1:9/api/generate\"}\n")
     text = text.replace("t: {local: true,", "t: {local: true, model: small,")
