@@ -13,6 +13,7 @@ import Wire
 ///     PUT  /v1/kill            {"on": true, "reason": "…"}
 ///     GET  /v1/report          ?format=md|html|json|csv&since=7d&week=2026-W47
 ///     GET  /v1/find/ID
+///     GET  /v1/gate/TASK       ?challenger=1
 ///
 /// A thread a connection, at most sixteen: a slow client must not stand before the kill switch.
 final class Control: Sendable {
@@ -20,6 +21,7 @@ final class Control: Sendable {
   private let connections = Atomic<Int>(0)
   private let stopping = Atomic<Bool>(false)
   private let thread = Mutex<Thread?>(nil)
+  private let asking = Mutex(())
 
   private static let mostConnections = 16
 
@@ -150,6 +152,10 @@ final class Control: Sendable {
     if request.method == "GET", path.hasPrefix("/v1/find/") {
       return find(PercentDecoding.decode(String(path.dropFirst("/v1/find/".count))))
     }
+    if request.method == "GET", path.hasPrefix("/v1/gate/") {
+      let task = PercentDecoding.decode(String(path.dropFirst("/v1/gate/".count)))
+      return gate(task, request.query, mayWrite: actor != "console")
+    }
     let known = ["/healthz", "/readyz", "/metrics", "/v1/status", "/v1/reload", "/v1/kill", "/v1/report"]
     return known.contains(path)
       ? .problem(405, "\(request.method) is not allowed here") : .problem(404, "no such path")
@@ -229,6 +235,35 @@ final class Control: Sendable {
       return .text(made.text, type: made.type)
     } catch {
       return .problem(error.isRequest ? 400 : 500, error.message)
+    }
+  }
+
+  /// - Parameter mayWrite: Whether asking takes one of the task's attempts; the console only looks.
+  private func gate(_ task: String, _ query: String?, mayWrite: Bool) -> Answer {
+    var subject = EvidenceSubject(task: task)
+    for (name, value) in PercentDecoding.query(query) {
+      guard name == "challenger", ["0", "1"].contains(value) else {
+        return .problem(400, "the only parameter is challenger=1")
+      }
+      subject.isChallenger = value == "1"
+    }
+    var request = GateRequest(subject, policy: state.pipeline.current.prepared.policy, paths: state.paths)
+    if let fault = request.fault { return .problem(404, fault) }
+    // One at a time: two that ask for the first time must not take the same attempt.
+    return asking.withLock { _ in
+      let recorder = state.pipeline.recorder
+      let isFlushed = recorder.journal.flush(deadline: Clocks.deadline(afterMilliseconds: 5_000))
+      let balance = recorder.balance.withLock { $0 }
+      request.now = Clocks.realtime()
+      request.balance = (Int(balance.receivedTotal), Int(balance.shedTotal + balance.lostBySender))
+      let answer = request.make()
+      if mayWrite, answer.isNews {
+        // An attempt that the log does not hold is none: a pass would not be the epoch's.
+        guard isFlushed, recorder.write("gate", answer.gate.record) else {
+          return .problem(503, "the log cannot be written; ask again later")
+        }
+      }
+      return .json(answer.gate.json)
     }
   }
 

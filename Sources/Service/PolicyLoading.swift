@@ -37,6 +37,8 @@ package struct PolicyLoading: Sendable {
   package struct Loaded: Sendable {
     package let generation: Generation
     package let remarks: [PolicyProblem]
+    /// The policy's file as it was read.
+    let text: [UInt8]
     /// Corrections that could not be used.
     let ignored: [Calibrations.Ignored]
   }
@@ -49,7 +51,7 @@ package struct PolicyLoading: Sendable {
     guard let policy = reading.policy else {
       throw Refusal(problems: reading.problems, revision: Self.revision(bytes))
     }
-    let prepared = PreparedPolicy(policy, generation: number)
+    let prepared = PreparedPolicy(policy, generation: number, revisions: Self.revisions(policy))
     var problems = PolicyTests.run(prepared, today: Self.day(now))
     var pools: [String: ModelPool] = [:]
     var remarks = reading.problems
@@ -67,7 +69,17 @@ package struct PolicyLoading: Sendable {
     return Loaded(
       generation: Generation(prepared: prepared, seal: seal, pools: pools, calibrations: corrections),
       remarks: remarks + Self.foreignLabels(policy, pools) + HTTPSBridge.missing(for: policy.models),
-      ignored: ignored)
+      text: bytes, ignored: ignored)
+  }
+
+  private static func revisions(_ policy: Policy) -> [String: TaskRevisions] {
+    var revisions: [String: TaskRevisions] = [:]
+    for task in policy.tasks where task.mayBeLocal {
+      revisions[task.name] = TaskRevisions(
+        candidate: TaskRevision.of(task.name, in: policy),
+        challenger: TaskRevision.of(task.name, in: policy, isChallenger: true))
+    }
+    return revisions
   }
 
   /// A built-in model that can say a label the task does not have: such an answer is never accepted.

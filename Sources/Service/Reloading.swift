@@ -32,14 +32,17 @@ package final class Reloading: Sendable {
 
   private let loading: PolicyLoading
   private let pipeline: Pipeline
+  private let inForce: PolicyInForce
   private let serviceManager: ServiceNotice
   private let log: EventLog
   private let turn = Mutex<[Retired]>([])
   private let last: Mutex<Last>
 
   init(
-    loading: PolicyLoading, pipeline: Pipeline, serviceManager: ServiceNotice, log: EventLog, startedAt: Int64
+    loading: PolicyLoading, pipeline: Pipeline, inForce: PolicyInForce, serviceManager: ServiceNotice,
+    log: EventLog, startedAt: Int64
   ) {
+    self.inForce = inForce
     self.loading = loading
     self.pipeline = pipeline
     self.serviceManager = serviceManager
@@ -60,8 +63,13 @@ package final class Reloading: Sendable {
       serviceManager.reloading()
       defer { serviceManager.ready() }
       let old = pipeline.current
-      let (outcome, unused) = run(old)
-      record(outcome, by: actor)
+      let (outcome, loaded, unused) = run(old)
+      // First the record: what a tightened policy decides must not stand in the log before the word that it did.
+      record(outcome, loaded?.generation ?? old, from: old, by: actor)
+      if let loaded {
+        pipeline.adopt(loaded.generation)
+        keep(loaded.text)
+      }
       for pool in unused { pool.retire() }
       retired = retired.filter(\.isInUse) + [Retired(generation: old, pools: unused)]
       return outcome
@@ -71,7 +79,7 @@ package final class Reloading: Sendable {
   /// Pools of earlier generations whose last questions may still be under way: a stop must wait for them too.
   var retiredPools: [ModelPool] { turn.withLock { $0.flatMap(\.pools) } }
 
-  private func run(_ old: Generation) -> (Outcome, [ModelPool]) {
+  private func run(_ old: Generation) -> (Outcome, PolicyLoading.Loaded?, unused: [ModelPool]) {
     do throws(PolicyLoading.Refusal) {
       let loaded = try loading.load(number: old.number + 1, previous: old, now: Clocks.realtime())
       let new = loaded.generation
@@ -82,16 +90,23 @@ package final class Reloading: Sendable {
         new.revision == old.revision && new.calibrations == old.calibrations
         && new.pools.count == old.pools.count
         && new.pools.allSatisfy { old.pools[$0.key] === $0.value }
-      if isSame { return (.unchanged(revision: old.revision, generation: old.number), []) }
-      pipeline.adopt(new)
+      if isSame { return (.unchanged(revision: old.revision, generation: old.number), nil, []) }
       let retired = old.pools.values.filter { pool in !new.pools.values.contains { $0 === pool } }
-      return (.taken(revision: new.revision, generation: new.number), Array(retired))
+      return (.taken(revision: new.revision, generation: new.number), loaded, Array(retired))
     } catch {
-      return (.refused(lines: error.lines(loading.path)), [])
+      return (.refused(lines: error.lines(loading.path)), nil, [])
     }
   }
 
-  private func record(_ outcome: Outcome, by actor: String) {
+  private func keep(_ text: [UInt8]) {
+    do throws(PosixError) {
+      try inForce.write(text)
+    } catch {
+      log.warning("policy_not_kept", ["why": error.description])
+    }
+  }
+
+  private func record(_ outcome: Outcome, _ current: Generation, from old: Generation, by actor: String) {
     let now = Clocks.realtime()
     last.withLock { last in
       last.outcome = outcome
@@ -99,7 +114,6 @@ package final class Reloading: Sendable {
       if case .refused = outcome { return }
       last.lastGood = now
     }
-    let current = pipeline.current
     var body = RecordBody()
     body.field("revision", current.revision)
     body.field("generation", current.number)
@@ -123,6 +137,8 @@ package final class Reloading: Sendable {
       writer.endArray()
     }
     body.field("actor", actor)
+    let changes = PolicyInForce.changes(from: old.prepared.policy, to: current.prepared.policy)
+    PolicyInForce.write(changes, into: &body)
     pipeline.recorder.write("policy", body)
   }
 }

@@ -90,7 +90,8 @@ package final class Sidecar {
     kill.flags(areUnreadable: !FlagsFile.isReadable(paths.flags))
     pipeline = Pipeline(recorder: recorder, kill: kill, generation: loaded.generation)
     reloading = Reloading(
-      loading: loading, pipeline: pipeline, serviceManager: notice, log: log, startedAt: now)
+      loading: loading, pipeline: pipeline, inForce: PolicyInForce(path: paths.policyInForce),
+      serviceManager: notice, log: log, startedAt: now)
     probing = Probing(pipeline: pipeline, log: log, known: opened.probes)
     let reloads = Monitor(ReloadRequests())
     self.reloads = reloads
@@ -118,7 +119,7 @@ package final class Sidecar {
         case .stop: break
         }
       }
-      writeStart(opened.recovery, generation: loaded.generation)
+      writeStart(opened.recovery, loaded, at: now)
       try control.start(controlListener)
     } catch {
       throw .surroundings(error.description)
@@ -158,7 +159,8 @@ package final class Sidecar {
     }
   }
 
-  private func writeStart(_ recovery: Recovery, generation: Generation) {
+  private func writeStart(_ recovery: Recovery, _ loaded: PolicyLoading.Loaded, at now: Int64) {
+    let generation = loaded.generation
     if recovery.cutBytes > 0 {
       log.warning("log_tail_cut", ["bytes": "\(recovery.cutBytes)", "segment": "\(recovery.segment)"])
     }
@@ -169,7 +171,15 @@ package final class Sidecar {
     body.field("generation", generation.number)
     body.field("pid", Int(ProcessState.id))
     body.field("kill_switch", pipeline.kill.override?.description)
+    let inForce = PolicyInForce(path: options.paths.policyInForce)
+    PolicyInForce.write(
+      PolicyInForce.changes(from: inForce.read(now: now), to: generation.prepared.policy), into: &body)
     recorder.write("start", body)
+    do throws(PosixError) {
+      try inForce.write(loaded.text)
+    } catch {
+      log.warning("policy_not_kept", ["why": error.description])
+    }
   }
 
   /// The one line that says that all sockets listen, and what to try next.

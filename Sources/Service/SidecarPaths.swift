@@ -18,5 +18,6 @@ package struct SidecarPaths: Sendable {
   package var log: String { Files.join(state, "log") }
   package var policies: String { Files.join(state, "policies") }
   package var calibrations: String { Files.join(state, "calibration") }
+  var policyInForce: String { Files.join(state, "policy-in-force.yaml") }
   package var flags: String { Files.join(state, "flags.json") }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import TestLogs
 import Testing
 import Wire
 
@@ -147,5 +148,64 @@ struct StatisticsTests {
     #expect(alarm.level == 0)
     alarm.saw(fault: true)
     #expect(near(alarm.level, log(3)))
+  }
+}
+
+@Suite("Spending and fitting")
+struct SpendingTests {
+  @Test("α over all attempts and the catch rate comes to 5 %, and needs the reviews that were published")
+  func spending() {
+    let total = (1...200_000).reduce(0.0) { $0 + AlphaSpending.alpha(attempt: $1, of: 0.05) }
+    #expect(abs(total - 0.04) < 1e-6)
+    for (attempt, reviews) in [(1, 401), (2, 545)] {
+      let alpha = AlphaSpending.alpha(attempt: attempt, of: 0.05)
+      #expect(SequentialEvidence.needed(limit: 0.01, alpha: alpha) == reviews)
+    }
+    #expect(AlphaSpending.alpha(attempt: 1, of: 0.01) == 0)
+    #expect(SequentialEvidence.needed(limit: 0.01, alpha: 0) == .max)
+    #expect(SequentialEvidence.needed(limit: 0, alpha: 0.05) == .max)
+    #expect(!SequentialEvidence.isEnough(0, of: 10_000_000, limit: 0.01, alpha: 0))
+  }
+
+  @Test("the needed n is the first that is enough", arguments: [0, 1, 5, 100])
+  func needed(k: Int) {
+    let n = SequentialEvidence.needed(false: k, limit: 0.02, alpha: 0.02)
+    #expect(SequentialEvidence.isEnough(k, of: n, limit: 0.02, alpha: 0.02))
+    #expect(!SequentialEvidence.isEnough(k, of: n - 1, limit: 0.02, alpha: 0.02))
+  }
+
+  @Test("sequential evidence holds at its edges", arguments: [1, 1_000, 10_000_000])
+  func edges(n: Int) {
+    #expect(SequentialEvidence.upper(n, of: n) == 1)
+    #expect(SequentialEvidence.upper(0, of: 0) == 1)
+    let clean = SequentialEvidence.upper(0, of: n)
+    #expect(clean > RateBounds.upper(0, of: n) && clean <= 1)
+    #expect(abs(SequentialEvidence.logE(0, of: n, limit: clean) - log(20.0)) < 1e-6 || clean == 1)
+    #expect(SequentialEvidence.logE(n, of: n, limit: 0.01) < log(0.12))
+    #expect(SequentialEvidence.logE(n / 100, of: n, limit: 0.01).isFinite)
+  }
+
+  @Test("an anytime bound never rises")
+  func runningMinimum() {
+    var bound = AnytimeBound(alpha: 0.05)
+    bound.look(0, of: 400)
+    let before = bound.upper
+    bound.look(30, of: 430)
+    #expect(bound.upper == before && before < 0.01)
+  }
+
+  @Test("pooling violators gives the nearest rising sequence")
+  func isotonic() {
+    #expect(IsotonicFit.fit([1, 3, 2, 4]) == [1, 2.5, 2.5, 4])
+    #expect(IsotonicFit.fit([3, 2, 1]) == [2, 2, 2])
+    #expect(IsotonicFit.fit([2, 1], weights: [1, 3]) == [1.25, 1.25])
+    #expect(IsotonicFit.fit([]) == [])
+    var dice = Dice(seed: 3)
+    for _ in 0..<50 {
+      let values = (0..<20).map { _ in dice.next() }
+      let fit = IsotonicFit.fit(values)
+      #expect(zip(fit, fit.dropFirst()).allSatisfy { $0 <= $1 })
+      #expect(abs(fit.reduce(0, +) - values.reduce(0, +)) < 1e-9)
+    }
   }
 }

@@ -120,6 +120,11 @@ struct PolicyDifferenceTests {
     #expect(
       change.line.isEmpty ? task.lines.isEmpty : task.lines.contains { $0.hasPrefix(change.line) },
       "\(task.lines)")
+    // What the log calls the task's part of the policy says the same.
+    let isSame = TaskRevision.of("a", in: old) == TaskRevision.of("a", in: new)
+    let isTightened = TaskRevision.isTightened("a", from: old, to: new)
+    if change.effect == .keeps { #expect(isSame || isTightened) }
+    if change.effect == .restarts { #expect(!isSame && !isTightened) }
   }
 
   @Test("names tasks that come, go, and start")

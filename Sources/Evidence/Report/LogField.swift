@@ -60,6 +60,15 @@ enum LogField: Int, CaseIterable {
   case stream
   case model, digest
 
+  // Read by the epochs and the gate.
+  case localModelID
+  case taskRevision
+  case subject
+  case epoch, attempt, outcome
+  case tasks, passed
+  case received, shed
+  case lostBySender
+
   /// The name in the log: `localCostUSD` is `local_cost_usd`.
   var name: String {
     var text = ""

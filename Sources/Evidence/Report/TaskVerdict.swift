@@ -41,22 +41,8 @@ struct TaskVerdict {
   private var needed: Int { Self.reviewsNeeded(gate) }
 
   static func reviewsNeeded(_ gate: GatePolicy) -> Int {
-    let alpha = max(1e-6, gate.alpha - 0.01) * 6 / (Double.pi * Double.pi)
-    let bar = -Elementary.log(alpha)
-    var low = 0
-    var high = 1
-    while high < 1 << 30, SequentialEvidence.logE(0, of: high, limit: gate.maxFalseAcceptRate) < bar {
-      high *= 2
-    }
-    while low < high {
-      let middle = (low + high) / 2
-      if SequentialEvidence.logE(0, of: middle, limit: gate.maxFalseAcceptRate) < bar {
-        low = middle + 1
-      } else {
-        high = middle
-      }
-    }
-    return low
+    SequentialEvidence.needed(
+      limit: gate.maxFalseAcceptRate, alpha: AlphaSpending.alpha(attempt: 1, of: gate.alpha))
   }
 
   /// Nil for less than an hour of traffic: a forecast from less would only amuse.
@@ -152,7 +138,9 @@ struct TaskVerdict {
     let drawn = task.reviews.drawn
     let labelled = drawn - task.reviews.drawnUnlabelled
     if drawn > 0,
-      SequentialEvidence.logE(task.reviews.drawnFalse, of: drawn, limit: gate.maxFalseAcceptRate) >= bar
+      SequentialEvidence.isEnough(
+        task.reviews.drawnFalse, of: drawn, limit: gate.maxFalseAcceptRate,
+        alpha: AlphaSpending.alpha(attempt: 1, of: gate.alpha))
     {
       return answer(
         .cannotTell, "inconclusive", "the figures would do; the gate decides, not this report",
@@ -172,8 +160,6 @@ struct TaskVerdict {
       "keep it in shadow; labelling a random sample comes next (with a later version of this program)",
       "shadow-router report --since 7d")
   }
-
-  private var bar: Double { -Elementary.log(max(1e-6, gate.alpha - 0.01) * 6 / (Double.pi * Double.pi)) }
 
   private func answer(
     _ answer: Report.Readiness.Answer, _ code: String, _ unmet: String, _ next: String, _ command: String?

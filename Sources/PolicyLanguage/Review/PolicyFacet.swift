@@ -6,6 +6,11 @@ import Wire
 struct PolicyFacet<Subject>: Sendable {
   enum Weight { case keeps, restarts }
 
+  let name: String
+  /// The whole of it, as text: equal where nothing changed.
+  let words: @Sendable (Subject) -> String
+  /// Whether it has a part in which answers are accepted.
+  private(set) var isEvidence = true
   private let describe: @Sendable (Subject, Subject) -> String?
   private let weigh: @Sendable (Subject, Subject) -> Weight
 
@@ -21,7 +26,9 @@ struct PolicyFacet<Subject>: Sendable {
 
   /// A value that has no part in which answers are accepted.
   static func around(_ name: String, _ words: @escaping @Sendable (Subject) -> String) -> PolicyFacet {
-    value(name, words) { _, _ in .keeps }
+    var facet = value(name, words) { _, _ in .keeps }
+    facet.isEvidence = false
+    return facet
   }
 
   /// A number of which one direction only tightens.
@@ -42,6 +49,7 @@ struct PolicyFacet<Subject>: Sendable {
   /// A set that only tightens while it grows.
   static func stops(_ name: String, _ items: @escaping @Sendable (Subject) -> Set<String>) -> PolicyFacet {
     PolicyFacet(
+      name: name, words: { items($0).sorted().joined(separator: "\n") },
       describe: { old, new in
         let (before, after) = (items(old), items(new))
         let added = after.subtracting(before).sorted().map { "+ \($0)" }
@@ -57,6 +65,7 @@ struct PolicyFacet<Subject>: Sendable {
     _ weigh: @escaping @Sendable (Subject, Subject) -> Weight
   ) -> PolicyFacet {
     PolicyFacet(
+      name: name, words: words,
       describe: { old, new in
         let (before, after) = (words(old), words(new))
         guard before != after else { return nil }
@@ -73,6 +82,9 @@ struct PolicyFacet<Subject>: Sendable {
 
 extension PolicyFacet<TaskView> {
   static let task: [PolicyFacet] = asked + answers + tightening + judged + around
+
+  /// What evidence rests on: all but what has no part in which answers are accepted.
+  static let evidence: [PolicyFacet] = asked.filter(\.isEvidence) + answers + tightening + judged
 
   private static let asked: [PolicyFacet] = [
     .around("owner") { $0.task.owner ?? "nobody" },

@@ -15,7 +15,8 @@ package final class PreparedPolicy: Sendable {
   let tasks: [String: PreparedTask]
   let reviewedParts: Set<String>
 
-  package init(_ policy: Policy, generation: Int) {
+  /// - Parameter revisions: By task, what its records name as `task_revision`.
+  package init(_ policy: Policy, generation: Int, revisions: [String: TaskRevisions] = [:]) {
     self.policy = policy
     self.generation = generation
     var table = TermTable()
@@ -33,7 +34,9 @@ package final class PreparedPolicy: Sendable {
     reviewedParts = Set(policy.hardStops.reviewed.map { $0.sha256.lowercased() })
     var tasks: [String: PreparedTask] = [:]
     for task in policy.tasks {
-      tasks[task.name] = PreparedTask(task, waivers: policy.hardStops.waivers.filter { $0.task == task.name })
+      tasks[task.name] = PreparedTask(
+        task, waivers: policy.hardStops.waivers.filter { $0.task == task.name },
+        revisions: revisions[task.name] ?? TaskRevisions())
     }
     self.tasks = tasks
     needsTools = policy.tasks.contains { $0.output == .toolCall }
@@ -77,6 +80,17 @@ private struct TermTable {
   }
 }
 
+/// What names the part of the policy that a task's evidence rests on.
+package struct TaskRevisions: Sendable, Equatable {
+  package var candidate: String?
+  package var challenger: String?
+
+  package init(candidate: String? = nil, challenger: String? = nil) {
+    self.candidate = candidate
+    self.challenger = challenger
+  }
+}
+
 /// A task with what deciding looks up in it. Immutable.
 package final class PreparedTask: Sendable {
   package let policy: TaskPolicy
@@ -88,8 +102,11 @@ package final class PreparedTask: Sendable {
   /// Terms lifted for this task, with the last day (`YYYY-MM-DD`) on which that holds.
   let waivers: [String: String]
 
-  init(_ policy: TaskPolicy, waivers: [HardStopPolicy.Waiver]) {
+  let revisions: TaskRevisions
+
+  init(_ policy: TaskPolicy, waivers: [HardStopPolicy.Waiver], revisions: TaskRevisions = TaskRevisions()) {
     self.policy = policy
+    self.revisions = revisions
     schema = policy.output == .json ? policy.outputSchema.map(Self.compiled) : nil
     labels = Set(policy.labels.map(\.name))
     escalated = Set(policy.escalateLabels)

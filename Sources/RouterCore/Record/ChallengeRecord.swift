@@ -17,6 +17,7 @@ package struct ChallengeRecord: Sendable {
     record.field("generation", policy.generation)
     record.field("policy_revision", policy.policy.revision)
     record.field("prompt_revision", candidate.ask.promptRevision)
+    record.field("task_revision", candidate.task?.revisions.challenger)
     candidate.writeDecision(into: &record)
     candidate.writeModel(into: &record)
     candidate.writeAnswer(into: &record, seal: seal)

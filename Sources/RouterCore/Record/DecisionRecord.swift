@@ -60,6 +60,7 @@ package struct DecisionRecord {
     record.field("generation", policy.generation)
     record.field("policy_revision", policy.policy.revision)
     record.field("prompt_revision", candidate.ask.promptRevision)
+    record.field("task_revision", screening.task?.revisions.candidate)
     record.field("stage", word: "shadow")
     record.field("cohort", word: "shadow")
     record.field("route", word: "frontier")

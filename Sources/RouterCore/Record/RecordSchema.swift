@@ -25,7 +25,7 @@ package enum RecordSchema {
         when("decision", decision), when("challenge", challenge), when("comparison", comparison),
         when("outcome", outcome),
         when("policy", policy),
-        when("gap", gap), when("probe", probe),
+        when("start", start), when("gate", gate), when("gap", gap), when("probe", probe),
       ],
     ]
   }
@@ -66,6 +66,7 @@ package enum RecordSchema {
     ]
     return [
       ("generation", count), ("policy_revision", ["type": "string"]), ("prompt_revision", text),
+      ("task_revision", ["type": ["string", "null"], "pattern": "^[0-9a-f]{12}$"]),
       ("route_candidate", ["enum": ["local", "frontier"]]),
       ("reason", ["enum": .array(reasons)]),
       ("reason_code", ["type": "integer", "minimum": 0, "maximum": 12]),
@@ -153,7 +154,35 @@ package enum RecordSchema {
   private static var policy: JSONValue {
     members([
       ("revision", text), ("generation", count), ("taken", flag),
-      ("errors", ["type": "array", "items": ["type": "string"]]),
+      ("errors", ["type": "array", "items": ["type": "string"]]), ("tasks", tasks),
+    ])
+  }
+
+  private static var start: JSONValue { members([("tasks", tasks)]) }
+
+  /// What a policy does to the evidence of each task.
+  private static var tasks: JSONValue {
+    let task = members([
+      ("task", ["type": "string"]), ("subject", subject), ("revision", ["type": "string"]),
+      ("previous", text), ("change", ["enum": ["same", "tightened", "restarted"]]),
+    ])
+    return ["type": "array", "items": task]
+  }
+
+  private static let subject: JSONValue = ["enum": ["candidate", "challenger"]]
+
+  private static var gate: JSONValue {
+    let condition = members([
+      ("name", ["type": "string"]), ("state", ["enum": ["met", "unmet", "not_applicable"]]),
+      ("figure", number), ("limit", number),
+    ])
+    return members([
+      ("task", ["type": "string"]), ("subject", subject), ("epoch", ["type": "string"]),
+      ("attempt", ["type": "integer", "minimum": 1]),
+      ("outcome", ["enum": ["pass", "fail", "inconclusive", "insufficient_data", "error"]]),
+      ("alpha", ["type": "number", "minimum": 0]),
+      ("false_accept_upper_bound", ["type": "number", "minimum": 0, "maximum": 1]),
+      ("conditions", ["type": "array", "items": condition]),
     ])
   }
 

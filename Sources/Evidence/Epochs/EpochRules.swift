@@ -1,0 +1,19 @@
+package import RouterCore
+
+/// What counting an epoch needs of the task's policy.
+package struct EpochRules: Sendable {
+  /// After its first drawn item an epoch lasts so long.
+  package var windowDays: Int
+  /// Within which a drawn item has to be labelled.
+  package var deadlineDays: Int
+  /// Who may confirm a severe false accept alone.
+  package var owner: String?
+  /// First 16 hex digits of the SHA-256 of the ids of calls that a correction was fitted on.
+  package var usedCases: Set<String> = []
+
+  package init(_ gate: GatePolicy = GatePolicy(), owner: String? = nil) {
+    windowDays = gate.windowDays
+    deadlineDays = gate.reviewDeadlineDays
+    self.owner = owner
+  }
+}
