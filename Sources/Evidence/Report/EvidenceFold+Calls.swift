@@ -272,11 +272,15 @@ extension EvidenceFold {
   }
 
   mutating func review(_ text: Span<UInt8>, _ call: Int) {
+    // About the challenger's answer: no word on the candidate's.
+    guard !line.isString(.subject, "challenger", in: text) else { return }
     let label: CallRow.Review
     switch line.string(.reviewLabel, in: text) {
     case "accept": label = .accept
     case "escalate": label = .escalate
     case "unsure": label = .unsure
+    // Taken back.
+    case nil: return calls[call].review = .none
     default: return
     }
     calls[call].review = label
