@@ -1,0 +1,259 @@
+"""Review: drawn by committed keys, labelled by people, nothing lost, captured text only behind a name and a reason."""
+import base64
+import hashlib
+import hmac
+import json
+import os
+import re
+import shutil
+import stat
+import subprocess
+import time
+
+from sidecar import *
+
+WEEK = re.compile(r"\d{4}-W\d\d$")
+
+
+def policy(endpoint, more="", capture="sampled", sample="1.0", preview="{}"):
+    return ('models:\n  small: {provider: ollama, name: fake, endpoint: "%s", max_concurrency: 4}\n' % endpoint
+            + "privacy: %s\n" % preview
+            + "tasks:\n  t: {local: true, labels: [a, b], min_confidence: 0.5, review_sample: %s, capture: %s, rubric: wrong label is wrong%s}\n" % (sample, capture, more))
+
+
+def says_a(request):
+    return generated({"label": "a", "answer": "alpha", "confidence": 0.9})
+
+
+def fill(router, ids, frontier="a"):
+    """Calls that are all would-accepts, each with the frontier's answer."""
+    tap = router.tap()
+    tap.send(b"".join(call(i, text="please look at case %s in /srv/data/%s.txt" % (i, i)) for i in ids))
+    tap.send(b"".join(answer(i, frontier, label=frontier) for i in ids))
+    router.wait_for("comparison", router.count("comparison") + 0 if not ids else len(ids))
+
+
+def queue(router, limit=100, task=None):
+    code, body = router.http("GET", "/v1/review?limit=%d%s" % (limit, "&task=" + task if task else ""))
+    equal(code, 200, "GET /v1/review")
+    return json.loads(body)
+
+
+def act(router, want=200, **body):
+    code, reply = router.http("POST", "/v1/review", json.dumps(body))
+    equal(code, want, "POST /v1/review %s: %s" % (body, reply[:300]))
+    return json.loads(reply)
+
+
+def accepted(router):
+    return [r for r in router.records("decision") if r["route_candidate"] == "local"]
+
+
+def vault(router):
+    folder = os.path.join(router.state, "vault")
+    return {name: os.path.join(folder, name) for name in os.listdir(folder)}
+
+
+def name_of(call_id):
+    return hashlib.sha256(call_id.encode()).hexdigest()
+
+
+def test_the_draw_is_that_of_the_committed_key():
+    with ollama(says_a) as model, Sidecar(policy(model.endpoint, sample="0.3", capture="off")) as router:
+        ids = ["d%d" % i for i in range(400)]
+        fill(router, ids)
+        weeks = router.records("week")
+        equal([r["key"] for r in weeks], [None] * len(weeks), "keys of weeks that are not over")
+        keys = {n: open(os.path.join(router.state, "keys", n), "rb").read() for n in os.listdir(os.path.join(router.state, "keys")) if n.startswith("week-")}
+        equal(len(keys), 2, "week keys: this week's and the next's")
+        for name, key in keys.items():
+            check(WEEK.search(name), name)
+            equal(stat.S_IMODE(os.stat(os.path.join(router.state, "keys", name)).st_mode), 0o600, "mode of " + name)
+            equal({r["key_sha256"] for r in weeks if "week-" + r["week"] == name}, {hashlib.sha256(key).hexdigest()}, "the committed digest")
+        this = weeks[0]["week"]
+        equal({r["shares"]["t"] for r in weeks if r["shares"] and "t" in r["shares"]}, {0.3}, "the settled share")
+        check(min(r["seq"] for r in weeks if r["shares"] and "t" in r["shares"]) < min(r["seq"] for r in accepted(router)), "the share stands before the first draw")
+        key = keys["week-" + this]
+        for r in accepted(router):
+            number = int.from_bytes(hmac.new(key, r["call_id"].encode(), hashlib.sha256).digest()[:8], "big")
+            equal(r["sampled"], number < 0.3 * 2**64, "sampled of " + r["call_id"])
+        drawn = [r for r in accepted(router) if r["sampled"]]
+        figure("drawn of 400 at 0.3", len(drawn))
+        equal(queue(router)["backlog"] >= len(drawn), True, "the backlog holds every drawn item")
+        # A policy that asks for more does not change the week's share.
+        router.write_policy(policy(model.endpoint, sample="1.0", capture="off"))
+        equal(router.http("POST", "/v1/reload")[0], 200, "reload")
+        fill_more(router, ["e%d" % i for i in range(50)], 450)
+        for r in accepted(router)[400:]:
+            number = int.from_bytes(hmac.new(key, r["call_id"].encode(), hashlib.sha256).digest()[:8], "big")
+            equal(r["sampled"], number < 0.3 * 2**64, "sampled after the reload")
+        equal(router.command("review", "audit-sample", this).returncode, 4, "an audit of a week that is not over")
+        router.stop()
+
+
+def fill_more(router, ids, total):
+    tap = router.tap()
+    tap.send(b"".join(call(i, text="again case %s" % i) for i in ids) + b"".join(answer(i, "a", label="a") for i in ids))
+    router.wait_for("comparison", total)
+
+
+def test_an_item_shows_what_is_needed_and_never_confidence_or_stream():
+    with ollama(says_a) as model, Sidecar(policy(model.endpoint)) as router:
+        fill(router, ["i1", "i2"], "b")
+        reply = queue(router)
+        equal(sorted(i["call_id"] for i in reply["items"]), ["i1", "i2"], "the items")
+        equal((reply["backlog"], reply["by_task"]), (2, {"t": 2}), "the backlog")
+        item = reply["items"][0]
+        for key in ("call_id", "task_type", "rubric", "checks", "hard_stop_match", "input", "candidate", "frontier", "captured", "cluster", "reserved_until"):
+            check(key in item, "an item lacks " + key)
+        equal((item["rubric"], item["candidate"], item["frontier"], item["captured"]),
+              ("wrong label is wrong", {"label": "a", "answer": "alpha"}, {"label": "b", "answer": "b"}, True), "the item")
+        equal(item["input"]["text"], None, "captured text before anybody gave a reason")
+        check("confidence" not in json.dumps(reply) and "stream" not in json.dumps(reply) and "sampled" not in json.dumps(reply), "an item tells too much")
+        for call_id in ("i1", "i2"):
+            act(router, call_id=call_id, review_label="escalate", severity=2, note="label is wrong", missed_stop=True)
+        records = router.records("review")
+        equal([(r["call_id"], r["review_label"], r["stream"], r["severity"], r["missed_stop"], r["note"]) for r in records],
+              [(i, "escalate", "certificate", 2, True, "label is wrong") for i in ("i1", "i2")], "the review records")
+        equal(records[0]["rubric_revision"], "sha256:" + hashlib.sha256(b"wrong label is wrong").hexdigest(), "rubric_revision")
+        metrics = router.metrics()
+        equal(metrics['shadow_router_reviews_total{task="t",label="escalate"}'], 2, "reviews_total")
+        equal(queue(router)["items"] == [] or all(hashlib.sha256(("second:" + i["call_id"]).encode()).digest()[0] < 26 for i in queue(router)["items"]), True, "items after labelling")
+        router.stop()
+
+
+BAD = [({}, 400), ({"call_id": "x1"}, 400), ({"call_id": "x1", "review_label": "maybe"}, 400), ({"call_id": "x1", "review_label": None}, 400),
+       ({"call_id": "nobody", "review_label": "accept"}, 404), ({"call_id": "x1", "review_label": "accept", "severity": 4}, 400),
+       ({"call_id": "x1", "review_label": "accept", "severity": "2"}, 400), ({"call_id": "x1", "review_label": "accept", "note": 3}, 400),
+       ({"call_id": "x1", "review_label": "accept", "missed_stop": "yes"}, 400), ({"undo": True}, 409), ({"open": "x1"}, 400),
+       ({"open": "x1", "reason": " \n"}, 400), ({"open": "nobody", "reason": "why"}, 404)]
+
+
+def test_what_cannot_be_used_is_refused_with_a_code_and_writes_nothing():
+    with ollama(says_a) as model, Sidecar(policy(model.endpoint)) as router:
+        fill(router, ["x1"])
+        for body, status in BAD:
+            reply = act(router, want=status, **body)
+            check(reply["error"]["code"] and reply["error"]["message"], "no code for %s" % body)
+        for body in (b"", b"[]", b"not json"):
+            equal(router.http("POST", "/v1/review", body)[0], 400, "POST %r" % body)
+        for query in ("limit=0", "limit=101", "limit=x", "what=1"):
+            equal(router.http("GET", "/v1/review?" + query)[0], 400, query)
+        equal(router.http("GET", "/v1/review?task=none")[0], 404, "an unknown task")
+        equal(router.records("review", "access"), [], "records of refused requests")
+        router.stop()
+
+
+def test_undo_takes_the_last_label_back_by_a_record():
+    with ollama(says_a) as model, Sidecar(policy(model.endpoint)) as router:
+        fill(router, ["u1", "u2"])
+        act(router, call_id="u1", review_label="accept")
+        act(router, call_id="u1", review_label="escalate")
+        equal(act(router, undo=True)["review_label"], "accept", "the label before")
+        equal(act(router, undo=True)["review_label"], None, "no label before that")
+        act(router, want=409, undo=True)
+        equal([r["review_label"] for r in router.records("review")], ["accept", "escalate", "accept", None], "the records")
+        equal(sorted(i["call_id"] for i in queue(router)["items"]), ["u1", "u2"], "the item is back")
+        router.stop()
+
+
+def test_no_label_is_lost_by_kill_9():
+    with ollama(says_a) as model, Sidecar(policy(model.endpoint)) as router:
+        ids = ["k%d" % i for i in range(60)]
+        fill(router, ids)
+        told, crashes = [], 0
+        while True:
+            items = queue(router, 5)["items"]
+            if not items or len(told) >= 60:
+                break
+            for item in items:
+                act(router, call_id=item["call_id"], review_label="accept")
+                told.append(item["call_id"])
+            router.crash()
+            crashes += 1
+            router.start()
+        labelled = [r["call_id"] for r in router.records("review")]
+        equal(labelled, told, "labels in the log against labels that were acknowledged")
+        equal(sorted(set(ids) - set(labelled)), [], "items that were never offered")
+        check(crashes >= 12, "only %d crashes" % crashes)
+        check_chain(router.lines())
+        figure("labels kept through kill -9", len(told))
+        router.stop()
+
+
+def test_two_reviewers_never_hold_one_item_and_reservations_end():
+    if os.geteuid() != 0:
+        raise Skipped("two reviewers need root")
+    with ollama(says_a) as model, Sidecar(policy(model.endpoint), "--reservation-seconds", "3") as router:
+        fill(router, ["r%d" % i for i in range(12)])
+        os.chmod(router.folder, 0o755)
+        os.chmod(os.path.join(router.runtime, "control.sock"), 0o666)
+
+        def other(method, body=None, query="limit=4"):
+            code = ("import http.client,json,os,socket,sys\nos.setgid(65534);os.setuid(65534)\nc=http.client.HTTPConnection('x')\n"
+                    "c.sock=socket.socket(socket.AF_UNIX);c.sock.connect(sys.argv[1])\nc.request(sys.argv[2],'/v1/review?'+sys.argv[4],body=sys.argv[3] or None)\n"
+                    "r=c.getresponse();print(json.dumps([r.status,json.loads(r.read())]))")
+            done = subprocess.run([sys.executable, "-c", code, os.path.join(router.runtime, "control.sock"), method, body or "", query],
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            check(done.returncode == 0, done.stderr)
+            return json.loads(done.stdout)
+        mine = {i["call_id"] for i in queue(router, 4)["items"]}
+        equal({i["call_id"] for i in queue(router, 4)["items"]}, mine, "the same reviewer asks again")
+        status, reply = other("GET")
+        theirs = {i["call_id"] for i in reply["items"]}
+        equal((status, len(mine), len(theirs), mine & theirs), (200, 4, 4, set()), "two reviewers' items")
+        one = sorted(mine)[0]
+        status, reply = other("POST", json.dumps({"call_id": one, "review_label": "accept", "reviewer": "root"}))
+        equal((status, reply["error"]["code"]), (409, "reserved"), "a label for another's item")
+        yours = sorted(theirs)[0]
+        status, reply = other("POST", json.dumps({"call_id": yours, "review_label": "accept", "reviewer": "root"}))
+        equal(status, 200, "a label for the own item")
+        equal([(r["call_id"], r["reviewer"]) for r in router.records("review")], [(yours, "nobody")], "who labelled is what the kernel says")
+        act(router, release=[one])
+        time.sleep(3.2)
+        status, reply = other("GET", query="limit=100")
+        check(mine <= {i["call_id"] for i in reply["items"]}, "items of a reviewer who went away are not offered again")
+        router.stop()
+
+
+SECRET = "the customer wrote zebra-crossing-7741"
+
+
+def test_captured_text_is_shown_only_behind_a_synced_access_record():
+    with ollama(says_a) as model, Sidecar(policy(model.endpoint, preview="{preview_chars: 0}", sample="0.4"), "--capture-grace-seconds", "1") as router:
+        tap = router.tap()
+        ids = ["v%d" % i for i in range(40)]
+        tap.send(b"".join(call(i, text="%s %s" % (SECRET, i)) for i in ids) + b"".join(answer(i, "no " + SECRET, label="b") for i in ids))
+        router.wait_for("comparison", 40)
+        drawn = {r["call_id"] for r in accepted(router) if r["sampled"]}
+        files = until(lambda: (lambda v: len(v) >= len(drawn) and v)(vault(router)), "the drawn calls' files")
+        equal(set(files), {name_of(i) for i in drawn}, "the vault holds exactly the drawn calls")
+        equal(stat.S_IMODE(os.stat(os.path.join(router.state, "vault")).st_mode), 0o700, "mode of the vault")
+        equal({stat.S_IMODE(os.stat(p).st_mode) for p in files.values()}, {0o600}, "modes of its files")
+        one = sorted(drawn)[0]
+        until(lambda: b"frontier" in open(files[name_of(one)], "rb").read(), "the frontier's answer in the vault")
+        act(router, want=400, open=one)
+        equal(router.records("access"), [], "access records before a reason")
+        reply = act(router, open=one, reason="does the label fit")
+        equal((reply["input"], reply["candidate"], reply["frontier"]),
+              ("%s %s" % (SECRET, one), {"label": "a", "answer": "alpha"}, {"label": "b", "answer": "no " + SECRET}), "the opened text")
+        access = router.records("access")
+        equal([(r["call_id"], r["reason"], r["what"]) for r in access], [(one, "does the label fit", "review")], "the access record")
+        check(access[0]["who"], "who opened it")
+        everything = b"\n".join(router.lines()) + router.http("GET", "/metrics")[1] + router.messages.encode()
+        check(b"zebra" not in everything, "raw text outside the vault")
+        undrawn = sorted(set(ids) - drawn)[0]
+        act(router, want=404, open=undrawn, reason="curious")
+        for i in drawn:
+            act(router, call_id=i, review_label="accept")
+        kept = lambda: set(vault(router)) - {name_of(i) for i in drawn if second(i)}
+        until(lambda: not kept(), lambda: "labelled calls leave the vault: %d stay" % len(kept()), timeout=40)
+        router.stop()
+
+
+def second(call_id):
+    return int.from_bytes(hashlib.sha256(("second:" + call_id).encode()).digest()[:8], "big") >> 11 < 0.1 * 2**53
+
+
+if __name__ == "__main__":
+    main(globals())
