@@ -152,7 +152,8 @@ final class Control: Sendable {
         state.reviewing.items(query: PercentDecoding.query(request.query), reviewer: Self.reviewer(actor)))
     case ("POST", "/v1/review"):
       guard let body = try? JSONValue(parsing: request.body) else {
-        return .json(["error": ["code": "bad_json", "message": "the body must be one JSON object"]], status: 400)
+        return .json(
+          ["error": ["code": "bad_json", "message": "the body must be one JSON object"]], status: 400)
       }
       return review(state.reviewing.act(body, reviewer: Self.reviewer(actor)))
     default: break
@@ -160,7 +161,9 @@ final class Control: Sendable {
     if request.method == "GET", path.hasPrefix("/v1/find/") {
       return find(PercentDecoding.decode(String(path.dropFirst("/v1/find/".count))))
     }
-    let known = ["/healthz", "/readyz", "/metrics", "/v1/status", "/v1/reload", "/v1/kill", "/v1/report", "/v1/review"]
+    let known = [
+      "/healthz", "/readyz", "/metrics", "/v1/status", "/v1/reload", "/v1/kill", "/v1/report", "/v1/review",
+    ]
     return known.contains(path)
       ? .problem(405, "\(request.method) is not allowed here") : .problem(404, "no such path")
   }

@@ -108,7 +108,9 @@ final class Recorder: Sendable {
 
   // MARK: - Review
 
-  private func isDrawn(_ candidate: CandidateRecord, _ callID: String, isChallenger: Bool, at now: Int64) -> Bool {
+  private func isDrawn(_ candidate: CandidateRecord, _ callID: String, isChallenger: Bool, at now: Int64)
+    -> Bool
+  {
     guard let drawing, candidate.decision.isLocal, let task = candidate.task?.policy else { return false }
     return drawing.weeks.isDrawn(callID, task: task, isChallenger: isChallenger, at: now)
   }
@@ -141,7 +143,8 @@ final class Recorder: Sendable {
       drawing?.vault.add(
         frame.callID,
         frontier: [
-          "label": frame.answer.label.map { .string($0) } ?? .null, "answer": .string(frame.answer.comparableText),
+          "label": frame.answer.label.map { .string($0) } ?? .null,
+          "answer": .string(frame.answer.comparableText),
         ])
     }
     let comparison = Comparison(

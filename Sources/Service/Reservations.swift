@@ -30,7 +30,9 @@ struct Reservations: Sendable {
     held = held.filter { $0.value.until > now }
     let own = held.filter { $0.value.reviewer == reviewer }
     for key in own.keys { held[key]?.until = now + patience }
-    return own.sorted { ($0.value.until, $0.key.callID) < ($1.value.until, $1.key.callID) }.map { ($0.key, $0.value.stream) }
+    return own.sorted { ($0.value.until, $0.key.callID) < ($1.value.until, $1.key.callID) }.map {
+      ($0.key, $0.value.stream)
+    }
   }
 
   mutating func take(_ key: ReviewKey, _ stream: ReviewStream, for reviewer: String, now: UInt64) {

@@ -112,15 +112,17 @@ final class Reviewing: Sendable {
     // One owner at a time: two would make every change a copy.
     state.queue = ReviewQueue()
     queue.rules = Dictionary(
-      pipeline.current.prepared.policy.tasks.map { ($0.name, ReviewQueue.Rules($0)) }, uniquingKeysWith: { $1 })
+      pipeline.current.prepared.policy.tasks.map { ($0.name, ReviewQueue.Rules($0)) },
+      uniquingKeysWith: { $1 })
     let since = Clocks.realtime() - Int64(Self.windowDays) * 86_400_000
     if state.reader == nil { state.reader = try? JournalReader(folder: logFolder, from: .time(since)) }
     var left = limit
-    let isAtEnd = (try? state.reader?.visit { line, _ in
-      queue.add(line)
-      left -= 1
-      return left > 0
-    }) ?? true
+    let isAtEnd =
+      (try? state.reader?.visit { line, _ in
+        queue.add(line)
+        left -= 1
+        return left > 0
+      }) ?? true
     let now = Clocks.monotonic()
     if now - state.prunedAt > 600_000_000_000 {
       queue.prune(now: Clocks.realtime())
@@ -169,7 +171,7 @@ final class Reviewing: Sendable {
       return .problem(404, "unknown_task", "the policy has no task of that name")
     }
     _ = pipeline.recorder.journal.flush(deadline: Clocks.deadline(afterMilliseconds: 2_000))
-    let documents = state.withLock { state -> [JSONValue] in
+    let (documents, backlog) = state.withLock { state -> ([JSONValue], [String: Int]) in
       _ = read(&state)
       let now = Clocks.monotonic()
       var chosen: [(item: ReviewItem, stream: ReviewStream)] = []
@@ -189,9 +191,9 @@ final class Reviewing: Sendable {
         }
       }
       let until = Clocks.realtime() + Int64(state.reservations.patience / 1_000_000)
-      return chosen.map { document($0.item, policy, until: until) }
+      let backlog = state.queue.backlog(now: Clocks.realtime(), reviewer: reviewer)
+      return (chosen.map { document($0.item, policy, until: until) }, backlog)
     }
-    let backlog = latest.backlog
     return Reply(body: [
       "items": .array(documents), "backlog": .number(JSONNumber(backlog.values.reduce(0, +))),
       "by_task": Self.counts(backlog),
@@ -208,7 +210,8 @@ final class Reviewing: Sendable {
     // A check's outcome would tell the confidence where it is the confidence's.
     let checks = (item.checks.members ?? []).filter { $0.name != Reason.confidenceLow.rawValue }
     return [
-      "call_id": .string(item.key.callID), "subject": .string(item.key.subject), "task_type": .string(item.task),
+      "call_id": .string(item.key.callID), "subject": .string(item.key.subject),
+      "task_type": .string(item.task),
       "rubric": text(policy.tasks.first { $0.name == item.task }?.rubric), "checks": .object(checks),
       "hard_stop_match": item.hardStops, "input": ["preview": text(item.inputPreview), "text": .null],
       "candidate": ["label": text(item.label), "answer": text(item.answerPreview)],
@@ -271,7 +274,8 @@ final class Reviewing: Sendable {
       return .problem(409, "reserved", "another reviewer has this item before them")
     }
     var label = Label(
-      key: key, label: word, stream: refusalOrStream.stream ?? state.withLock { $0.queue.stream(of: item, for: reviewer) })
+      key: key, label: word,
+      stream: refusalOrStream.stream ?? state.withLock { $0.queue.stream(of: item, for: reviewer) })
     label.severity = severity.intValue
     label.missedStop = missed.boolValue ?? false
     label.note = note.stringValue
@@ -291,7 +295,8 @@ final class Reviewing: Sendable {
   }
 
   private static let notWritten = Reply.problem(
-    503, "log_unavailable", "the log cannot be written; the label may or may not count: look again with `tail --find`")
+    503, "log_unavailable",
+    "the log cannot be written; the label may or may not count: look again with `tail --find`")
 
   /// The item from the queue, else from the log.
   private func find(_ key: ReviewKey) -> ReviewItem? {
@@ -328,7 +333,9 @@ final class Reviewing: Sendable {
     body.field("note", label.note.flatMap { generation.seal.label($0, limit: 500) })
     body.field("rubric_revision", rubric.map { "sha256:" + SHA256.hash(Array($0.utf8)).hex })
     guard pipeline.recorder.write("review", body), synced() else { return false }
-    pipeline.recorder.metrics.withLock { $0.reviewed(task: item.task, label: label.label?.rawValue ?? "undone") }
+    pipeline.recorder.metrics.withLock {
+      $0.reviewed(task: item.task, label: label.label?.rawValue ?? "undone")
+    }
     return true
   }
 
@@ -375,7 +382,9 @@ final class Reviewing: Sendable {
       return .problem(400, "no_reason", "captured text is opened only with a reason, of at most 500 bytes")
     }
     guard vault.holds(callID) else {
-      return .problem(404, "not_captured", "no text of this call is kept: not captured, labelled already, or past its deadline")
+      return .problem(
+        404, "not_captured",
+        "no text of this call is kept: not captured, labelled already, or past its deadline")
     }
     let what = body["what"]?.stringValue == "evalset" ? "evalset" : "review"
     var record = RecordBody()

@@ -67,7 +67,8 @@ final class Vault: Sendable {
 
   private func put(_ callID: String, isAddition: Bool, _ members: [JSONMember], bytes: Int) {
     let hasRoom = state.withLock { state in
-      guard !state.isStopping, state.queue.count < Self.queueEntries, state.bytes + bytes <= Self.queueBytes else {
+      guard !state.isStopping, state.queue.count < Self.queueEntries, state.bytes + bytes <= Self.queueBytes
+      else {
         if !isAddition { state.lost[.queueFull, default: 0] += 1 }
         return false
       }
@@ -101,13 +102,17 @@ final class Vault: Sendable {
 
   private func store(_ entry: Entry) -> Loss? {
     let path = path(of: entry.callID)
-    var members = (try? Files.readRegular(path, limit: Self.fileLimit)).flatMap { try? JSONValue(parsing: $0) }?.members ?? []
+    var members =
+      (try? Files.readRegular(path, limit: Self.fileLimit)).flatMap { try? JSONValue(parsing: $0) }?.members
+      ?? []
     if members.isEmpty, entry.isAddition { return nil }
     for member in entry.members {
       members.removeAll { $0.name == member.name }
       members.append(member)
     }
-    guard (Files.freeBytes(folder) ?? .max) - Int64(entry.bytes) > Self.reserveBytes else { return .diskShort }
+    guard (Files.freeBytes(folder) ?? .max) - Int64(entry.bytes) > Self.reserveBytes else {
+      return .diskShort
+    }
     do throws(PosixError) {
       try Files.replace(path, with: JSONValue.object(members).jsonBytes, mode: 0o600)
       return nil

@@ -69,7 +69,9 @@ final class WeekKeys: Sendable {
       state.previous = previous
     }
     // Revealed at every start: the log is the only place where it counts, and saying it twice does no harm.
-    let past = try Files.list(folder).compactMap { $0.hasPrefix("week-") ? ISOWeek(name: String($0.dropFirst(5))) : nil }
+    let past = try Files.list(folder).compactMap {
+      $0.hasPrefix("week-") ? ISOWeek(name: String($0.dropFirst(5))) : nil
+    }
     let revealed = Set(known["revealed"]?.arrayValue?.compactMap(\.stringValue) ?? [])
     for over in past where over < week && !revealed.contains(over.name) {
       state.toReveal.append((over, max(now, over.end + Self.revealDelayMs)))
@@ -101,7 +103,8 @@ final class WeekKeys: Sendable {
         return (state.current.draw, state.current.shares[task.name] ?? 0)
       }
       // A clock that was set back across a week's border: only what was settled then can still be drawn.
-      guard let previous = state.previous, previous.week == week, let share = previous.shares[task.name] else {
+      guard let previous = state.previous, previous.week == week, let share = previous.shares[task.name]
+      else {
         return (nil, 0)
       }
       return (previous.draw, share)

@@ -15,13 +15,13 @@ enum CommandTable {
     RunCommand.command, CheckCommand.command, ExplainCommand.command, SchemaCommand.command,
     ReloadCommand.command,
     StatusCommand.command, KillCommand.command, SendCommand.command, TailCommand.command,
-    ReportCommand.command,
+    ReportCommand.command, ReviewCommand.command,
     TrainCommand.command, EvalCommand.command, VerifyLogCommand.command, DemoCommand.command,
   ]
 
   /// Commands of the contract that a later version brings.
   private static let later = [
-    "drill", "review", "gate", "promote", "demote", "rotate", "calibrate", "simulate", "replay", "keys",
+    "drill", "gate", "promote", "demote", "rotate", "calibrate", "simulate", "replay", "keys",
   ]
 
   static func run(_ words: [String]) -> Exit {

@@ -1,5 +1,4 @@
 """Review: drawn by committed keys, labelled by people, nothing lost, captured text only behind a name and a reason."""
-import base64
 import hashlib
 import hmac
 import json
@@ -8,6 +7,8 @@ import re
 import shutil
 import stat
 import subprocess
+import sys
+import tempfile
 import time
 
 from sidecar import *
@@ -51,7 +52,7 @@ def accepted(router):
 
 def vault(router):
     folder = os.path.join(router.state, "vault")
-    return {name: os.path.join(folder, name) for name in os.listdir(folder)}
+    return {name: os.path.join(folder, name) for name in os.listdir(folder) if not name.endswith(".tmp")}
 
 
 def name_of(call_id):
@@ -248,6 +249,200 @@ def test_captured_text_is_shown_only_behind_a_synced_access_record():
             act(router, call_id=i, review_label="accept")
         kept = lambda: set(vault(router)) - {name_of(i) for i in drawn if second(i)}
         until(lambda: not kept(), lambda: "labelled calls leave the vault: %d stay" % len(kept()), timeout=40)
+        router.stop()
+
+
+def read_log_week(previous):
+    """A log of a week that is over, made here: the draw is HMAC by Python's own hand."""
+    now = int(time.time())
+    monday = now - (now + 3 * 86400) % (7 * 86400) - (7 * 86400 if previous else 0)
+    return time.strftime("%G-W%V", time.gmtime(monday + 86400)), monday
+
+
+def stamp(seconds):
+    return time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(seconds))
+
+
+def audited(change=None, drop=None, share=0.25):
+    week, monday = read_log_week(True)
+    key = bytes(range(32))
+    digest = hashlib.sha256(key).hexdigest()
+    rows = [{"ts": stamp(monday - 3600), "kind": "week", "week": week, "key_sha256": digest, "key": None, "shares": None},
+            {"ts": stamp(monday), "kind": "week", "week": week, "key_sha256": digest, "key": None, "shares": {"t": share}}]
+    for i in range(200):
+        for kind, prefix in (("decision", ""), ("challenge", "challenger:")):
+            number = int.from_bytes(hmac.new(key, (prefix + "w%d" % i).encode(), hashlib.sha256).digest()[:8], "big")
+            rows.append({"ts": stamp(monday + 60 * i), "kind": kind, "call_id": "w%d" % i, "task_type": "t", "route_candidate": "local", "sampled": number < share * 2**64})
+    rows.append({"ts": stamp(monday), "kind": "decision", "call_id": "f", "task_type": "t", "route_candidate": "frontier", "sampled": False})
+    rows.append({"ts": stamp(monday + 8 * 86400), "kind": "week", "week": week, "key_sha256": digest, "key": key.hex(), "shares": None})
+    rows = [r for n, r in enumerate(rows) if n != drop]
+    if change:
+        change(rows)
+    folder = tempfile.mkdtemp(prefix="shadow-router-e2e-")
+    try:
+        os.makedirs(os.path.join(folder, "log"))
+        with open(os.path.join(folder, "log", "0000000001.ndjson"), "w") as f:
+            for seq, row in enumerate(rows, 1):
+                f.write(json.dumps({"v": 1, "log": "0" * 32, "seq": seq, **row, "prev": "0" * 64, "h": "0" * 64}, separators=(",", ":")) + "\n")
+        done = run("review", "--state-dir", folder, "audit-sample", week, "--json")
+        return done.returncode, json.loads(done.stdout) if done.stdout else None
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_an_outsider_finds_any_change_of_a_past_weeks_sample():
+    code, found = audited()
+    equal((code, found["clean"], found["would_accepts"], found["committed_before_week"]), (0, True, 400, True), "an honest week")
+    figure("drawn of 400 at 0.25, recomputed", found["drawn"])
+    flip = lambda rows: rows[77].update(sampled=not rows[77]["sampled"])
+    code, found = audited(flip)
+    equal((code, found["difference_count"], found["differences"][0]["call_id"]), (1, 1, "w37"), "one flipped draw")
+    equal(audited(lambda rows: rows[-2].update(sampled=True))[0], 1, "a frontier call drawn")
+    equal(audited(lambda rows: rows[-1].update(key="00" * 32))[1]["faults"], ["key_differs_from_commitment"], "another key")
+    equal(audited(lambda rows: rows.insert(50, dict(rows[1], shares={"t": 0.5})))[1]["faults"], ["share_changed"], "a share changed in the week")
+    equal(audited(lambda rows: rows.insert(120, rows.pop(1)))[0], 1, "a share settled after draws")
+    equal(audited(drop=403)[0], 4, "a key never revealed")
+
+
+def test_the_key_of_a_week_that_is_over_is_revealed_at_the_next_start():
+    week, monday = read_log_week(True)
+    with Sidecar(start=False) as router:
+        os.makedirs(os.path.join(router.state, "keys"), mode=0o700)
+        with open(os.path.join(router.state, "keys", "week-" + week), "wb") as f:
+            f.write(b"k" * 32)
+        router.start()
+        if time.time() - monday < 7 * 86400 + 700:
+            raise Skipped("a week has just begun: keys are revealed ten minutes later")
+        record = until(lambda: [r for r in router.records("week") if r["week"] == week], "the revealed key")[0]
+        equal((record["key"], record["key_sha256"]), ((b"k" * 32).hex(), hashlib.sha256(b"k" * 32).hexdigest()), "the revealed key")
+        router.stop()
+
+
+def test_verbs_label_list_export_import_and_evalset():
+    with ollama(says_a) as model, Sidecar(policy(model.endpoint)) as router:
+        fill(router, ["c1", "c2", "c3", "c4"], "b")
+        listed = [json.loads(line)["call_id"] for line in router.command("review", "list", "--json").stdout.splitlines()]
+        equal(sorted(listed), ["c1", "c2", "c3", "c4"], "review list")
+        done = router.command("review", "label", "c1", "accept", "--note", "fine")
+        equal((done.returncode, "c1: accept" in done.stdout), (0, True), done.stderr)
+        equal(router.command("review", "label", "c1", "perhaps").returncode, 2, "a label that is none")
+        equal(router.command("review", "label", "nobody", "accept").returncode, 1, "a call that is none")
+        labels = os.path.join(router.folder, "labels.ndjson")
+        with open(labels, "w") as f:
+            f.write('{"call_id":"c2","review_label":"escalate","severity":3,"reviewer":"somebody else"}\n{"call_id":"c3","review_label":"unsure"}\n')
+        equal(router.command("review", "import", labels).returncode, 0, "review import")
+        exported = [json.loads(line) for line in router.command("review", "export").stdout.splitlines()]
+        equal([(r["call_id"], r["review_label"], r["severity"]) for r in exported], [("c1", "accept", None), ("c2", "escalate", 3), ("c3", "unsure", None)], "review export")
+        check("somebody else" not in json.dumps(exported), "a name that the client gave became the reviewer")
+        until(lambda: len(vault(router)) == 4, "four captured texts")
+        equal(router.command("review", "export", "--evalset").returncode, 2, "--evalset without a reason")
+        done = router.command("review", "export", "--evalset", "--reason", "the bar")
+        cases = [json.loads(line) for line in done.stdout.splitlines()]
+        equal([(c["id"], c["task_type"], c["truth"]) for c in cases], [("c1", "t", {"label": "a", "route": "local"}), ("c2", "t", {"route": "frontier"})], "the cases")
+        check(cases[0]["input"].startswith("please look at case c1"), "a case's input")
+        equal([(r["call_id"], r["what"]) for r in router.records("access")], [("c1", "evalset"), ("c2", "evalset")], "access records of the export")
+        equal(router.command("review").returncode, 2, "the screen without a terminal")
+        router.stop()
+        done = router.command("review", "label", "c4", "accept")
+        equal((done.returncode, "no router answers" in done.stderr), (3, True), "without a router")
+        done = router.command("review")
+        check(done.returncode == 3 and "shadow-router run" in done.stderr, "how to start one: " + done.stderr)
+
+
+class Screen:
+    """A terminal of 80 × 24 that a person would sit at."""
+
+    def __init__(self, *words):
+        if not shutil.which("tmux"):
+            raise Skipped("tmux is not installed")
+        self.socket = "shadow-router-%d" % os.getpid()
+        line = " ".join("'%s'" % w for w in words)
+        self.tmux("new-session", "-d", "-x", "80", "-y", "24", "-s", "r", "NO_COLOR=1 %s; echo exit=$?; stty -a | grep -c ' icanon'; sleep 60" % line)
+
+    def tmux(self, *words):
+        return subprocess.run(["tmux", "-L", self.socket, "-f", "/dev/null", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True).stdout
+
+    def text(self):
+        return self.tmux("capture-pane", "-p", "-t", "r")
+
+    def keys(self, *keys):
+        self.tmux("send-keys", "-t", "r", *keys)
+
+    def shows(self, word, timeout=15):
+        return until(lambda: (lambda t: word in t and t)(self.text()), lambda: "%r on the screen:\n%s" % (word, self.text()), timeout)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.tmux("kill-server")
+
+
+def test_a_hundred_items_are_labelled_from_the_keyboard():
+    with ollama(says_a) as model, Sidecar(policy(model.endpoint)) as router:
+        fill(router, ["t%03d" % i for i in range(100)], "b")
+        with Screen(binary(), "review", *router.folders) as screen:
+            page = screen.shows("100 waiting")
+            for word in ("rubric: wrong label is wrong", "checks: all passed", "local", "frontier", "«a:»", "«b»", "a accept"):
+                check(word in page, "%r is not on the screen:\n%s" % (word, page))
+            check("confidence" not in page and "certificate" not in page, page)
+            check(all(len(line) <= 80 for line in page.splitlines()), "a line over 80 columns")
+            screen.keys("?")
+            screen.shows("any key goes back")
+            screen.keys("x", "f")
+            screen.shows("severity 1 annoying")
+            screen.keys("3m", "Enter", "n")
+            screen.shows("note:")
+            screen.keys("-l", "quite wrong")
+            screen.keys("Enter")
+            screen.shows("note: quite wrong")
+            screen.keys("o")
+            screen.shows("reason")
+            screen.keys("-l", "to see all of it")
+            screen.keys("Enter")
+            screen.shows("captured text")
+            equal(router.records("access")[0]["reason"], "to see all of it", "the access record")
+            screen.keys("e")
+            screen.shows("99 waiting")
+            first = router.records("review")[0]
+            equal((first["review_label"], first["severity"], first["missed_stop"], first["note"]), ("escalate", 3, True, "quite wrong"), "the first label")
+            screen.keys("u")
+            screen.shows("label taken back")
+            screen.keys("e")
+            screen.shows("99 waiting")
+            screen.tmux("resize-window", "-t", "r", "-x", "60", "-y", "20")
+            until(lambda: all(len(line) <= 60 for line in screen.text().splitlines()) and "a accept" in screen.text(), "a narrower screen")
+            for number in range(98, 49, -1):
+                screen.keys("a")
+                screen.shows("%d waiting" % number)
+            router.crash()
+            screen.keys("a")
+            screen.shows("no router answers")
+            router.start()
+            for number in range(49, 0, -1):
+                screen.keys(" " if number % 5 else "e")
+                screen.shows("%d waiting" % number)
+            screen.keys("a")
+            page = screen.shows("exit=0")
+            check("100 labelled" in page, page)
+            check("1" in page.split("exit=0")[1], "the terminal is as it was: " + page)
+        last = {}
+        for r in router.records("review"):
+            last[r["call_id"]] = r["review_label"]
+        equal(len([v for v in last.values() if v]), 100, "calls with a label")
+        figure("items labelled in a terminal", len(last))
+        router.stop()
+
+
+def test_control_c_restores_the_terminal():
+    with ollama(says_a) as model, Sidecar(policy(model.endpoint)) as router:
+        fill(router, ["z1"])
+        with Screen(binary(), "review", *router.folders) as screen:
+            screen.shows("1 waiting")
+            screen.keys("C-c")
+            page = screen.shows("exit=0")
+            check("0 labelled" in page and "1" in page.split("exit=0")[1], page)
+        equal(len(queue(router)["items"]), 1, "the item went back")
         router.stop()
 
 

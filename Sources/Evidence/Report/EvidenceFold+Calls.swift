@@ -280,7 +280,9 @@ extension EvidenceFold {
     case "escalate": label = .escalate
     case "unsure": label = .unsure
     // Taken back.
-    case nil: return calls[call].review = .none
+    case nil:
+      calls[call].review = .none
+      return
     default: return
     }
     calls[call].review = label

@@ -9,7 +9,9 @@ package enum InputTemplate {
   }
 
   private static func mask(_ word: Substring) -> String {
-    if word.utf8.count(where: { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "\\") }) >= 2 { return "<path>" }
+    if word.utf8.count(where: { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "\\") }) >= 2 {
+      return "<path>"
+    }
     let digits = word.utf8.count { 0x30...0x39 ~= $0 }
     guard digits > 0 else { return word.lowercased() }
     return word.utf8.contains { 0x61...0x7A ~= $0 | 0x20 } ? "<id>" : "<number>"

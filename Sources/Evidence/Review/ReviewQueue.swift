@@ -79,7 +79,8 @@ package struct ReviewQueue: Sendable {
 
   private mutating func decision(_ text: Span<UInt8>, isChallenger: Bool) {
     share(text, isChallenger: isChallenger)
-    guard line.isString(.routeCandidate, "local", in: text), let item = read(text, isChallenger: isChallenger),
+    guard line.isString(.routeCandidate, "local", in: text),
+      let item = read(text, isChallenger: isChallenger),
       items[item.key] == nil, recent[item.key] == nil
     else { return }
     if item.isDrawn { keepDrawn(item) } else { keepRecent(item) }
@@ -116,7 +117,8 @@ package struct ReviewQueue: Sendable {
       key: ReviewKey(callID: callID, isChallenger: isChallenger), task: task, at: at,
       isDrawn: line.bool(.sampled, in: text) == true, group: group, inputPreview: preview,
       label: line.string(.label, in: text), answerPreview: line.string(.answerPreview, in: text),
-      checks: line.value(.checks, in: text) ?? .null, hardStops: line.value(.hardStopMatch, in: text) ?? .array([]),
+      checks: line.value(.checks, in: text) ?? .null,
+      hardStops: line.value(.hardStopMatch, in: text) ?? .array([]),
       template: template)
     if let confidence = line.double(.confidence, in: text), let least = rules[task]?.minConfidence,
       confidence - least < 0.05
@@ -258,10 +260,14 @@ package struct ReviewQueue: Sendable {
   package func item(_ key: ReviewKey) -> ReviewItem? { items[key] ?? recent[key] }
 
   /// Drawn and unlabelled, suspicious within the week's share, or waiting for a second person; by task.
-  package func backlog(now: Int64) -> [String: Int] {
+  ///
+  /// - Parameter reviewer: Counts only what this one can still label; nil: what anybody can.
+  package func backlog(now: Int64, reviewer: String? = nil) -> [String: Int] {
     var counts: [String: Int] = [:]
     for key in drawn {
-      guard let item = items[key], !item.isLabelled || item.needsSecond else { continue }
+      guard let item = items[key], !item.isLabelled || item.needsSecond,
+        reviewer.map({ item.labels[$0] == nil }) ?? true
+      else { continue }
       counts[item.task, default: 0] += 1
     }
     for (task, keys) in hunt where !keys.isEmpty {
@@ -301,9 +307,12 @@ package struct ReviewQueue: Sendable {
     hunts.sort { $0.item.suspicion > $1.item.suspicion }
     var hunting = hunts[...]
     let known = plantable.compactMap { items[$0] }
-    var planted = known.count < Self.plantableLeast ? [] : known.filter {
-      isFree($0) && !$0.plantedTo.contains(reviewer)
-    }.map { Offer(item: $0, stream: .planted) }[...]
+    var planted =
+      known.count < Self.plantableLeast
+      ? []
+      : known.filter {
+        isFree($0) && !$0.plantedTo.contains(reviewer)
+      }.map { Offer(item: $0, stream: .planted) }[...]
     var offers: [Offer] = []
     while offers.count < limit {
       let chance = Chance.of("slot:\(reviewer):\(reviews + offers.count)")
@@ -314,7 +323,9 @@ package struct ReviewQueue: Sendable {
         case ..<0.35: hunting.popFirst()
         default: nil
         }
-      guard let offer = next ?? certificate.popFirst() ?? second.popFirst() ?? hunting.popFirst() else { break }
+      guard let offer = next ?? certificate.popFirst() ?? second.popFirst() ?? hunting.popFirst() else {
+        break
+      }
       offers.append(offer)
     }
     return offers

@@ -108,7 +108,8 @@ package struct SampleAudit: Sendable {
     wouldAccepts += 1
     if isDrawn { drawn += 1 }
     let task = record["task_type"]?.stringValue ?? ""
-    guard let share = shares[task], let settled = shareSeq[task], settled < record["seq"]?.intValue ?? 0 else {
+    guard let share = shares[task], let settled = shareSeq[task], settled < record["seq"]?.intValue ?? 0
+    else {
       return differs(.beforeCommitment)
     }
     let isChosen = draw.isDrawn(callID, isChallenger: isChallenger, share: share)

@@ -30,7 +30,8 @@ enum RunCommand {
       """,
     options: [
       "tap": true, "allow-uid": true, "allow-gid": true, "max-frame-bytes": true, "sync-interval-ms": true,
-      "sync-records": true, "segment-mb": true, "reservation-seconds": true, "capture-grace-seconds": true, "console": true,
+      "sync-records": true, "segment-mb": true, "reservation-seconds": true, "capture-grace-seconds": true,
+      "console": true,
     ],
     run: run)
 
