@@ -73,7 +73,7 @@ package struct ReviewScreen: Sendable {
     let count = item["cluster"]?["count"]?.intValue ?? 1
     if count > 1 {
       lines.append(
-        cut("the \(count)th of its kind: \(item["cluster"]?["template"]?.stringValue ?? "")", columns))
+        cut("\(count) look like this: \(item["cluster"]?["template"]?.stringValue ?? "")", columns))
     }
     lines.append(cut("checks: " + checks, columns))
     return lines
@@ -141,7 +141,7 @@ package struct ReviewScreen: Sendable {
     if let severity { given.append("severity \(severity)") }
     if missedStop { given.append("a stop was missed") }
     if let note { given.append("note: \(TerminalText.plain(note))") }
-    let captured = item["captured"]?.boolValue == true ? "  o open text" : ""
+    let captured = item["captured"]?.boolValue == true ? "  o text" : ""
     return [
       cut(([message].compactMap(\.self) + given).joined(separator: "   "), columns),
       cut(

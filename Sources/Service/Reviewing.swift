@@ -192,7 +192,10 @@ final class Reviewing: Sendable {
       }
       let until = Clocks.realtime() + Int64(state.reservations.patience / 1_000_000)
       let backlog = state.queue.backlog(now: Clocks.realtime(), reviewer: reviewer)
-      return (chosen.map { document($0.item, policy, until: until) }, backlog)
+      let documents = chosen.map {
+        document($0.item, alike: state.queue.alike($0.item), policy, until: until)
+      }
+      return (documents, backlog)
     }
     return Reply(body: [
       "items": .array(documents), "backlog": .number(JSONNumber(backlog.values.reduce(0, +))),
@@ -205,7 +208,7 @@ final class Reviewing: Sendable {
   }
 
   /// Never the confidence nor the stream.
-  private func document(_ item: ReviewItem, _ policy: Policy, until: Int64) -> JSONValue {
+  private func document(_ item: ReviewItem, alike: Int, _ policy: Policy, until: Int64) -> JSONValue {
     func text(_ value: String?) -> JSONValue { value.map { .string($0) } ?? .null }
     // A check's outcome would tell the confidence where it is the confidence's.
     let checks = (item.checks.members ?? []).filter { $0.name != Reason.confidenceLow.rawValue }
@@ -217,7 +220,7 @@ final class Reviewing: Sendable {
       "candidate": ["label": text(item.label), "answer": text(item.answerPreview)],
       "frontier": ["label": text(item.frontierLabel), "answer": text(item.frontierPreview)],
       "captured": .bool(vault.holds(item.key.callID)),
-      "cluster": ["template": .string(item.template), "count": .number(JSONNumber(item.similar))],
+      "cluster": ["template": .string(item.template), "count": .number(JSONNumber(alike))],
       "reserved_until": .string(Timestamp.string(until)),
     ]
   }
@@ -264,25 +267,23 @@ final class Reviewing: Sendable {
       return .problem(404, "unknown_call", "the log knows no would-accept of that id")
     }
     let now = Clocks.monotonic()
-    let refusalOrStream = state.withLock { state -> (isTaken: Bool, stream: ReviewStream?) in
-      if state.reservations.isTaken(key, from: reviewer, now: now), item.labels[reviewer] == nil {
-        return (true, nil)
-      }
-      return (false, state.reservations.held(key, by: reviewer, now: now)?.stream)
+    let stream = state.withLock { state -> ReviewStream? in
+      let isTaken = state.reservations.isTaken(item.key, from: reviewer, now: now)
+      if isTaken, item.labels[reviewer] == nil { return nil }
+      return state.reservations.held(item.key, by: reviewer, now: now)?.stream
+        ?? state.queue.stream(of: item, for: reviewer)
     }
-    guard !refusalOrStream.isTaken else {
+    guard let stream else {
       return .problem(409, "reserved", "another reviewer has this item before them")
     }
-    var label = Label(
-      key: key, label: word,
-      stream: refusalOrStream.stream ?? state.withLock { $0.queue.stream(of: item, for: reviewer) })
+    var label = Label(key: key, label: word, stream: stream)
     label.severity = severity.intValue
     label.missedStop = missed.boolValue ?? false
     label.note = note.stringValue
     guard write(label, item: item, reviewer) else { return Self.notWritten }
     let given = Given(key: key, stream: label.stream, before: item.labels[reviewer])
     let backlog = state.withLock { state -> Int in
-      state.reservations.release(key, by: reviewer)
+      state.reservations.release(item.key, by: reviewer)
       state.given[reviewer, default: []].append(given)
       if state.given[reviewer]?.count ?? 0 > Self.undoLimit { state.given[reviewer]?.removeFirst() }
       _ = read(&state)
@@ -355,7 +356,7 @@ final class Reviewing: Sendable {
     state.withLock { state in
       _ = read(&state)
       // It comes first again.
-      state.reservations.take(last.key, last.stream, for: reviewer, now: Clocks.monotonic())
+      state.reservations.take(item.key, last.stream, for: reviewer, now: Clocks.monotonic())
     }
     return Reply(body: [
       "call_id": .string(last.key.callID), "undone": true,

@@ -83,15 +83,17 @@ final class Vault: Sendable {
 
   private func run() {
     while true {
-      let entry = state.wait(for: { !$0.queue.isEmpty || $0.isStopping }) { state -> Entry? in
-        guard !state.queue.isEmpty else {
-          state.hasEnded = true
-          return nil
-        }
-        let entry = state.queue.removeFirst()
-        state.bytes -= entry.bytes
-        return entry
-      }
+      let entry = state.wait(
+        for: { !$0.queue.isEmpty || $0.isStopping },
+        { state -> Entry? in
+          guard !state.queue.isEmpty else {
+            state.hasEnded = true
+            return nil
+          }
+          let entry = state.queue.removeFirst()
+          state.bytes -= entry.bytes
+          return entry
+        })
       guard let entry else { return }
       let loss = store(entry)
       state.withLock { state in

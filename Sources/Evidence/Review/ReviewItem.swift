@@ -41,8 +41,6 @@ package struct ReviewItem: Sendable {
   var suspicion = 0
   /// Other drawn calls that this one's label counts for.
   package internal(set) var twins: [String] = []
-  /// Drawn or looked up calls like it by template, itself among them, as far as the queue remembers.
-  package var similar = 1
   /// By reviewer: the last label, those of planted showings left out.
   package internal(set) var labels: [String: ReviewLabel] = [:]
   /// When it was labelled last.

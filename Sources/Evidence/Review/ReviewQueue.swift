@@ -33,6 +33,7 @@ package struct ReviewQueue: Sendable {
   static let recentLimit = 4_096
   static let labelledLimit = 5_000
   static let templateLimit = 1_000
+  static let twinLimit = 1_000
   static let plantableLeast = 20
   /// Of the weekly budget, for each task.
   static let huntPerWeek = Int(Double(ReviewDraw.weeklyBudget) * (1 - ReviewDraw.certificateShare) + 0.5)
@@ -47,6 +48,8 @@ package struct ReviewQueue: Sendable {
   private var drawn: [ReviewKey] = []
   private var drawnOpen = 0
   private var groups: [String: ReviewKey] = [:]
+  /// Drawn calls that another one of their group stands for.
+  private var firstOfGroup: [ReviewKey: ReviewKey] = [:]
   /// By task, the most suspicious first.
   private var hunt: [String: [ReviewKey]] = [:]
   /// Would-accepts that were not drawn and wait for what the frontier says.
@@ -125,17 +128,19 @@ package struct ReviewQueue: Sendable {
     {
       item.suspicion += 20
     }
-    item.similar = (templates[task]?[template] ?? 0) + 1
-    if item.similar == 1 { item.suspicion += 10 }
-    if item.similar > 1 || templates[task]?.count ?? 0 < Self.templateLimit {
-      templates[task, default: [:]][template] = item.similar
+    let before = templates[task]?[template] ?? 0
+    if before == 0 { item.suspicion += 10 }
+    if before > 0 || templates[task]?.count ?? 0 < Self.templateLimit {
+      templates[task, default: [:]][template] = before + 1
     }
     return item
   }
 
   private mutating func keepDrawn(_ item: ReviewItem) {
     if let first = groups[item.group] {
-      if items[first]?.twins.count ?? 0 < 1_000 { items[first]?.twins.append(item.key.callID) }
+      guard items[first]?.twins.count ?? 0 < Self.twinLimit else { return }
+      items[first]?.twins.append(item.key.callID)
+      firstOfGroup[item.key] = first
       return
     }
     guard drawnOpen < Self.drawnLimit else {
@@ -198,7 +203,8 @@ package struct ReviewQueue: Sendable {
     guard let record = try? JSONValue(parsing: text), let callID = record["call_id"]?.stringValue,
       let reviewer = record["reviewer"]?.stringValue
     else { return }
-    let key = ReviewKey(callID: callID, isChallenger: record["subject"]?.stringValue == "challenger")
+    var key = ReviewKey(callID: callID, isChallenger: record["subject"]?.stringValue == "challenger")
+    key = firstOfGroup[key] ?? key
     reviews += 1
     let stream = record["stream"]?.stringValue.flatMap(ReviewStream.init)
     let at = record["ts"]?.stringValue.flatMap { Timestamp.parse($0) } ?? 0
@@ -251,13 +257,18 @@ package struct ReviewQueue: Sendable {
       if !item.isLabelled { drawnOpen -= 1 }
       items[key] = nil
       groups[item.group] = nil
+      for twin in item.twins { firstOfGroup[ReviewKey(callID: twin, isChallenger: key.isChallenger)] = nil }
     }
     drawn.removeAll { items[$0] == nil }
   }
 
   // MARK: - Asking
 
-  package func item(_ key: ReviewKey) -> ReviewItem? { items[key] ?? recent[key] }
+  /// What is known of a would-accept; of several drawn with one input the one that stands for them.
+  package func item(_ key: ReviewKey) -> ReviewItem? { items[firstOfGroup[key] ?? key] ?? recent[key] }
+
+  /// How many would-accepts of its task look like the item, itself among them.
+  package func alike(_ item: ReviewItem) -> Int { max(1, templates[item.task]?[item.template] ?? 1) }
 
   /// Drawn and unlabelled, suspicious within the week's share, or waiting for a second person; by task.
   ///
