@@ -152,11 +152,12 @@ package struct ReviewScreen: Sendable {
 
   private func rule(_ title: String, _ columns: Int) -> String {
     let head = "── \(title) "
-    return head + String(repeating: "─", count: max(0, columns - TerminalText.width(head)))
+    return TerminalText.cut(head, columns: columns)
+      + String(repeating: "─", count: max(0, columns - TerminalText.width(head)))
   }
 
   private func cut(_ text: String, _ columns: Int) -> String {
-    TerminalText.cut(TerminalText.plain(text), columns: columns)
+    TerminalText.cut(TerminalText.plain(text).replacing("\n", with: " "), columns: columns)
   }
 
   private func cutBlock(_ lines: [String], _ most: Int) -> [String] {

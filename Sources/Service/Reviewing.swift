@@ -82,7 +82,6 @@ final class Reviewing: Sendable {
     stopping.withLock { $0 = true }
     stopping.notify()
     thread.withLock { $0.take() }?.join()
-    weeks.remember()
   }
 
   private func run() {

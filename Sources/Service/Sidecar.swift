@@ -91,7 +91,7 @@ package final class Sidecar {
     let journal = opened.journal
     do throws(PosixError) {
       vault = try Vault(stateFolder: paths.state)
-      weeks = try WeekKeys(stateFolder: paths.state, now: now) { body in
+      weeks = try WeekKeys(stateFolder: paths.state, logID: journal.logID, now: now) { body in
         journal.append(kind: "week", at: Clocks.realtime(), body: body.bytes)
       }
     } catch {
@@ -261,6 +261,7 @@ package final class Sidecar {
     recorder.write("stop", body)
     control.stop()
     let isWhole = recorder.journal.close()
+    weeks.remember(isWhole: isWhole)
     try? Files.remove(options.paths.tap)
     try? Files.remove(options.paths.control)
     if !isWhole { log.error("log_incomplete", ["last_error": recorder.journal.status.lastError ?? ""]) }

@@ -41,8 +41,11 @@ final class WeekKeys: Sendable {
   }
 
   private let state: Mutex<State>
+  /// The log has this week's record, the shares settled so far and the commitment to the next.
+  private let isKnown: Bool
   private let folder: String
   private let memory: String
+  private let logID: String
   private let write: @Sendable (RecordBody) -> Void
 
   /// How long after a week's end its key is written: a clock that is set back a little must not draw with a known key.
@@ -52,10 +55,11 @@ final class WeekKeys: Sendable {
   ///
   /// - Parameter write: Puts a `week` record into the log; must not wait.
   init(
-    stateFolder: String, now: Int64, write: @escaping @Sendable (RecordBody) -> Void
+    stateFolder: String, logID: String, now: Int64, write: @escaping @Sendable (RecordBody) -> Void
   ) throws(PosixError) {
     folder = Files.join(stateFolder, "keys")
     memory = Files.join(stateFolder, "weeks.json")
+    self.logID = logID
     self.write = write
     try Files.makeFolder(folder, mode: 0o700)
     let week = ISOWeek(containing: now)
@@ -76,13 +80,20 @@ final class WeekKeys: Sendable {
     for over in past where over < week && !revealed.contains(over.name) {
       state.toReveal.append((over, max(now, over.end + Self.revealDelayMs)))
     }
+    // After anything but a clean stop the records are written once more: the last ones may be gone.
+    isKnown =
+      known["is_whole"]?.boolValue == true && known["log"]?.stringValue == logID
+      && known["weeks"]?[week.name] != nil
+    state.hasCommitted = isKnown
     self.state = Mutex(state)
   }
 
-  /// Writes the running week's record and the commitment to the next, before the first call is drawn.
+  /// Writes the running week's record and the commitment to the next, before the first call is drawn, unless the log
+  /// is known to have them.
   func announce(now: Int64) {
-    state.withLock { write(Self.record($0.current, key: nil, shares: true)) }
+    if !isKnown { state.withLock { write(Self.record($0.current, key: nil, shares: true)) } }
     tick(now: now)
+    remember()
   }
 
   // MARK: - Drawing
@@ -171,16 +182,19 @@ final class WeekKeys: Sendable {
     remember(revealed: known)
   }
 
-  /// Keeps the shares and counts of this week and the last one across restarts. Once a minute, and at a stop.
-  func remember() {
+  /// Keeps the shares and counts of this week and the last one across restarts. Once a minute.
+  ///
+  /// - Parameter isWhole: At a stop: everything written is on the disk.
+  func remember(isWhole: Bool = false) {
     let hasChanged = state.withLock { state in
       defer { state.hasChanged = false }
       return state.hasChanged
     }
-    if hasChanged { remember(revealed: Self.remembered(memory)["revealed"]?.arrayValue ?? []) }
+    guard hasChanged || isWhole else { return }
+    remember(revealed: Self.remembered(memory)["revealed"]?.arrayValue ?? [], isWhole: isWhole)
   }
 
-  private func remember(revealed: [JSONValue]) {
+  private func remember(revealed: [JSONValue], isWhole: Bool = false) {
     let weeks = state.withLock { [$0.current] + [$0.previous].compactMap(\.self) }
     func members<Value>(_ values: [String: Value], _ json: (Value) -> JSONValue) -> JSONValue {
       .object(values.sorted { $0.key < $1.key }.map { JSONMember($0.key, json($0.value)) })
@@ -195,7 +209,7 @@ final class WeekKeys: Sendable {
               "counts": members(week.counts) { .number(JSONNumber($0)) },
             ])
         }),
-      "revealed": .array(revealed),
+      "revealed": .array(revealed), "log": .string(logID), "is_whole": .bool(isWhole),
     ]
     // What is not remembered is settled again at the next start, and the log says so.
     try? Files.replace(memory, with: document.jsonBytes, mode: 0o600)

@@ -349,6 +349,72 @@ def test_verbs_label_list_export_import_and_evalset():
         check(done.returncode == 3 and "shadow-router run" in done.stderr, "how to start one: " + done.stderr)
 
 
+def test_a_challengers_answers_have_a_sample_and_labels_of_their_own():
+    def says(word):
+        return lambda request: generated({"label": word, "answer": "of " + word, "confidence": 0.9})
+    with ollama(says("a")) as one, ollama(says("b")) as two:
+        text = policy(one.endpoint, ", model: small, challenger: other").replace("privacy:", '  other: {provider: ollama, name: two, endpoint: "%s"}\nprivacy:' % two.endpoint)
+        with Sidecar(text) as router:
+            fill(router, ["h1", "h2"], "a")
+            router.wait_for("challenge", 2)
+            equal([r["sampled"] for r in router.records("challenge")], [True, True], "challenges drawn")
+            items = queue(router)["items"]
+            equal(sorted((i["call_id"], i["subject"], i["candidate"]["label"]) for i in items),
+                  [("h1", "candidate", "a"), ("h1", "challenger", "b"), ("h2", "candidate", "a"), ("h2", "challenger", "b")], "the items")
+            check(all(i["input"]["preview"] for i in items), "an item without a preview of its input")
+            act(router, call_id="h1", review_label="escalate", subject="challenger")
+            equal([(r["call_id"], r["subject"], r["review_label"]) for r in router.records("review")], [("h1", "challenger", "escalate")], "the record")
+            equal(sorted((i["call_id"], i["subject"]) for i in queue(router)["items"]), [("h1", "candidate"), ("h2", "candidate"), ("h2", "challenger")], "what is left")
+            kept = act(router, open="h1", reason="both answers")
+            equal((kept["candidate"], kept["challenger"], kept["frontier"]),
+                  ({"label": "a", "answer": "of a"}, {"label": "b", "answer": "of b"}, {"label": "a", "answer": "a"}), "the captured answers")
+            router.stop()
+
+
+def test_a_disk_that_fills_loses_captures_and_no_decision():
+    from test_disk import TinyDisk
+    with TinyDisk() as disk, ollama(says_a) as model, Sidecar(policy(model.endpoint), "--segment-mb", "1", state=os.path.join(disk, "state")) as router:
+        fill(router, ["f%d" % i for i in range(30)])
+        until(lambda: router.metrics()['shadow_router_captures_total{result="disk_short"}'] == 30, "captures lost for want of space")
+        equal(vault(router), {}, "captured texts on a disk that is nearly full")
+        equal((len(accepted(router)), all(r["sampled"] for r in accepted(router))), (30, True), "decisions")
+        check("text could not be kept" in router.command("status").stdout, "`status` does not tell of lost captures")
+        item = queue(router, 1)["items"][0]
+        equal((item["captured"], bool(item["input"]["preview"])), (False, True), "the item")
+        act(router, call_id=item["call_id"], review_label="accept")
+        router.stop()
+
+
+def test_drawn_calls_of_equal_input_are_asked_about_once():
+    with ollama(says_a) as model, Sidecar(policy(model.endpoint)) as router:
+        tap = router.tap()
+        for i in range(5):
+            router.decide(tap, call("s%d" % i, text="the very same question"))
+        equal([r["sampled"] for r in accepted(router)], [True] * 5, "all are drawn")
+        equal([i["call_id"] for i in queue(router)["items"]], ["s0"], "one stands for all")
+        equal(queue(router)["items"][0]["cluster"]["count"], 5, "and says for how many")
+        act(router, call_id="s3", review_label="accept")
+        equal(queue(router)["items"], [], "after a label of another of them")
+        router.stop()
+
+
+def test_every_record_fits_the_schema_of_records():
+    schema = json.loads(run("schema", "record").stdout)
+    rules = {part["if"]["properties"]["kind"]["const"]: part["then"] for part in schema["allOf"]}
+    with ollama(says_a) as model, Sidecar(policy(model.endpoint)) as router:
+        fill(router, ["g1"])
+        until(lambda: vault(router), "the captured text")
+        act(router, open="g1", reason="schema")
+        act(router, call_id="g1", review_label="accept")
+        for record in router.records("week", "review", "access", "decision"):
+            rule = rules[record["kind"]]
+            equal([name for name in rule["required"] if name not in record], [], "members missing in " + record["kind"])
+            for name, value in record.items():
+                kinds = rule["properties"].get(name, {}).get("enum")
+                check(not kinds or value in kinds, "%s.%s is %r" % (record["kind"], name, value))
+        router.stop()
+
+
 class Screen:
     """A terminal of 80 × 24 that a person would sit at."""
 
@@ -357,7 +423,7 @@ class Screen:
             raise Skipped("tmux is not installed")
         self.socket = "shadow-router-%d" % os.getpid()
         line = " ".join("'%s'" % w for w in words)
-        self.tmux("new-session", "-d", "-x", "80", "-y", "24", "-s", "r", "NO_COLOR=1 %s; echo exit=$?; stty -a | grep -c ' icanon'; sleep 60" % line)
+        self.tmux("new-session", "-d", "-x", "80", "-y", "24", "-s", "r", "NO_COLOR=1 %s; echo exit=$?; stty -a | grep -c ' icanon' | sed s/^/canonical=/; sleep 60" % line)
 
     def tmux(self, *words):
         return subprocess.run(["tmux", "-L", self.socket, "-f", "/dev/null", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True).stdout
@@ -370,6 +436,11 @@ class Screen:
 
     def shows(self, word, timeout=15):
         return until(lambda: (lambda t: word in t and t)(self.text()), lambda: "%r on the screen:\n%s" % (word, self.text()), timeout)
+
+    def ended(self):
+        """The shell's screen once the program has gone, its exit 0 and the terminal as it was."""
+        self.shows("exit=0")
+        return self.shows("canonical=1")
 
     def __enter__(self):
         return self
@@ -423,9 +494,7 @@ def test_a_hundred_items_are_labelled_from_the_keyboard():
                 screen.keys(" " if number % 5 else "e")
                 screen.shows("%d waiting" % number)
             screen.keys("a")
-            page = screen.shows("exit=0")
-            check("100 labelled" in page, page)
-            check("1" in page.split("exit=0")[1], "the terminal is as it was: " + page)
+            check("100 labelled" in screen.ended(), screen.text())
         last = {}
         for r in router.records("review"):
             last[r["call_id"]] = r["review_label"]
@@ -440,8 +509,7 @@ def test_control_c_restores_the_terminal():
         with Screen(binary(), "review", *router.folders) as screen:
             screen.shows("1 waiting")
             screen.keys("C-c")
-            page = screen.shows("exit=0")
-            check("0 labelled" in page and "1" in page.split("exit=0")[1], page)
+            check("0 labelled" in screen.ended(), screen.text())
         equal(len(queue(router)["items"]), 1, "the item went back")
         router.stop()
 

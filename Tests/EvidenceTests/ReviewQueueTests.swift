@@ -187,12 +187,12 @@ struct ReviewQueueTests {
   @Test("captured text is needed until labelled, a while longer, and never past the deadline")
   func need() {
     var log = SampleLog()
-    log.decision("c0", sampled: true)
-    #expect(queue(log).callsInNeed(now: now, graceMs: 0) == ["c0"])
+    log.decision("a", sampled: true)
+    #expect(queue(log).callsInNeed(now: now, graceMs: 0) == ["a"])
     #expect(queue(log).callsInNeed(now: now + 15 * 86_400_000, graceMs: 0) == [])
-    review(&log, "c0", "accept")
+    review(&log, "a", "accept")
     #expect(queue(log).callsInNeed(now: log.now + 10, graceMs: 0) == [])
-    #expect(queue(log).callsInNeed(now: log.now + 10, graceMs: 60_000) == ["c0"])
+    #expect(queue(log).callsInNeed(now: log.now + 10, graceMs: 60_000) == ["a"])
   }
 
   @Test("what is older than the window is forgotten, and memory has a bound")

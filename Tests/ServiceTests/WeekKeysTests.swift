@@ -44,7 +44,7 @@ struct WeekKeysTests {
   func order() throws {
     try withFolder { folder in
       let log = Log()
-      let keys = try WeekKeys(stateFolder: folder, now: monday) { log.append($0) }
+      let keys = try WeekKeys(stateFolder: folder, logID: "log", now: monday) { log.append($0) }
       keys.announce(now: monday)
       #expect(log.all.map { $0["week"]?.stringValue } == ["2026-W47", "2026-W48"])
       _ = keys.isDrawn("a", task: task(0.5), at: monday + 5)
@@ -69,10 +69,10 @@ struct WeekKeysTests {
   func restart() throws {
     try withFolder { folder in
       let ids = (0..<500).map { "c\($0)" }
-      let first = try WeekKeys(stateFolder: folder, now: monday) { _ in }
+      let first = try WeekKeys(stateFolder: folder, logID: "log", now: monday) { _ in }
       let drawn = ids.map { first.isDrawn($0, task: task(0.3), at: monday + 1) }
       first.remember()
-      let second = try WeekKeys(stateFolder: folder, now: monday + 2) { _ in }
+      let second = try WeekKeys(stateFolder: folder, logID: "log", now: monday + 2) { _ in }
       #expect(ids.map { second.isDrawn($0, task: task(0.9), at: monday + 3) } == drawn)
       #expect(drawn.contains(true) && drawn.contains(false))
       for name in try Files.list(Files.join(folder, "keys")) {
@@ -81,10 +81,28 @@ struct WeekKeysTests {
     }
   }
 
+  @Test("a start after a clean stop repeats nothing, after any other, or with another log, it does")
+  func repeats() throws {
+    try withFolder { folder in
+      func start(_ logID: String) throws -> Int {
+        let log = Log()
+        let keys = try WeekKeys(stateFolder: folder, logID: logID, now: monday) { log.append($0) }
+        keys.announce(now: monday)
+        if log.all.isEmpty || logID == "clean" { keys.remember(isWhole: logID == "clean") }
+        return log.all.count
+      }
+      #expect(try start("torn") == 2)
+      #expect(try start("torn") == 2)
+      #expect(try start("clean") == 2)
+      #expect(try start("clean") == 0)
+      #expect(try start("another") == 2)
+    }
+  }
+
   @Test("a busy week lowers the next one's share, and nothing lowers its own")
   func budget() throws {
     try withFolder { folder in
-      let keys = try WeekKeys(stateFolder: folder, now: monday) { _ in }
+      let keys = try WeekKeys(stateFolder: folder, logID: "log", now: monday) { _ in }
       for index in 0..<800 { _ = keys.isDrawn("c\(index)", task: task(1), at: monday + 1) }
       #expect(keys.shares == ["t": 1])
       _ = keys.isDrawn("d", task: task(1), at: monday + 7 * 86_400_000)
@@ -95,7 +113,7 @@ struct WeekKeysTests {
   @Test("a clock set back across the week's border draws by the week of the record")
   func setBack() throws {
     try withFolder { folder in
-      let keys = try WeekKeys(stateFolder: folder, now: monday) { _ in }
+      let keys = try WeekKeys(stateFolder: folder, logID: "log", now: monday) { _ in }
       let ids = (0..<200).map { "c\($0)" }
       let drawn = ids.map { keys.isDrawn($0, task: task(0.5), at: monday + 1) }
       let end = monday + 7 * 86_400_000
