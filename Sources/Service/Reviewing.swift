@@ -58,6 +58,7 @@ final class Reviewing: Sendable {
   private static let mostItems = 100
   private static let linesAtOnce = 20_000
   private static let longestNote = 2_000
+  /// Days of the log that are read at least.
   private static let windowDays = 56
 
   init(
@@ -113,7 +114,8 @@ final class Reviewing: Sendable {
     queue.rules = Dictionary(
       pipeline.current.prepared.policy.tasks.map { ($0.name, ReviewQueue.Rules($0)) },
       uniquingKeysWith: { $1 })
-    let since = Clocks.realtime() - Int64(Self.windowDays) * 86_400_000
+    let days = max(Self.windowDays, queue.rules.values.map(\.windowDays).max() ?? 0)
+    let since = Clocks.realtime() - Int64(days) * 86_400_000
     if state.reader == nil { state.reader = try? JournalReader(folder: logFolder, from: .time(since)) }
     var left = limit
     let isAtEnd =

@@ -272,8 +272,7 @@ extension EvidenceFold {
   }
 
   mutating func review(_ text: Span<UInt8>, _ call: Int) {
-    // About the challenger's answer: no word on the candidate's.
-    guard !line.isString(.subject, "challenger", in: text) else { return }
+    guard line.isAboutCandidate(text) else { return }
     let label: CallRow.Review
     switch line.string(.reviewLabel, in: text) {
     case "accept": label = .accept

@@ -36,7 +36,7 @@ enum LogField: Int, CaseIterable {
   case frontierCostUSD
 
   case reviewLabel
-  case severity, reviewer, note, subject
+  case severity, reviewer, note, subject, stream
   case missedStop
   case result, source
   case approvedBy
