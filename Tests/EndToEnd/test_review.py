@@ -327,6 +327,7 @@ def test_verbs_label_list_export_import_and_evalset():
         equal((done.returncode, "c1: accept" in done.stdout), (0, True), done.stderr)
         equal(router.command("review", "label", "c1", "perhaps").returncode, 2, "a label that is none")
         equal(router.command("review", "label", "nobody", "accept").returncode, 1, "a call that is none")
+        check("would have been local, labelled accept by" in router.command("tail", "--find", "c1").stdout, "tail --find tells of the label")
         labels = os.path.join(router.folder, "labels.ndjson")
         with open(labels, "w") as f:
             f.write('{"call_id":"c2","review_label":"escalate","severity":3,"reviewer":"somebody else"}\n{"call_id":"c3","review_label":"unsure"}\n')

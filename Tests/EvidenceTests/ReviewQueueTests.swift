@@ -184,6 +184,19 @@ struct ReviewQueueTests {
       ])
   }
 
+  @Test(
+    "the first challenge of a log has its decision's preview too, in either order", arguments: [true, false])
+  func previews(isDecisionFirst: Bool) {
+    var log = SampleLog()
+    let challenge: [(String, JSONValue)] = [
+      ("call_id", "a"), ("task_type", "triage_ticket"), ("route_candidate", "local"), ("sampled", true),
+    ]
+    if !isDecisionFirst { log.record("challenge", challenge) }
+    log.decision("a", sampled: true, input: "hello")
+    if isDecisionFirst { log.record("challenge", challenge) }
+    #expect(queue(log).item(ReviewKey(callID: "a", isChallenger: true))?.inputPreview == "hello")
+  }
+
   @Test("captured text is needed until labelled, a while longer, and never past the deadline")
   func need() {
     var log = SampleLog()

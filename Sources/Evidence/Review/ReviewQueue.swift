@@ -14,11 +14,14 @@ package struct ReviewQueue: Sendable {
     package var windowDays: Int
     /// Days after which captured text goes, labelled or not.
     package var deadlineDays: Int
+    /// A challenger is asked as well.
+    package var isContested: Bool
 
     package init(_ task: TaskPolicy) {
       minConfidence = task.minConfidence
       windowDays = task.gate.windowDays
       deadlineDays = task.gate.reviewDeadlineDays
+      isContested = task.challenger != nil
     }
   }
 
@@ -91,7 +94,7 @@ package struct ReviewQueue: Sendable {
 
   /// A challenge carries no preview of the input: it takes its decision's, whichever of the two comes first.
   private mutating func share(_ text: Span<UInt8>, isChallenger: Bool) {
-    hasChallenger = hasChallenger || isChallenger
+    hasChallenger = hasChallenger || isChallenger || rules.values.contains(where: \.isContested)
     guard hasChallenger, !isChallenger, let callID = line.string(.callID, in: text),
       let preview = line.string(.inputPreview, in: text)
     else { return }
@@ -109,7 +112,11 @@ package struct ReviewQueue: Sendable {
     guard let callID = line.string(.callID, in: text), let task = line.string(.taskType, in: text),
       let at = line.withBytes(.ts, in: text, { Timestamp.parse($0) }) ?? nil
     else { return nil }
-    let preview = isChallenger ? previews[callID] : line.string(.inputPreview, in: text)
+    let decided = ReviewKey(callID: callID)
+    let preview =
+      isChallenger
+      ? previews[callID] ?? (items[decided] ?? recent[decided])?.inputPreview
+      : line.string(.inputPreview, in: text)
     let template = InputTemplate.of(preview ?? "")
     let group = [
       task, isChallenger ? "challenger" : "candidate", line.string(.localModelDigest, in: text) ?? "",
