@@ -41,7 +41,9 @@ package struct ReviewQueue: Sendable {
   /// Of the weekly budget, for each task.
   static let huntPerWeek = Int(Double(ReviewDraw.weeklyBudget) * (1 - ReviewDraw.certificateShare) + 0.5)
 
-  package var rules: [String: Rules] = [:]
+  package var rules: [String: Rules] = [:] {
+    didSet { hasChallenger = hasChallenger || rules.values.contains(where: \.isContested) }
+  }
   /// Drawn items that found no room.
   package private(set) var forgotten = 0
 
@@ -94,7 +96,7 @@ package struct ReviewQueue: Sendable {
 
   /// A challenge carries no preview of the input: it takes its decision's, whichever of the two comes first.
   private mutating func share(_ text: Span<UInt8>, isChallenger: Bool) {
-    hasChallenger = hasChallenger || isChallenger || rules.values.contains(where: \.isContested)
+    hasChallenger = hasChallenger || isChallenger
     guard hasChallenger, !isChallenger, let callID = line.string(.callID, in: text),
       let preview = line.string(.inputPreview, in: text)
     else { return }
