@@ -206,6 +206,13 @@ package enum Files {
     return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
   }
 
+  /// Bytes of the file system that a process without privileges may still fill; nil where it does not say.
+  package static func freeBytes(_ path: String) -> Int64? {
+    var value = statvfs()
+    guard unsafe statvfs(path, &value) == 0 else { return nil }
+    return Int64(clamping: UInt64(value.f_bavail) * UInt64(value.f_frsize))
+  }
+
   /// Where a symbolic link points.
   package static func linkTarget(_ path: String) throws(PosixError) -> String {
     var bytes = [UInt8](repeating: 0, count: Int(PATH_MAX))

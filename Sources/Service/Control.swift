@@ -14,6 +14,8 @@ import Wire
 ///     GET  /v1/report          ?format=md|html|json|csv&since=7d&week=2026-W47
 ///     GET  /v1/find/ID
 ///     GET  /v1/gate/TASK       ?challenger=1
+///     GET  /v1/review          ?limit=N&task=T
+///     POST /v1/review          a label, an undo, a captured text to open, items to release
 ///
 /// A thread a connection, at most sixteen: a slow client must not stand before the kill switch.
 final class Control: Sendable {
@@ -147,6 +149,15 @@ final class Control: Sendable {
     case ("POST", "/v1/reload"): return reload(actor)
     case ("PUT", "/v1/kill"): return kill(request.body, actor)
     case ("GET", "/v1/report"): return report(request.query)
+    case ("GET", "/v1/review"):
+      return review(
+        state.reviewing.items(query: PercentDecoding.query(request.query), reviewer: Self.reviewer(actor)))
+    case ("POST", "/v1/review"):
+      guard let body = try? JSONValue(parsing: request.body) else {
+        return .json(
+          ["error": ["code": "bad_json", "message": "the body must be one JSON object"]], status: 400)
+      }
+      return review(state.reviewing.act(body, reviewer: Self.reviewer(actor)))
     default: break
     }
     if request.method == "GET", path.hasPrefix("/v1/find/") {
@@ -156,10 +167,20 @@ final class Control: Sendable {
       let task = PercentDecoding.decode(String(path.dropFirst("/v1/gate/".count)))
       return gate(task, request.query, mayWrite: actor != "console")
     }
-    let known = ["/healthz", "/readyz", "/metrics", "/v1/status", "/v1/reload", "/v1/kill", "/v1/report"]
+    let known = [
+      "/healthz", "/readyz", "/metrics", "/v1/status", "/v1/reload", "/v1/kill", "/v1/report", "/v1/review",
+    ]
     return known.contains(path)
       ? .problem(405, "\(request.method) is not allowed here") : .problem(404, "no such path")
   }
+
+  /// The account's name where it has one: what labels are signed with.
+  private static func reviewer(_ actor: String) -> String {
+    let user = actor.hasPrefix("uid:") ? UInt32(actor.dropFirst("uid:".count)) : nil
+    return user.flatMap { Accounts.name(ofUser: $0) } ?? actor
+  }
+
+  private func review(_ reply: Reviewing.Reply) -> Answer { .json(reply.body, status: reply.status) }
 
   private func reload(_ actor: String) -> Answer {
     switch state.reloading.reload(by: actor) {

@@ -117,7 +117,7 @@ extension Pipeline {
     candidate.calibration = judged.calibration
     let record = ChallengeRecord(
       callID: conversation.call.callID, policy: conversation.generation.prepared, candidate: candidate)
-    recorder.challenged(record, generation: conversation.generation)
+    recorder.challenged(record, to: conversation.call, generation: conversation.generation)
   }
 
   // MARK: - Both

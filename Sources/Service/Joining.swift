@@ -26,6 +26,8 @@ struct Joining: Sendable {
     var answer: CandidateAnswer?
     /// Why there is nothing to compare, where there is not: a word for `agreement_detail`.
     var cause: AgreementDetail
+    /// The call's text is in the vault, and the frontier's answer belongs beside it.
+    var isKept = false
 
     fileprivate var weight: Int {
       answer.map { $0.answer.stringValue?.utf8.count ?? $0.answer.jsonText.utf8.count } ?? 0

@@ -12,6 +12,7 @@ package struct Metrics: Sendable {
   var decisions: [DecisionKey: UInt64] = [:]
   var comparisons: [PairKey: UInt64] = [:]
   var outcomes: [PairKey: UInt64] = [:]
+  var reviews: [PairKey: UInt64] = [:]
   var candidateErrors: [PairKey: UInt64] = [:]
   var costs: [PairKey: Double] = [:]
   var otherRecords: [String: UInt64] = [:]
@@ -43,6 +44,11 @@ package struct Metrics: Sendable {
 
   package mutating func ended(task: String?, result: Outcome.Result) {
     outcomes[PairKey(first: task ?? "unknown", second: result.rawValue), default: 0] += 1
+  }
+
+  /// - Parameter label: Of the closed set, or `undone`.
+  package mutating func reviewed(task: String, label: String) {
+    reviews[PairKey(first: task, second: label), default: 0] += 1
   }
 
   package mutating func spent(task: String?, route: String, usd: Double?) {

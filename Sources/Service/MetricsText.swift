@@ -15,6 +15,7 @@ struct MetricsText {
     page.work(metrics)
     page.log(sidecar.pipeline.recorder.journal.status)
     page.state(sidecar)
+    page.review(sidecar)
     return page.text
   }
 
@@ -70,6 +71,7 @@ struct MetricsText {
       "candidate_errors_total", "Candidates without an answer, by cause.", "model", "cause",
       metrics.candidateErrors)
     pairs("comparisons_total", "Comparisons by task and agreement.", "task", "agreement", metrics.comparisons)
+    pairs("reviews_total", "Labels that people gave, by task.", "task", "label", metrics.reviews)
     pairs("outcomes_total", "Outcomes by task and result.", "task", "result", metrics.outcomes)
     family("cost_usd_total", "counter", "Cost by task and route, where known.")
     for (key, usd) in metrics.costs.sorted(by: {
@@ -129,6 +131,17 @@ struct MetricsText {
     }
     family("build_info", "gauge", "The version that runs.")
     sample("build_info", [("version", SidecarVersion.text)], 1)
+  }
+
+  private mutating func review(_ sidecar: SidecarState) {
+    family("review_backlog", "gauge", "Items that wait for a label.")
+    sample("review_backlog", [], Double(sidecar.reviewing.latest.backlog.values.reduce(0, +)))
+    let vault = sidecar.vault.counts
+    family("captures_total", "counter", "Drawn calls by what came of keeping their text.")
+    sample("captures_total", [("result", "kept")], Double(vault.kept))
+    for loss in Vault.Loss.allCases {
+      sample("captures_total", [("result", loss.rawValue)], Double(vault.lost[loss] ?? 0))
+    }
   }
 
   // MARK: - Lines

@@ -14,22 +14,33 @@ final class Recorder: Sendable {
   let balance = Mutex(Balance())
   let metrics = Mutex(Metrics())
   let joining = Mutex(Joining())
+  private let drawing: Drawing?
 
-  init(journal: Journal) { self.journal = journal }
+  /// What decides which would-accepts people look at, and keeps their texts.
+  struct Drawing: Sendable {
+    let weeks: WeekKeys
+    let vault: Vault
+  }
+
+  /// - Parameter drawing: nil: nothing is drawn for review.
+  init(journal: Journal, drawing: Drawing? = nil) {
+    self.journal = journal
+    self.drawing = drawing
+  }
 
   /// One record of the router's own: `start`, `policy`, `challenge`…
   ///
   /// - Returns: Whether the log accepted it.
   @discardableResult
-  func write(_ kind: String, _ body: RecordBody) -> Bool {
-    let isAccepted = journal.append(kind: kind, at: Clocks.realtime(), body: body.bytes)
+  func write(_ kind: String, _ body: RecordBody, at now: Int64 = Clocks.realtime()) -> Bool {
+    let isAccepted = journal.append(kind: kind, at: now, body: body.bytes)
     if isAccepted { metrics.withLock { $0.wrote(kind) } }
     return isAccepted
   }
 
   /// Counts a frame's record as accepted, or the frame as shed where the log would not have it.
-  private func settle(_ kind: Balance.Kind, _ record: RecordBody) -> Bool {
-    let isAccepted = record.withBytes { journal.append(kind: kind.record, at: Clocks.realtime(), body: $0) }
+  private func settle(_ kind: Balance.Kind, _ record: RecordBody, at now: Int64 = Clocks.realtime()) -> Bool {
+    let isAccepted = record.withBytes { journal.append(kind: kind.record, at: now, body: $0) }
     balance.withLock { balance in
       if isAccepted { balance.recorded(kind) } else { balance.dropped(.logRefused) }
     }
@@ -41,15 +52,21 @@ final class Recorder: Sendable {
   /// Records a decision and compares it with the answer where that came first.
   func decided(_ record: DecisionRecord, generation: Generation, arrived: UInt64) {
     let task = record.screening.task
-    let isAccepted = settle(.call, record.body(sealedBy: generation.seal))
+    // One time for the draw and the record: it names the week whose key decides.
+    let now = Clocks.realtime()
+    let isDrawn = isDrawn(record.candidate, record.call.callID, isChallenger: false, at: now)
+    let isAccepted = settle(.call, record.body(sealedBy: generation.seal, isDrawn: isDrawn), at: now)
+    let isKept = isDrawn && isAccepted && keep(record.call, record.candidate, "candidate", at: now)
     let reason = record.decision.reason
     metrics.withLock { metrics in
       guard isAccepted else { return }
       metrics.decided(task: task?.policy.name, reason: reason, microseconds: record.decideUs)
       metrics.spent(task: task?.policy.name, route: "local", usd: record.candidate.ask.costUSD)
     }
+    var side = Self.side(record.decision)
+    side.isKept = isKept
     let left = Joining.Decided(
-      task: task, candidate: Self.side(record.decision),
+      task: task, candidate: side,
       challenger: task?.policy.challenger.map { _ in Joining.Side(cause: .notAsked) }, arrived: arrived,
       generation: generation)
     let waiting = joining.withLock { $0.decided(record.call.callID, left, now: Clocks.monotonic()) }
@@ -57,15 +74,18 @@ final class Recorder: Sendable {
   }
 
   /// Records what a challenger came to, and compares it where everything else was waiting for it.
-  func challenged(_ record: ChallengeRecord, generation: Generation) {
+  func challenged(_ record: ChallengeRecord, to call: Call, generation: Generation) {
     let candidate = record.candidate
-    if write("challenge", record.body(sealedBy: generation.seal)) {
+    let now = Clocks.realtime()
+    let isDrawn = isDrawn(candidate, record.callID, isChallenger: true, at: now)
+    var side = Self.side(candidate.decision)
+    if write("challenge", record.body(sealedBy: generation.seal, isDrawn: isDrawn), at: now) {
+      side.isKept = isDrawn && keep(call, candidate, "challenger", at: now)
       metrics.withLock {
         $0.spent(task: candidate.task?.policy.name, route: "challenger", usd: candidate.ask.costUSD)
       }
     }
-    let side = Self.side(candidate.decision)
-    let waiting = joining.withLock { $0.challenged(record.callID, side) }
+    let waiting = joining.withLock { [side] in $0.challenged(record.callID, side) }
     if let waiting { compare(waiting, generation: generation) }
   }
 
@@ -86,6 +106,28 @@ final class Recorder: Sendable {
     }
   }
 
+  // MARK: - Review
+
+  private func isDrawn(_ candidate: CandidateRecord, _ callID: String, isChallenger: Bool, at now: Int64)
+    -> Bool
+  {
+    guard let drawing, candidate.decision.isLocal, let task = candidate.task?.policy else { return false }
+    return drawing.weeks.isDrawn(callID, task: task, isChallenger: isChallenger, at: now)
+  }
+
+  /// Keeps the text of a drawn call where its task's policy says so.
+  ///
+  /// - Returns: Whether the frontier's answer belongs there too.
+  private func keep(_ call: Call, _ candidate: CandidateRecord, _ name: String, at now: Int64) -> Bool {
+    guard let drawing, let task = candidate.task?.policy, task.capture == .sampled,
+      let answer = candidate.decision.answer
+    else { return false }
+    drawing.vault.keep(
+      call.callID, task: task.name, at: now, input: call.text.bytes,
+      JSONMember(name, ["label": answer.label.map { .string($0) } ?? .null, "answer": answer.answer]))
+    return true
+  }
+
   // MARK: - Comparisons
 
   /// Records how an answer compares with what its call's models said.
@@ -97,6 +139,14 @@ final class Recorder: Sendable {
       return unmatched(frame, cause: .unknownCall, generation: generation)
     }
     let task = decided.task?.policy
+    if decided.candidate.isKept || decided.challenger?.isKept == true {
+      drawing?.vault.add(
+        frame.callID,
+        frontier: [
+          "label": frame.answer.label.map { .string($0) } ?? .null,
+          "answer": .string(frame.answer.comparableText),
+        ])
+    }
     let comparison = Comparison(
       candidate: Self.agreement(decided.candidate, frame, task),
       challenger: decided.challenger.map { Self.agreement($0, frame, task) }, task: task?.name,

@@ -14,6 +14,10 @@ package struct SidecarOptions: Sendable {
   /// Users and groups admitted to the tap besides root, the own user and the socket's group.
   package var allowedUsers: [UInt32] = []
   package var allowedGroups: [UInt32] = []
+  /// How long an item stays with a reviewer who says nothing.
+  package var reservationMs: Int64 = 600_000
+  /// How long captured text stays after the last label that it needs: to take the label back, to export the case.
+  package var captureGraceMs: Int64 = 3_600_000
   /// The value of NOTIFY_SOCKET.
   package var notifyAddress: String?
 
@@ -36,6 +40,9 @@ package final class Sidecar {
   private let pipeline: Pipeline
   private let reloading: Reloading
   private let probing: Probing
+  private let reviewing: Reviewing
+  private let weeks: WeekKeys
+  private let vault: Vault
   private let control: Control
   private let notice: ServiceNotice
   private let tap: Tap
@@ -82,7 +89,16 @@ package final class Sidecar {
       log.warning("calibration_ignored", ["file": ignored.file, "why": ignored.why])
     }
     let opened = try Self.openJournal(options, now: now)
-    recorder = Recorder(journal: opened.journal)
+    let journal = opened.journal
+    do throws(PosixError) {
+      vault = try Vault(stateFolder: paths.state)
+      weeks = try WeekKeys(stateFolder: paths.state, logID: journal.logID, now: now) { body in
+        journal.append(kind: "week", at: Clocks.realtime(), body: body.bytes)
+      }
+    } catch {
+      throw .surroundings(error.description)
+    }
+    recorder = Recorder(journal: journal, drawing: Recorder.Drawing(weeks: weeks, vault: vault))
     recorder.joining.withLock { joining in
       for id in opened.recentCalls.reversed() { joining.restored(id) }
     }
@@ -93,6 +109,9 @@ package final class Sidecar {
       loading: loading, pipeline: pipeline, inForce: PolicyInForce(path: paths.policyInForce),
       serviceManager: notice, log: log, startedAt: now)
     probing = Probing(pipeline: pipeline, log: log, known: opened.probes)
+    reviewing = Reviewing(
+      pipeline: pipeline, vault: vault, weeks: weeks, logFolder: paths.log,
+      reservationMs: options.reservationMs, graceMs: options.captureGraceMs)
     let reloads = Monitor(ReloadRequests())
     self.reloads = reloads
     do throws(PosixError) {
@@ -103,7 +122,8 @@ package final class Sidecar {
       admission.users.formUnion(options.allowedUsers)
       admission.groups.formUnion(options.allowedGroups)
       let state = SidecarState(
-        pipeline: pipeline, reloading: reloading, probing: probing, admission: admission, paths: paths,
+        pipeline: pipeline, reloading: reloading, probing: probing, reviewing: reviewing, weeks: weeks,
+        vault: vault, admission: admission, paths: paths,
         startedAt: now, log: log)
       control = Control(state)
       let control = control
@@ -120,6 +140,8 @@ package final class Sidecar {
         }
       }
       writeStart(opened.recovery, loaded, at: now)
+      weeks.announce(now: now)
+      try reviewing.start()
       try control.start(controlListener)
     } catch {
       throw .surroundings(error.description)
@@ -236,6 +258,8 @@ package final class Sidecar {
     probing.stop(until: deadline)
     for pool in Array(pipeline.current.pools.values) + reloading.retiredPools { pool.stop(until: deadline) }
     recorder.expire(generation: pipeline.current, everything: true)
+    reviewing.stop()
+    vault.stop()
     let balance = recorder.balance.withLock { $0 }
     var body = RecordBody()
     body.field("received", Int(balance.receivedTotal))
@@ -248,6 +272,7 @@ package final class Sidecar {
     recorder.write("stop", body)
     control.stop()
     let isWhole = recorder.journal.close()
+    weeks.remember(isWhole: isWhole)
     try? Files.remove(options.paths.tap)
     try? Files.remove(options.paths.control)
     if !isWhole { log.error("log_incomplete", ["last_error": recorder.journal.status.lastError ?? ""]) }

@@ -14,18 +14,25 @@ final class SidecarState: Sendable {
   let pipeline: Pipeline
   let reloading: Reloading
   let probing: Probing
+  let reviewing: Reviewing
+  let weeks: WeekKeys
+  let vault: Vault
   let admission: Admission
   let paths: SidecarPaths
   let startedAt: Int64
   let log: EventLog
 
   init(
-    pipeline: Pipeline, reloading: Reloading, probing: Probing, admission: Admission, paths: SidecarPaths,
+    pipeline: Pipeline, reloading: Reloading, probing: Probing, reviewing: Reviewing, weeks: WeekKeys,
+    vault: Vault, admission: Admission, paths: SidecarPaths,
     startedAt: Int64, log: EventLog
   ) {
     self.pipeline = pipeline
     self.reloading = reloading
     self.probing = probing
+    self.reviewing = reviewing
+    self.weeks = weeks
+    self.vault = vault
     self.admission = admission
     self.paths = paths
     self.startedAt = startedAt
@@ -52,6 +59,7 @@ enum StatusReport {
       "last_demotion": .null,
       "candidates": CandidateStatus.list(generation, sidecar.probing),
       "balance": balance(pipeline),
+      "review": review(sidecar),
       "log": log(pipeline.recorder.journal),
       "sockets": ["tap": .string(sidecar.paths.tap), "control": .string(sidecar.paths.control)],
       "refused_peers": refused(pipeline, sidecar.admission),
@@ -97,6 +105,23 @@ enum StatusReport {
       "shed": number(balance.shedTotal), "in_flight": number(balance.inFlight),
       "lost_by_sender": number(balance.lostBySender), "incomplete": number(balance.incomplete),
       "malformed_by_cause": causes(balance.malformed), "shed_by_cause": causes(balance.shed),
+    ]
+  }
+
+  private static func review(_ sidecar: SidecarState) -> JSONValue {
+    let queue = sidecar.reviewing.latest
+    let vault = sidecar.vault.counts
+    return [
+      "backlog": .number(JSONNumber(queue.backlog.values.reduce(0, +))),
+      "by_task": Reviewing.counts(queue.backlog),
+      "is_caught_up": .bool(queue.isCaughtUp), "not_queued": .number(JSONNumber(queue.forgotten)),
+      "week": .string(sidecar.weeks.week.name),
+      "shares": .object(
+        sidecar.weeks.shares.sorted { $0.key < $1.key }.map {
+          JSONMember($0.key, JSONNumber($0.value).map { .number($0) } ?? .null)
+        }),
+      "captures_kept": .number(JSONNumber(Int(vault.kept))),
+      "captures_lost": .number(JSONNumber(Int(vault.lost.values.reduce(0, +)))),
     ]
   }
 

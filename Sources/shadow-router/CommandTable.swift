@@ -15,14 +15,14 @@ enum CommandTable {
     RunCommand.command, CheckCommand.command, ExplainCommand.command, SchemaCommand.command,
     ReloadCommand.command,
     StatusCommand.command, KillCommand.command, SendCommand.command, TailCommand.command,
-    ReportCommand.command, SimulateCommand.command, GateCommand.command,
+    ReportCommand.command, ReviewCommand.command, SimulateCommand.command, GateCommand.command,
     TrainCommand.command, EvalCommand.command, CalibrateCommand.command, VerifyLogCommand.command,
     DemoCommand.command,
   ]
 
   /// Commands of the contract that a later version brings.
   private static let later = [
-    "drill", "review", "promote", "demote", "rotate", "replay", "keys",
+    "drill", "promote", "demote", "rotate", "replay", "keys",
   ]
 
   static func run(_ words: [String]) -> Exit {

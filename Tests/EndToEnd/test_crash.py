@@ -136,7 +136,7 @@ def test_a_clean_restart_recovers_nothing():
         router.stop()
         # A stop may come before the probe has ended.
         kinds = [r["kind"] for r in router.records() if r["kind"] != "probe"]
-        equal(kinds, ["start", "decision", "stop", "start", "stop"], "kinds")
+        equal(kinds, ["start", "week", "week", "decision", "stop", "start", "stop"], "kinds")
         check_chain(router.lines())
 
 

@@ -30,6 +30,31 @@ struct RowTests {
     return log
   }
 
+  @Test(
+    "a label of the challenger's answer or of a planted item is none of the candidate's; one taken back is none"
+  )
+  func otherLabels() {
+    func label(after members: [(String, JSONValue)]) -> (row: JSONValue?, accepted: Int, escalated: Int) {
+      var log = SampleLog()
+      log.decision("a")
+      log.comparison("a", "agree")
+      log.review("a", "escalate", severity: 2)
+      log.record("review", [("call_id", "a"), ("reviewer", "bob")] + members)
+      var fold = EvidenceFold()
+      fold.add(ndjson: log.bytes.span)
+      let reviews = fold.report().totals.reviews
+      return (rows(log.lines).first?.json["review_label"], reviews.accept, reviews.escalate)
+    }
+    for members in [
+      [("review_label", "accept"), ("stream", "planted")],
+      [("review_label", "accept"), ("subject", "challenger")],
+    ] as [[(String, JSONValue)]] {
+      #expect(label(after: members) == ("escalate", 0, 1))
+    }
+    #expect(label(after: [("review_label", .null), ("stream", "certificate")]) == (.null, 0, 0))
+    #expect(label(after: [("review_label", "accept"), ("stream", "second")]) == ("accept", 1, 0))
+  }
+
   @Test("the first columns are the contract's")
   func columns() {
     #expect(

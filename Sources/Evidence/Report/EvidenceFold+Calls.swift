@@ -314,11 +314,16 @@ extension EvidenceFold {
   }
 
   mutating func review(_ text: Span<UInt8>, _ call: Int) {
+    guard line.isAboutCandidate(text) else { return }
     let label: CallRow.Review
     switch line.string(.reviewLabel, in: text) {
     case "accept": label = .accept
     case "escalate": label = .escalate
     case "unsure": label = .unsure
+    // Taken back.
+    case nil:
+      calls[call].review = .none
+      return
     default: return
     }
     calls[call].review = label

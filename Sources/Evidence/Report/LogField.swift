@@ -43,7 +43,7 @@ enum LogField: Int, CaseIterable {
   case challengerAgreementDetail
 
   case reviewLabel
-  case severity, reviewer, note
+  case severity, reviewer, note, subject, stream
   case missedStop
   case result, source
   case approvedBy
@@ -57,13 +57,11 @@ enum LogField: Int, CaseIterable {
   case cascadeStep
   case cascadeLength
   case promptRevision
-  case stream
   case model, digest
 
   // Read by the epochs and the gate.
   case localModelID
   case taskRevision
-  case subject
   case epoch, attempt, outcome
   case tasks, passed
   case received, shed

@@ -70,6 +70,7 @@ package struct RowJoin: Sendable {
       if let ms, window.contains(ms) { calls[call].hasDecision = true }
     case "comparison": calls[call].hasComparison = true
     case "review":
+      guard line.isAboutCandidate(text) else { return }
       reviews[call] = Review(
         label: line.string(.reviewLabel, in: text), severity: line.int(.severity, in: text),
         reviewer: line.string(.reviewer, in: text))

@@ -63,10 +63,11 @@ enum PolicyRemarks {
         "task \(PolicyProblem.code(task.name)) is local, but its impact is high: every call stays with the frontier"
       )
     }
-    if task.capture == .off, policy.privacy.previewChars == 0 {
+    // A window of capture is not acted on yet: it leaves no text either.
+    if task.capture != .sampled, policy.privacy.previewChars == 0 {
       findings.warning(
         task.mark,
-        "nobody could review task \(PolicyProblem.code(task.name)): `capture` is off and `preview_chars` is 0, so no text would be left to look at"
+        "nobody could review task \(PolicyProblem.code(task.name)): `capture` is not `sampled` and `preview_chars` is 0, so no text would be left to look at"
       )
     }
   }

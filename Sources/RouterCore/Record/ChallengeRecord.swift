@@ -10,7 +10,8 @@ package struct ChallengeRecord: Sendable {
     self.candidate = candidate
   }
 
-  package func body(sealedBy seal: TextSeal) -> RecordBody {
+  /// The record's members. `isDrawn`: whether the call was drawn for the review of its challenger.
+  package func body(sealedBy seal: TextSeal, isDrawn: Bool = false) -> RecordBody {
     var record = RecordBody()
     record.field("call_id", callID)
     record.field("task_type", candidate.task?.policy.name)
@@ -22,6 +23,7 @@ package struct ChallengeRecord: Sendable {
     candidate.writeModel(into: &record)
     candidate.writeAnswer(into: &record, seal: seal)
     candidate.writeFigures(into: &record)
+    record.field("sampled", isDrawn)
     return record
   }
 }

@@ -26,6 +26,7 @@ package enum RecordSchema {
         when("outcome", outcome),
         when("policy", policy),
         when("start", start), when("gate", gate), when("gap", gap), when("probe", probe),
+        when("review", review), when("access", access), when("week", week),
       ],
     ]
   }
@@ -102,7 +103,7 @@ package enum RecordSchema {
   }
 
   private static var challenge: JSONValue {
-    members([("call_id", ["type": "string"]), ("task_type", text)] + candidate)
+    members([("call_id", ["type": "string"]), ("task_type", text)] + candidate + [("sampled", flag)])
   }
 
   private static var decision: JSONValue {
@@ -196,6 +197,34 @@ package enum RecordSchema {
         + [("post_sampling_probs", maybe), ("fault", text), ("latency_ms", number)]
         + [("cost_usd", ["type": "number", "minimum": 0])]
         + [("by", ["enum": ["start", "reload", "recovery", "timer"]])])
+  }
+
+  private static var review: JSONValue {
+    members([
+      ("call_id", ["type": "string"]), ("subject", ["enum": ["candidate", "challenger"]]),
+      ("review_label", ["enum": ["accept", "escalate", "unsure", .null]]),
+      ("stream", ["enum": ["certificate", "hunt", "planted", "second"]]),
+      ("severity", ["enum": [1, 2, 3, .null]]), ("missed_stop", flag), ("reviewer", ["type": "string"]),
+      ("note", text), ("rubric_revision", text),
+    ])
+  }
+
+  private static var access: JSONValue {
+    members([
+      ("call_id", ["type": "string"]), ("who", ["type": "string"]), ("reason", text),
+      ("what", ["enum": ["review", "evalset"]]),
+    ])
+  }
+
+  private static var week: JSONValue {
+    let key: JSONValue = ["type": ["string", "null"], "pattern": "^[0-9a-f]{64}$"]
+    let shares: JSONValue = [
+      "type": ["object", "null"], "additionalProperties": ["type": "number", "minimum": 0, "maximum": 1],
+    ]
+    return members([
+      ("week", ["type": "string", "pattern": "^\\d{4}-W\\d{2}$"]), ("key_sha256", digest), ("key", key),
+      ("shares", shares),
+    ])
   }
 
   private static var gap: JSONValue { members([("from", count), ("to", count), ("cause", text)]) }

@@ -24,11 +24,14 @@ enum RunCommand {
         --sync-interval-ms N    longest time a record waits for the disk (default 200)
         --sync-records N        most records that wait for the disk (default 256)
         --segment-mb N          size of a log segment (default 64)
+        --reservation-seconds N how long a review item stays with a reviewer who says nothing (default 600)
+        --capture-grace-seconds N  how long captured text stays after its label (default 3600)
 
       """,
     options: [
       "tap": true, "allow-uid": true, "allow-gid": true, "max-frame-bytes": true, "sync-interval-ms": true,
-      "sync-records": true, "segment-mb": true, "console": true,
+      "sync-records": true, "segment-mb": true, "reservation-seconds": true, "capture-grace-seconds": true,
+      "console": true,
     ],
     run: run)
 
@@ -86,6 +89,12 @@ enum RunCommand {
     }
     if let megabytes = try arguments.wholeNumber("segment-mb", in: 1...4_096) {
       options.journal.segmentBytes = megabytes << 20
+    }
+    if let seconds = try arguments.wholeNumber("reservation-seconds", in: 1...86_400) {
+      options.reservationMs = Int64(seconds) * 1_000
+    }
+    if let seconds = try arguments.wholeNumber("capture-grace-seconds", in: 0...86_400) {
+      options.captureGraceMs = Int64(seconds) * 1_000
     }
     return options
   }

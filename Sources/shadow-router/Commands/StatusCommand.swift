@@ -59,6 +59,14 @@ enum StatusCommand {
     if (balance?["lost_by_sender"]?.intValue ?? 0) > 0 {
       row("  lost", "\(text(balance?["lost_by_sender"])) by senders")
     }
+    let review = status["review"]
+    row(
+      "review",
+      "\(text(review?["backlog"])) items wait for a label"
+        + ((review?["backlog"]?.intValue ?? 0) > 0 ? "; shadow-router review" : ""))
+    if let lost = review?["captures_lost"]?.intValue, lost > 0 {
+      row("", "\(lost) drawn calls whose text could not be kept")
+    }
     let log = status["log"]
     row(
       "log",

@@ -118,6 +118,10 @@ enum TailCommand {
   /// The whole of it in one sentence a call: local, frontier, escalated after validation, approved by a person.
   private static func story(_ records: [JSONValue]) -> String {
     let decisions = records.filter { $0["kind"]?.stringValue == "decision" }
+    let labels = records.filter {
+      $0["kind"]?.stringValue == "review" && $0["subject"]?.stringValue != "challenger"
+        && $0["stream"]?.stringValue != "planted"
+    }
     let approvals = records.compactMap { $0["approved_by"]?.stringValue }
     return decisions.map { decision in
       let id = decision["call_id"]?.stringValue ?? "?"
@@ -126,7 +130,13 @@ enum TailCommand {
       let end =
         reason.map { wasAsked ? "escalated after validation (\($0))" : "frontier (\($0))" }
         ?? "would have been local"
-      return "→ \(id): \(end)"
+      let label = labels.last { $0["call_id"]?.stringValue == id }
+      let said = label.flatMap { label in
+        label["review_label"]?.stringValue.map {
+          ", labelled \($0) by \(label["reviewer"]?.stringValue ?? "?")"
+        }
+      }
+      return "→ \(id): \(end)" + (said ?? "")
         + (approvals.isEmpty ? "" : ", approved by \(approvals.joined(separator: ", "))")
     }.joined(separator: "\n")
   }
