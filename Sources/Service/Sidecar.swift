@@ -14,6 +14,8 @@ package struct SidecarOptions: Sendable {
   /// Users and groups admitted to the tap besides root, the own user and the socket's group.
   package var allowedUsers: [UInt32] = []
   package var allowedGroups: [UInt32] = []
+  /// Where the console listens; nil: there is none.
+  package var console: ConsoleAddress?
   /// The value of NOTIFY_SOCKET.
   package var notifyAddress: String?
 
@@ -37,6 +39,7 @@ package final class Sidecar {
   private let reloading: Reloading
   private let probing: Probing
   private let control: Control
+  private let console: Console?
   private let notice: ServiceNotice
   private let tap: Tap
   private let reloads: Monitor<ReloadRequests>
@@ -96,15 +99,19 @@ package final class Sidecar {
     do throws(PosixError) {
       let listener = try UnixSocket.listen(at: paths.tap, mode: 0o660)
       let controlListener = try UnixSocket.listen(at: paths.control, mode: 0o600)
+      let page = try options.console.map { (address) throws(PosixError) in try ConsoleListener(address) }
       let group = try Files.status(paths.tap)?.group
       var admission = Admission(ownUser: ProcessState.effectiveUser, socketGroup: group)
       admission.users.formUnion(options.allowedUsers)
       admission.groups.formUnion(options.allowedGroups)
       let state = SidecarState(
         pipeline: pipeline, reloading: reloading, probing: probing, admission: admission, paths: paths,
-        startedAt: now, log: log)
+        startedAt: now, log: log, consoleURL: page?.url)
       control = Control(state)
       let control = control
+      console = try page.map { (listener) throws(PosixError) in
+        try Console(state, control: control, listener: listener)
+      }
       tap = try Tap(
         pipeline: pipeline, listener: listener, signals: signals, admission: admission,
         frameLimit: options.frameLimit, flagsFile: paths.flags
@@ -119,6 +126,7 @@ package final class Sidecar {
       }
       writeStart(opened.recovery, generation: loaded.generation)
       try control.start(controlListener)
+      try console?.start()
     } catch {
       throw .surroundings(error.description)
     }
@@ -176,9 +184,10 @@ package final class Sidecar {
     let generation = pipeline.current
     let candidates = generation.candidates.joined(separator: ", ")
     let killed = pipeline.kill.override.map { "  KILLED (\($0)): everything goes to the frontier" } ?? ""
+    let page = console.map { "  console \($0.listener.url)" } ?? ""
     let short = generation.revision.prefix("sha256:".count + 12)
     return "ready  tap \(options.paths.tap)  policy \(options.paths.policy) \(short)  candidate "
-      + "\(candidates.isEmpty ? "none" : candidates)\(killed)  next: shadow-router status"
+      + "\(candidates.isEmpty ? "none" : candidates)\(killed)\(page)  next: shadow-router status"
   }
 
   /// Serves until TERM or INT, then flushes: when it returns nothing is in flight and every record is on the disk.
@@ -235,6 +244,7 @@ package final class Sidecar {
     body.field("in_flight", Int(balance.inFlight))
     body.field("lost_by_sender", Int(balance.lostBySender))
     recorder.write("stop", body)
+    console?.stop()
     control.stop()
     let isWhole = recorder.journal.close()
     try? Files.remove(options.paths.tap)
