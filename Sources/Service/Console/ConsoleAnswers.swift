@@ -77,7 +77,8 @@ final class ConsoleAnswers: Sendable {
 
   private func elsewhere(_ request: HTTPRequest) -> Control.Answer {
     let here = ["/", "/console.css", "/console.js", "/healthz", "/readyz", "/metrics", "/v1/status"]
-    if here.contains(request.path) || ["/v1/events", "/v1/report", "/v1/review", "/v1/kill"].contains(request.path)
+    if here.contains(request.path)
+      || ["/v1/events", "/v1/report", "/v1/review", "/v1/kill"].contains(request.path)
     {
       return .refusal(405, "method_not_allowed", "\(request.method) is not allowed here")
     }
@@ -94,7 +95,8 @@ final class ConsoleAnswers: Sendable {
     let isTaken = lane.submit {
       mailbox.put(ConsoleMailbox.Letter(connection: connection, content: .answer(work())))
     }
-    return isTaken ? .later : .now(.refusal(503, "busy", "too many such requests wait already; try again soon"))
+    return isTaken
+      ? .later : .now(.refusal(503, "busy", "too many such requests wait already; try again soon"))
   }
 
   // MARK: - With a token

@@ -64,11 +64,13 @@ final class ConsoleFeed: Sendable {
     var before: [JSONMember] = []
     var next: UInt64 = 0
     while true {
-      audience.wait(for: { $0.isStopping || $0.watchers > 0 }) { _ in }
-      let orders = audience.wait(until: next, for: { $0.isStopping || $0.wantsSnapshot }) { audience in
-        defer { audience.wantsSnapshot = false }
-        return audience
-      }
+      audience.wait(for: { $0.isStopping || $0.watchers > 0 }, { _ in })
+      let orders = audience.wait(
+        until: next, for: { $0.isStopping || $0.wantsSnapshot },
+        { audience in
+          defer { audience.wantsSnapshot = false }
+          return audience
+        })
       if orders.isStopping { return }
       guard orders.watchers > 0 else { continue }
       let news = latest.look(newest: state.pipeline.recorder.journal.head.seq)

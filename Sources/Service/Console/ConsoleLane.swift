@@ -18,9 +18,9 @@ final class ConsoleLane: Sendable {
     let state = state
     thread = try Thread.spawn(name: name) {
       while true {
-        let job = state.wait(for: { $0.isStopping || !$0.jobs.isEmpty }) { state in
-          state.isStopping ? nil : state.jobs.removeFirst()
-        }
+        let job = state.wait(
+          for: { $0.isStopping || !$0.jobs.isEmpty },
+          { state in state.isStopping ? nil : state.jobs.removeFirst() })
         guard let job else { return }
         job()
       }

@@ -1,8 +1,14 @@
 extension ConsoleScriptParts {
   /// The six metrics per task, drawn from the report of the chosen window.
   static let metrics = #"""
-    const chartWidth = 460, labelEnd = 158, barStart = 166, barEnd = 360;
-    const short = name => name.length > 24 ? name.slice(0, 23) + '…' : name;
+    // Letters keep their size: on a phone there are fewer of them.
+    const phone = matchMedia('(max-width: 46rem)');
+    let chartWidth, labelEnd, barStart, barEnd, nameLength;
+    function measure() {
+      [chartWidth, labelEnd, barEnd, nameLength] = phone.matches ? [320, 116, 250, 17] : [460, 158, 360, 24];
+      barStart = labelEnd + 8;
+    }
+    const short = name => name.length > nameLength ? name.slice(0, nameLength - 1) + '…' : name;
 
     /// One line a task: `mark(svg, row, y)` draws it, `value` says it, and the description holds all of it.
     function chart(title, caption, rows, mark, key) {
@@ -35,6 +41,7 @@ extension ConsoleScriptParts {
     }
 
     function charts(report) {
+      measure();
       const tasks = report.tasks.filter(task => task.calls > 0);
       const ringKey = 'The ring is this router since its start.';
       const share = tasks.map(task => ({task, name: task.task_type, live: liveShare(task.task_type)}));
@@ -121,6 +128,7 @@ extension ConsoleScriptParts {
       // Reading a log costs time; a page that nobody looks at asks for nothing.
       if (view === 'metrics') metricsTimer = setTimeout(() => document.hidden ? null : loadMetrics(), 30000);
     }
+    phone.addEventListener('change', () => view === 'metrics' && loadMetrics());
     $('window').addEventListener('change', () => { show('charts'); loadMetrics(); });
     document.addEventListener('visibilitychange', () => { if (!document.hidden && view === 'metrics') loadMetrics(); });
 

@@ -4,6 +4,8 @@ extension ConsoleScriptParts {
     const outcomes = {pass: ['pass', 'good'], fail: ['fail', 'bad'], inconclusive: ['inconclusive', 'warn'],
       insufficient_data: ['not enough data', 'mute'], error: ['error', 'bad']};
 
+    const conditionStates = {met: ['met', 'good'], unmet: ['not met', 'warn']};
+
     async function loadGates() {
       const tasks = live.tasks.filter(task => task.local);
       if (!live.at) return setTimeout(() => view === 'gates' && loadGates(), 300);
@@ -16,7 +18,7 @@ extension ConsoleScriptParts {
         try {
           content = gate(await request('GET', '/v1/gate/' + encodeURIComponent(task.task)));
         } catch (error) {
-          if (error.status === 404 && error.code !== 'unknown_task') {
+          if (error.message === 'no such path') {
             return show('gates', empty('Gates come with a later version of this router: its control API has none yet. What is known by now stands in the report: ',
               code('shadow-router report --since 7d'), '.'));
           }
@@ -32,23 +34,22 @@ extension ConsoleScriptParts {
     function gate(gate) {
       const [text, tone] = outcomes[gate.outcome] || [words(gate.outcome), 'mute'];
       const rows = (gate.conditions || []).map(condition => {
-        const state = condition.outcome ?? condition.state ?? (condition.met ?? condition.holds ?? condition.passes);
-        const isMet = state === true || state === 'pass' || state === 'met';
-        const [stateText, stateTone] = isMet ? ['met', 'good'] : outcomes[state] || [state == null || state === false ? 'not met' : words(state), 'warn'];
-        const figure = condition.figure ?? condition.value ?? condition.text;
-        const more = [condition.limit != null && 'limit ' + said(condition.limit), condition.source, condition.missing].filter(Boolean).map(said);
-        return el('tr', {}, el('th', {scope: 'row'}, words(condition.condition ?? condition.name)), el('td', {}, pill(stateText, stateTone)),
-          el('td', {}, figure == null ? '–' : said(figure)), el('td', {class: 'soft'}, more.join('; ')));
+        const [stateText, stateTone] = conditionStates[condition.state] || [words(condition.state), 'mute'];
+        return el('tr', {}, el('th', {scope: 'row'}, words(condition.name)), el('td', {}, pill(stateText, stateTone)),
+          el('td', {}, condition.shown ?? condition.figure ?? '–'), el('td', {}, condition.wants ?? condition.limit ?? '–'),
+          el('td', {class: 'soft'}, [condition.missing, condition.source].filter(Boolean).join('; ')));
       });
-      const facts = [gate.epoch && 'epoch ' + said(gate.epoch), gate.attempt && 'attempt ' + gate.attempt].filter(Boolean).join(', ');
-      const next = gate.next || gate.missing || gate.summary;
-      return [pill(text, tone), facts && el('p', {class: 'soft small'}, facts), next && el('div', {class: 'next'}, el('p', {}, said(next))),
+      const epoch = gate.epoch;
+      const facts = [epoch && count(epoch.drawn) + ' drawn of ' + count(epoch.would_accepts) + ' would-accepts, ' + count(epoch.unlabelled) + ' not labelled yet',
+        epoch && epoch.start && 'evidence since ' + when(epoch.start),
+        gate.reviews_missing && 'about ' + count(gate.reviews_missing) + ' more reviews at zero false accepts',
+        gate.false_accept_upper_bound != null && 'rate at most ' + percent(gate.false_accept_upper_bound) + ', limit ' + percent(gate.max_false_accept_rate)]
+        .filter(Boolean).join(' · ');
+      return [pill(text, tone), facts && el('p', {class: 'soft small'}, facts), (gate.problem || gate.next) && el('div', {class: 'next'}, el('p', {}, gate.problem || gate.next)),
         rows.length && el('div', {class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Conditions of ' + gate.task},
-          el('table', {}, el('thead', {}, el('tr', {}, ['Condition', 'State', 'Figure', 'From, and what is missing'].map(name => el('th', {scope: 'col'}, name)))),
+          el('table', {}, el('thead', {}, el('tr', {}, ['Condition', 'State', 'Figure', 'Wanted', 'What is missing, and where the figure is from'].map(name => el('th', {scope: 'col'}, name)))),
             el('tbody', {}, rows)))];
     }
-    const said = value => typeof value === 'object' ? JSON.stringify(value) : String(value);
-
     // Find
 
     const kinds = {

@@ -24,7 +24,7 @@ extension ConsoleScriptParts {
         queue.byTask = answer.by_task || {};
         queue.state = queue.items.length ? 'item' : 'empty';
       } catch (error) {
-        queue.state = error.status === 404 && error.code !== 'unknown_task' ? 'absent' : 'failed';
+        queue.state = error.message === 'no such path' ? 'absent' : 'failed';
         if (queue.task && error.code === 'unknown_task') { queue.task = ''; queue.state = 'closed'; }
         notice = error.message;
       } finally { queue.isAsking = false; }

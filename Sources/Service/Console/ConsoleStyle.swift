@@ -10,7 +10,7 @@ enum ConsoleStyle {
     .skip{position:absolute;left:-99rem;top:.4rem;background:var(--card);padding:.4rem .8rem;border-radius:6px}
     .skip:focus{left:.6rem;z-index:2}
     .unseen{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
-    :focus-visible{outline:3px solid var(--blue);outline-offset:2px;border-radius:6px}
+    :focus-visible{outline:3px solid var(--blue);outline-offset:2px}
     h2:focus,main:focus,.item:focus{outline:0}
     header{padding-top:1.4rem}
     .bar{display:flex;flex-wrap:wrap;align-items:center;gap:.4rem .9rem} .bar h1{margin:0} .bar p{margin:0}
@@ -66,7 +66,7 @@ enum ConsoleStyle {
     .alert{background:var(--bad-bg);color:var(--bad);border-radius:8px;padding:.5rem .9rem;max-width:none}
     @media (max-width:46rem){.row{grid-template-columns:4.6rem 1fr}.row .why,.row .more{grid-column:1/-1}
     .item .said{grid-template-columns:1fr;gap:0}.item .said dd{margin-bottom:.5rem}.right{margin-left:0}
-    .choices button{flex:1 1 40%}nav{gap:.2rem 1rem}}
+    .choices button{flex:1 1 40%}nav{gap:.2rem .8rem;font-size:.92rem}.chart svg{min-width:0}}
     @media (prefers-reduced-motion:no-preference){.row.new{animation:fresh 1.4s ease-out}
     @keyframes fresh{from{background:var(--good-bg)}}}
 

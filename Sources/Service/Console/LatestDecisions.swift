@@ -10,7 +10,8 @@ struct LatestDecisions {
   /// Newest last.
   private(set) var rows: [JSONValue] = []
   private let folder: String
-  private var seen: UInt64 = 0
+  /// Monotonic nanoseconds.
+  private var lookedAt: UInt64 = 0
   /// Where reading goes on; nil: at a place found by number.
   private var tail: Tail?
 
@@ -18,6 +19,7 @@ struct LatestDecisions {
   /// Looked at in one go; about a second's worth of a busy log.
   private static let mostBytes = 4 << 20
   private static let mostComparisons = 200
+  private static let longPause: UInt64 = 10_000_000_000
 
   /// The reader cannot be copied; it belongs to the feed's thread alone.
   private final class Tail {
@@ -39,7 +41,9 @@ struct LatestDecisions {
       if start == (UInt8(ascii: "d"), "decision".utf8.count) {
         decisions.append(line.indices.map { line[$0] })
         if decisions.count > 2 * LatestDecisions.most { decisions.removeFirst(LatestDecisions.most) }
-      } else if start == (UInt8(ascii: "c"), "comparison".utf8.count), line[record.kind.lowerBound + 2] == UInt8(ascii: "m") {
+      } else if start == (UInt8(ascii: "c"), "comparison".utf8.count),
+        line[record.kind.lowerBound + 2] == UInt8(ascii: "m")
+      {
         comparisons.append(line.indices.map { line[$0] })
         if comparisons.count > 2 * LatestDecisions.mostComparisons {
           comparisons.removeFirst(LatestDecisions.mostComparisons)
@@ -58,7 +62,9 @@ struct LatestDecisions {
   mutating func look(newest: UInt64) -> [JSONMember] {
     var found = Found()
     do throws(JournalError) {
-      if tail == nil || newest > seen + 5_000 {
+      let now = Clocks.monotonic()
+      defer { lookedAt = now }
+      if tail == nil || now > lookedAt + Self.longPause {
         // At first, and after a time without watchers.
         let start = newest > 400 ? newest - 400 : 1
         tail = Tail(try JournalReader(folder: folder, from: .seq(start)))
@@ -66,7 +72,6 @@ struct LatestDecisions {
       }
       let isWhole = try tail?.reader.visit { line, _ in found.take(line) } ?? true
       if !isWhole { tail = Tail(try JournalReader(folder: folder, from: .end)) }
-      seen = newest
     } catch {
       // A log that cannot be read shows itself elsewhere; here it is tried again.
       tail = nil
@@ -99,7 +104,8 @@ struct LatestDecisions {
         of: record,
         [
           "call_id", "ts", "task_type", "run_id", "task_id", "agent", "route_candidate", "reason", "label",
-          "local_model", "local_latency_ms", "hard_stop_match", "input_preview", "answer_preview", "input_hash",
+          "local_model", "local_latency_ms", "hard_stop_match", "input_preview", "answer_preview",
+          "input_hash",
         ]))
   }
 
