@@ -22,6 +22,7 @@ final class ConsoleLoop {
   static let mostWaitingBytes = 256 << 10
   private static let listenerToken: UInt64 = 0
   private static let mailboxToken: UInt64 = 1
+  private static let sendBufferBytes: Int32 = 128 << 10
   private static let sweepMilliseconds: Int64 = 500
 
   init(
@@ -60,6 +61,8 @@ final class ConsoleLoop {
     do throws(PosixError) {
       while let socket = try UnixSocket.accept(from: listener.socket) {
         if connections.count >= Self.mostConnections, !makeRoom() { continue }
+        // Whoever does not read must not fill the kernel's memory instead of ours.
+        try TCPSocket.limitSendBuffer(of: socket, to: Self.sendBufferBytes)
         let connection = ConsoleConnection(socket)
         try loop.add(connection.socket, token: nextToken, for: connection.interest)
         connections[nextToken] = connection

@@ -94,7 +94,8 @@ extension ConsoleScriptParts {
           done(isSure ? Object.fromEntries(fields.map((field, i) => [field.name, inputs[i].value.trim()])) : null);
         };
         dialog.replaceChildren(form);
-        dialog.onclose = () => finish(false);
+        // The event of a dialog before this one may come late.
+        dialog.onclose = () => { if (!dialog.open) finish(false); };
         dialog.showModal();
       });
     }
