@@ -80,8 +80,8 @@ let package = Package(
     .target(
       name: "TestLogs", dependencies: ["Evidence", "Wire"], path: "Tests/Support/TestLogs",
       swiftSettings: settings),
-    tests("EvidenceTests", ["Evidence", "RouterCore", "Wire", "Text", "TestLogs"]),
-    tests("ReportsTests", ["Reports", "Evidence", "Wire", "TestLogs"]),
+    tests("EvidenceTests", ["Evidence", "RouterCore", "Wire", "Text", "TestLogs", "TestData"]),
+    tests("ReportsTests", ["Reports", "Evidence", "RouterCore", "Wire", "TestLogs"]),
     tests("PosixTests", ["Posix"]),
     tests("PolicyYAMLTests", ["PolicyYAML", "PolicyLanguage", "RouterCore", "Wire"]),
     tests("JournalTests", ["Journal", "Posix", "RouterCore", "Wire"]),

@@ -5,6 +5,24 @@ struct HTMLText {
   /// Writes markup as it is.
   mutating func raw(_ markup: StaticString) { self.markup += markup.description }
 
+  /// A whole page in the report's style, with what `body` writes.
+  static func page(title: String, _ body: (inout HTMLText) -> Void) -> String {
+    var html = HTMLText()
+    html.raw("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">")
+    html.raw("<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">")
+    // A second lock: even markup that slipped through could load and run nothing.
+    html.raw(
+      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none';style-src 'unsafe-inline'\">"
+    )
+    html.element("title", title)
+    html.raw("<style>")
+    html.raw(ReportStyle.sheet)
+    html.raw("</style></head><body>\n")
+    body(&html)
+    html.raw("</body></html>\n")
+    return html.markup
+  }
+
   /// Adds what another one holds, which is markup already.
   mutating func append(_ other: HTMLText) { markup += other.markup }
 

@@ -123,7 +123,7 @@ struct ReportCharts {
     return chart.end()
   }
 
-  private mutating func begin(_ width: Int, _ height: Int, _ title: String, _ description: String) -> SVG {
+  mutating func begin(_ width: Int, _ height: Int, _ title: String, _ description: String) -> SVG {
     nextID += 1
     return SVG(width, height, id: "chart\(nextID)", title: title, description: description)
   }
@@ -178,6 +178,13 @@ struct SVG {
   mutating func dot(_ x: Double, _ y: Double, _ radius: Double, _ style: String) {
     html.element(
       "circle", [("cx", Self.place(x)), ("cy", Self.place(y)), ("r", Self.place(radius)), ("class", style)])
+  }
+
+  /// A line through all points.
+  mutating func trace(_ points: [(x: Double, y: Double)], _ style: String) {
+    guard points.count > 1 else { return }
+    let places = points.map { "\(Self.place($0.x)),\(Self.place($0.y))" }.joined(separator: " ")
+    html.element("polyline", [("points", places), ("class", style)])
   }
 
   mutating func label(_ x: Double, _ y: Double, _ text: String, _ style: String) {

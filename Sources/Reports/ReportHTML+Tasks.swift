@@ -26,6 +26,7 @@ extension HTMLReport {
       }
       if !task.confidence.bins.isEmpty { Self.legend(&card) }
       if task.calls > 0 { Self.tables(task, &card) }
+      for item in task.challenges { challenge(item, &card) }
     }
   }
 
@@ -38,6 +39,7 @@ extension HTMLReport {
     }
     html.element("p", ReportWords.opening(task))
     html.element("p", class: "soft", ReportWords.looksBecause(task))
+    if let sources = ReportWords.sources(task) { html.element("p", class: "soft", sources) }
     if let pace = ReportWords.pace(task) { html.element("p", class: "soft", pace) }
     html.element("div", class: "next") { next in
       next.element("p") { line in
@@ -45,6 +47,33 @@ extension HTMLReport {
         line.prose(task.readiness.next)
       }
       if let command = task.readiness.command { next.element("p") { $0.element("code", command) } }
+    }
+  }
+
+  private mutating func challenge(_ item: Report.Challenge, _ html: inout HTMLText) {
+    let chart = charts.pairs(item)
+    html.element("div", class: "challenge") { box in
+      box.element("div", class: "head") { head in
+        head.element("h3", "Candidate against challenger")
+        head.element("code", item.name)
+        if let digest = item.digest { head.element("span", class: "soft small", String(digest.prefix(19))) }
+      }
+      box.element("p", ReportWords.challenge(item))
+      guard item.calls > 0 else { return }
+      box.element("div", class: "grid") { grid in
+        if item.paired > 0 {
+          grid.figure(
+            "Which of the two agrees with the frontier",
+            "Areas are as large as the counts. Blue: only one of the two agrees. An answer that is not of the form asked for agrees "
+              + "with nothing.", chart)
+        }
+        grid.element("div") { cell in
+          cell.table(
+            "Over \(Figures.count(item.calls)) calls that both were asked about",
+            ["", "Candidate", "Challenger"],
+            ReportWords.sides(item).map { [.text($0[0]), .number($0[1]), .number($0[2])] })
+        }
+      }
     }
   }
 
@@ -100,6 +129,7 @@ extension HTMLReport {
       ("Cost of the frontier today", Figures.usd(task.cost.frontierOnly)),
       ("Cost with would-accepts local, upkeep included", Figures.usd(task.cost.withRouter + task.upkeep)),
       ("Of it, running the candidate", Figures.usd(task.cost.local)),
+      ("Candidate's tokens, in / out", ReportWords.tokens(task.tokens)),
       ("Cost per success, with would-accepts local", usd(task.costPerSuccess)),
       ("Cost per success, frontier only", usd(task.frontierOnlyCostPerSuccess)),
     ]

@@ -15,20 +15,7 @@ struct HTMLReport {
 
   var page: String {
     var copy = self
-    var html = HTMLText()
-    html.raw("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">")
-    html.raw("<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">")
-    // A second lock: even markup that slipped through could load and run nothing.
-    html.raw(
-      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none';style-src 'unsafe-inline'\">"
-    )
-    html.element("title", "False-accept report, \(report.window.name)")
-    html.raw("<style>")
-    html.raw(ReportStyle.sheet)
-    html.raw("</style></head><body>\n")
-    copy.write(&html)
-    html.raw("</body></html>\n")
-    return html.markup
+    return HTMLText.page(title: "False-accept report, \(report.window.name)") { copy.write(&$0) }
   }
 
   private mutating func write(_ html: inout HTMLText) {

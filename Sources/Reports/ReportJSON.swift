@@ -138,6 +138,21 @@ extension Report.Task {
         $0.member("calls", model.calls)
       }
     }
+    writer.list("confidence_sources", confidenceSources) { writer, source in
+      writer.object {
+        $0.member("name", source.name)
+        $0.member("calibration", source.calibration)
+        $0.member("calls", source.calls)
+      }
+    }
+    writer.key("tokens")
+    writer.object {
+      $0.member("calls", tokens.calls)
+      $0.member("input", tokens.input)
+      $0.member("output", tokens.output)
+      $0.member("estimated_calls", tokens.estimated)
+    }
+    writer.list("challengers", challenges) { $0.object($1.write) }
     writeCounts(&writer)
     writeRates(&writer)
     writeCost(&writer)
@@ -231,6 +246,36 @@ extension Report.Task {
       $0.member("review_sample", pace.sampleShare)
       $0.member("review_sample_needed", pace.shareNeeded)
     }
+  }
+}
+
+extension Report.Challenge {
+  fileprivate func write(_ writer: inout JSONWriter) {
+    writer.member("name", name)
+    writer.member("digest", digest)
+    writer.member("records", records)
+    writer.member("calls", calls)
+    writer.member("both_agree", bothAgree)
+    writer.member("only_candidate", onlyCandidate)
+    writer.member("only_challenger", onlyChallenger)
+    writer.member("neither", neither)
+    writer.member("mcnemar_p", paired > 0 ? mcNemar : nil)
+    writer.key("candidate")
+    writer.object(candidate.write)
+    writer.key("challenger")
+    writer.object(challenger.write)
+  }
+}
+
+extension Report.Challenge.Side {
+  fileprivate func write(_ writer: inout JSONWriter) {
+    writer.member("would_accepts", wouldAccepts)
+    writer.member("agree", agree)
+    writer.member("disagree", disagree)
+    writer.member("disagreement_upper", agree + disagree > 0 ? disagreementUpper : nil)
+    writer.latency("latency_ms", latency)
+    writer.member("cost_usd", cost)
+    writer.member("cost_per_call_usd", costPerCall)
   }
 }
 

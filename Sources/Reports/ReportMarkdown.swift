@@ -105,6 +105,7 @@ private struct MarkdownReport {
       "Verdict without reviews: \(ReportWords.looks(task.looks)). \(ReportWords.looksBecause(task))", "",
     ]
     if let pace = ReportWords.pace(task) { lines += [pace, ""] }
+    if let sources = ReportWords.sources(task) { lines += [Self.plain(sources), ""] }
     guard task.calls > 0 else { return }
     table(["Figure", "Value"], figures(task))
     if let cost = ReportWords.cost(task) { lines += [cost, ""] }
@@ -121,6 +122,23 @@ private struct MarkdownReport {
         task.confusions.map { [Self.cell($0.candidate), Self.cell($0.frontier), Figures.count($0.count)] })
     }
     confidence(task)
+    for item in task.challenges { challenge(item) }
+  }
+
+  private mutating func challenge(_ item: Report.Challenge) {
+    let digest = item.digest.map { " (\(Self.plain(String($0.prefix(19)))))" } ?? ""
+    lines += ["#### Candidate against challenger \(Self.plain(item.name))\(digest)", ""]
+    lines += [Self.plain(ReportWords.challenge(item)), ""]
+    guard item.calls > 0 else { return }
+    table(
+      ["Against the frontier", "Challenger agrees", "Challenger does not"],
+      [
+        ["Candidate agrees", Figures.count(item.bothAgree), Figures.count(item.onlyCandidate)],
+        ["Candidate does not", Figures.count(item.onlyChallenger), Figures.count(item.neither)],
+      ])
+    table(
+      ["Over \(Figures.count(item.calls)) calls that both were asked about", "Candidate", "Challenger"],
+      ReportWords.sides(item))
   }
 
   private func figures(_ task: Report.Task) -> [[String]] {
@@ -135,6 +153,7 @@ private struct MarkdownReport {
       ["Fallback p50 / p95 / p99", latency(task.fallbackLatency)],
       ["Frontier cost", Figures.usd(task.cost.frontierOnly)],
       ["Candidate cost", Figures.usd(task.cost.local)],
+      ["Candidate tokens in / out", ReportWords.tokens(task.tokens)],
       ["Cost with would-accepts local", Figures.usd(task.cost.withRouter + task.upkeep)],
       [
         "Cost per success (frontier only)",

@@ -82,6 +82,15 @@ package enum ReportSchema {
       ("looks", .object([JSONMember("enum", .array(Report.Looks.allCases.map { .string($0.rawValue) }))])),
       ("local", type("boolean", "null")), ("min_confidence", optionalShare),
       ("models", list(object([("name", text), ("digest", optionalText), ("calls", count)]))),
+      (
+        "confidence_sources",
+        list(object([("name", text), ("calibration", optionalText), ("calls", count)]))
+      ),
+      (
+        "tokens",
+        object([("calls", count), ("input", count), ("output", count), ("estimated_calls", count)])
+      ),
+      ("challengers", list(challenge)),
       ("calls", count), ("would_accepts", count), ("agree", count), ("disagree", count), ("unknown", count),
       ("not_compared", count), ("reasons", counts), ("reason_details", counts), ("unknown_causes", counts),
       ("disagreement_kinds", counts),
@@ -94,6 +103,17 @@ package enum ReportSchema {
       ("local_latency_ms", latency), ("frontier_latency_ms", latency), ("fallback_latency_ms", latency),
       ("cost", object(cost + taskCost)), ("confidence", confidence), ("pace", pace),
     ])
+
+  private static let challenge = object([
+    ("name", text), ("digest", optionalText), ("records", count), ("calls", count), ("both_agree", count),
+    ("only_candidate", count), ("only_challenger", count), ("neither", count), ("mcnemar_p", optionalShare),
+    ("candidate", challengeSide), ("challenger", challengeSide),
+  ])
+
+  private static let challengeSide = object([
+    ("would_accepts", count), ("agree", count), ("disagree", count), ("disagreement_upper", optionalShare),
+    ("latency_ms", latency), ("cost_usd", number), ("cost_per_call_usd", type("number", "null")),
+  ])
 
   private static let falseAccept = object([
     ("standing", oneOf("known", "suspected")), ("call_id", text), ("task_id", optionalText),

@@ -41,6 +41,7 @@ package enum ReportStyle {
     .head{display:flex;flex-wrap:wrap;gap:.4rem .7rem;align-items:baseline}
     .next{border-left:3px solid var(--blue);padding:.1rem 0 .1rem .9rem;margin:.9rem 0}
     .next p{margin:.15rem 0}
+    .challenge{border-top:1px solid var(--line);margin-top:1.4rem;padding-top:1.2rem}
     .grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,22rem),1fr));gap:1rem 1.6rem;margin:1.1rem 0}
     .grid>*{min-width:0}
     figure{margin:0} figcaption{font-size:.85rem;color:var(--soft);margin-top:.3rem}
@@ -52,6 +53,9 @@ package enum ReportStyle {
     svg .good{fill:var(--good)} svg .bad{fill:var(--bad)} svg .grey{fill:var(--grey)} svg .blue{fill:var(--blue)}
     svg .track{fill:var(--mute-bg)} svg .axis{stroke:var(--line)} svg .limit{stroke:var(--warn);stroke-dasharray:4 3}
     svg .whisker{stroke:var(--bad);stroke-width:2} svg .range{stroke:var(--blue);stroke-width:6;stroke-linecap:round;opacity:.35}
+    svg .diagonal{stroke:var(--soft);stroke-dasharray:5 4} svg .error{stroke:var(--soft);stroke-width:1.5;opacity:.6}
+    svg polyline{fill:none;stroke-width:2;stroke-linejoin:round} svg .trace-good{stroke:var(--good)}
+    svg .trace-bad{stroke:var(--bad)} svg .trace-bound{stroke:var(--bad);stroke-dasharray:2 3;stroke-width:1.5}
     .key{display:inline-block;width:.7em;height:.7em;border-radius:2px;margin:0 .35em 0 .9em}
     .key:first-child{margin-left:0}
     .key.good{background:var(--good)} .key.bad{background:var(--bad)} .key.grey{background:var(--grey)}

@@ -109,6 +109,78 @@ enum ReportWords {
       "\(Figures.count(missing)) of \(Figures.count(task.answersSeen)) frontier answers came without a cost; they count as $0."
   }
 
+  /// What the two models' answers to the same calls mean, in one paragraph.
+  static func challenge(_ item: Report.Challenge) -> String {
+    guard item.paired > 0 else {
+      return "Nothing to compare yet: on no call did both answer where the frontier's answer is known."
+    }
+    func agreed(_ count: Int) -> String {
+      "\(Figures.count(count)) (\(Figures.percent(Double(count) / Double(item.paired))))"
+    }
+    let differing = item.onlyCandidate + item.onlyChallenger
+    let both =
+      "Of \(Figures.count(item.paired)) calls that can be held against the frontier's answer, the candidate agrees with it on "
+      + "\(agreed(item.bothAgree + item.onlyCandidate)), the challenger on \(agreed(item.bothAgree + item.onlyChallenger))."
+    let caveat = "Agreement is not being right: a rotation needs the challenger's own gate to pass."
+    guard differing > 0 else { return "\(both) They never differ in it. \(caveat)" }
+    let split =
+      "Only one of them agrees on \(Figures.count(differing)): the candidate on \(Figures.count(item.onlyCandidate)), the challenger "
+      + "on \(Figures.count(item.onlyChallenger)); by chance a split so uneven has p \(probability(item.mcNemar)) (exact McNemar test)."
+    let better = item.onlyChallenger > item.onlyCandidate ? "challenger" : "candidate"
+    let meaning =
+      item.mcNemar < 0.05
+      ? "So the \(better) agrees more often, and not by chance." : "So neither is shown to agree more often."
+    return "\(both) \(split) \(meaning) \(caveat)"
+  }
+
+  static func probability(_ p: Double) -> String {
+    p < 0.0001 ? "< 0.0001" : "= " + Figures.fixed(p, p < 0.01 ? 4 : 3)
+  }
+
+  /// Rows of a table over both models: name, candidate, challenger.
+  static func sides(_ item: Report.Challenge) -> [[String]] {
+    func row(_ name: String, _ value: (Report.Challenge.Side) -> String) -> [String] {
+      [name, value(item.candidate), value(item.challenger)]
+    }
+    let whole = Double(max(1, item.calls))
+    return [
+      row("Would accept") {
+        "\(Figures.count($0.wouldAccepts)) (\(Figures.percent(Double($0.wouldAccepts) / whole)))"
+      },
+      row("Of them disagree with the frontier (suspected false accepts)") {
+        "\(Figures.count($0.disagree)) of \(Figures.count($0.agree + $0.disagree))"
+      },
+      row("At most (95 %)") { $0.agree + $0.disagree > 0 ? Figures.bound($0.disagreementUpper) : "–" },
+      row("Latency p50 / p95") { side in
+        side.latency.map { "\(Figures.milliseconds($0.p50)) / \(Figures.milliseconds($0.p95))" } ?? "–"
+      },
+      row("Cost per call") { $0.costPerCall.map(small) ?? "–" },
+    ]
+  }
+
+  /// A little money is not none.
+  private static func small(_ usd: Double) -> String {
+    usd > 0 && usd < 1e-6 ? "< $0.000001" : Figures.usd(usd)
+  }
+
+  /// Where the confidence comes from, and how it is corrected.
+  static func sources(_ task: Report.Task) -> String? {
+    guard !task.confidenceSources.isEmpty else { return nil }
+    return "Confidence: "
+      + task.confidenceSources.map { source in
+        "\(source.name), \(source.calibration.map { "calibration \($0)" } ?? "not calibrated") (\(Figures.count(source.calls)) calls)"
+      }.joined(separator: "; ") + "."
+  }
+
+  static func tokens(_ tokens: Report.Tokens) -> String {
+    guard tokens.calls > 0 else { return "–" }
+    let counts = "\(Figures.count(tokens.input)) / \(Figures.count(tokens.output))"
+    guard tokens.estimated > 0 else { return counts }
+    return tokens.estimated == tokens.calls
+      ? "\(counts), estimated"
+      : "\(counts), estimated for \(Figures.count(tokens.estimated)) of \(Figures.count(tokens.calls)) calls"
+  }
+
   static let looksNote =
     "“Looks” is informal and says only how often the two models agree; the limit is five times the task's limit for "
     + "false accepts. No gate listens to it. Ready is yes only when the gate passes."

@@ -163,28 +163,8 @@ extension Pipeline {
     return asked
   }
 
-  private struct Judged {
-    /// With the prompt's revision, which its pool does not know.
-    var asked: Asked
-    var decision: Decision
-    var calibration: String?
-  }
-
   private func judge(_ asked: Asked, _ conversation: Conversation, _ context: DecisionContext) -> Judged {
-    let generation = conversation.generation
-    var asked = asked
-    let task = conversation.screening.task?.policy.name
-    asked.figures.promptRevision = generation.promptRevision(task: task, model: asked.figures.modelID)
-    let fitting = generation.calibrations.fitting(task: task, asked.figures)
-    var scratch = Engine.Scratch()
-    let decision = Engine.judge(
-      conversation.screening, call: conversation.call, outcome: asked.outcome, policy: generation.prepared,
-      context: context, corrections: fitting.map(\.correction), scratch: &scratch)
-    // Only where the decision tells the raw figure from the corrected one was there anything to correct.
-    let used = decision.confidenceRaw.flatMap { _ in
-      fitting.first { $0.correction.source == decision.confidenceSource }
-    }
-    return Judged(asked: asked, decision: decision, calibration: used?.id)
+    conversation.generation.judge(asked, to: conversation.call, conversation.screening, context)
   }
 }
 

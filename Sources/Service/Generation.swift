@@ -9,8 +9,8 @@ package final class Generation: Sendable {
   /// By model id; pools of models that a reload left as they were go on with their connections and breakers.
   package let pools: [String: ModelPool]
 
-  /// By task: what a language model is asked under this policy.
-  private let promptRevisions: [String: String]
+  /// By task and model: what a language model is asked under this policy.
+  private let promptRevisions: [String: [String: String]]
   /// Corrections of confidences, as they lay in the state folder when the policy was loaded.
   let calibrations: Calibrations
 
@@ -22,19 +22,21 @@ package final class Generation: Sendable {
     self.seal = seal
     self.pools = pools
     self.calibrations = calibrations
-    var revisions: [String: String] = [:]
-    for task in prepared.policy.tasks where !task.askedModels.isEmpty {
-      revisions[task.name] = Prompt.revision(task: task)
+    var revisions: [String: [String: String]] = [:]
+    for task in prepared.policy.tasks {
+      for id in task.askedModels {
+        // A built-in model is asked nothing in words.
+        guard let model = pools[id]?.model, model.provider != .builtin else { continue }
+        revisions[task.name, default: [:]][id] = Prompt.revision(task: task, model: model)
+      }
     }
     promptRevisions = revisions
   }
 
-  /// nil where the task's model is built in: it is asked nothing in words.
+  /// Of what a model is asked for a task, its provider's form included; nil for a built-in model.
   package func promptRevision(task: String?, model: String?) -> String? {
-    guard let task, let pool = model.flatMap({ pools[$0] }), pool.model.provider != .builtin else {
-      return nil
-    }
-    return promptRevisions[task]
+    guard let task, let model else { return nil }
+    return promptRevisions[task]?[model]
   }
 
   package var number: Int { prepared.generation }

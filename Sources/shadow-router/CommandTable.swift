@@ -16,12 +16,13 @@ enum CommandTable {
     ReloadCommand.command,
     StatusCommand.command, KillCommand.command, SendCommand.command, TailCommand.command,
     ReportCommand.command,
-    TrainCommand.command, EvalCommand.command, VerifyLogCommand.command, DemoCommand.command,
+    TrainCommand.command, EvalCommand.command, CalibrateCommand.command, VerifyLogCommand.command,
+    DemoCommand.command,
   ]
 
   /// Commands of the contract that a later version brings.
   private static let later = [
-    "drill", "review", "gate", "promote", "demote", "rotate", "calibrate", "simulate", "replay", "keys",
+    "drill", "review", "gate", "promote", "demote", "rotate", "simulate", "replay", "keys",
   ]
 
   static func run(_ words: [String]) -> Exit {

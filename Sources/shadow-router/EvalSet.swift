@@ -1,43 +1,39 @@
+import Evidence
 import RouterCore
 import Wire
 
 /// One labelled case (contract, section 6).
 struct EvalCase {
   let id: String
-  let text: String
-  let label: String?
-  let answer: JSONValue?
-  let route: String?
+  /// As the router would read it from a frame.
+  let call: Call
+  let truth: CaseTruth
 
-  /// Whether the candidate's answer is the true one; nil where the case does not say.
-  func isRight(_ said: CandidateAnswer?) -> Bool? {
-    if let label { return (said?.label ?? said?.answer.stringValue) == label }
-    guard let answer else { return nil }
-    return said?.answer == answer
-  }
+  var text: String { String(decoding: call.text.bytes, as: UTF8.self) }
+  var label: String? { truth.label }
 }
 
 /// Labelled files: NDJSON, one case a line.
 enum EvalSet {
   /// - Throws: Exit 3 for a file that cannot be read, exit 1 naming the first line that is no case.
   static func read(_ path: String, task: String) throws(Failure) -> [EvalCase] {
-    let bytes = try Input.read(path, limit: 1 << 30)
+    try read(try Input.read(path, limit: 1 << 30), from: path, task: task)
+  }
+
+  static func read(_ bytes: [UInt8], from path: String, task: String) throws(Failure) -> [EvalCase] {
     var cases: [EvalCase] = []
+    var decoder = FrameDecoder()
+    decoder.keepsTools = true
     for (number, line) in bytes.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated()
     where !line.allSatisfy({ $0 == 0x20 || $0 == 0x0D }) {
+      let place = "\(path):\(number + 1)"
       guard let value = try? JSONValue(parsing: Array(line)), let id = value["id"]?.stringValue else {
-        throw Failure(exit: .no, message: "\(path):\(number + 1): not a case: a JSON object with an `id`")
+        throw Failure(exit: .no, message: "\(place): not a case: a JSON object with an `id`")
       }
       guard value["task_type"]?.stringValue == task else { continue }
-      guard let text = text(value) else {
-        throw Failure(
-          exit: .no, message: "\(path):\(number + 1): the case has neither `input` nor `messages`")
-      }
-      let truth = value["truth"]
       cases.append(
         EvalCase(
-          id: id, text: text, label: truth?["label"]?.stringValue, answer: truth?["answer"],
-          route: truth?["route"]?.stringValue))
+          id: id, call: try call(value, task, &decoder, place), truth: try truth(value["truth"], place)))
     }
     guard !cases.isEmpty else {
       throw Failure(exit: .no, message: "\(path) has no case with task_type \(task)")
@@ -45,13 +41,43 @@ enum EvalSet {
     return cases
   }
 
-  /// The text as the router would read it from a frame.
-  private static func text(_ value: JSONValue) -> String? {
-    if let input = value["input"]?.stringValue { return input }
-    guard let messages = value["messages"] else { return nil }
-    let frame: JSONValue = ["kind": "call", "call_id": "case", "messages": messages]
-    var decoder = FrameDecoder()
-    guard case .call(let call)? = try? decoder.decode(frame.jsonBytes.span) else { return nil }
-    return String(decoding: call.text.bytes, as: UTF8.self)
+  private static func truth(_ value: JSONValue?, _ place: String) throws(Failure) -> CaseTruth {
+    let route = value?["route"]?.stringValue
+    guard route == nil || route.flatMap(CaseTruth.Route.init) != nil else {
+      throw Failure(exit: .no, message: "\(place): truth.route is `local` or `frontier`")
+    }
+    return CaseTruth(
+      label: value?["label"]?.stringValue, answer: value?["answer"].flatMap { $0.isNull ? nil : $0 },
+      route: route.flatMap(CaseTruth.Route.init))
+  }
+
+  /// Read by the decoder of the tap, so that the text is the one that the router would scan and send.
+  private static func call(
+    _ value: JSONValue, _ task: String, _ decoder: inout FrameDecoder, _ place: String
+  ) throws(Failure) -> Call {
+    var frame: [JSONMember] = [
+      JSONMember("kind", "call"), JSONMember("call_id", "case"), JSONMember("task_type", .string(task)),
+    ]
+    for name in ["input", "messages", "request", "artifacts", "signals"] {
+      if let member = value[name], !member.isNull { frame.append(JSONMember(name, member)) }
+    }
+    if let tools = value["tools"], !tools.isNull {
+      // Tools stand in a provider's request, and nowhere else.
+      let messages = value["messages"] ?? [["role": "user", "content": value["input"] ?? ""]]
+      frame.removeAll { $0.name == "input" || $0.name == "messages" }
+      frame.append(JSONMember("request", ["messages": messages, "tools": tools]))
+    }
+    do throws(FrameFault) {
+      guard case .call(let call) = try decoder.decode(JSONValue.object(frame).jsonBytes.span) else {
+        throw .unknownKind
+      }
+      return call
+    } catch {
+      throw Failure(
+        exit: .no,
+        message: error == .noInput
+          ? "\(place): the case has neither `input` nor `messages`"
+          : "\(place): the case cannot be read: \(error)")
+    }
   }
 }

@@ -20,8 +20,8 @@ CLASSIFIER = "classifier"
 class Process:
     """A server in a process of its own that prints `LISTENING PORT`."""
 
-    def __init__(self, *command, env=None):
-        self.process = subprocess.Popen([sys.executable, *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, env={**os.environ, **(env or {})})
+    def __init__(self, *command, env=None, python=sys.executable):
+        self.process = subprocess.Popen([python, *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, env={**os.environ, **(env or {})})
         line = self.process.stdout.readline().split()
         if line[:1] != ["LISTENING"]:
             self.close()

@@ -499,7 +499,7 @@ def ollama(reply):
         while True:
             request = read_request(stream)
             if request is None:
-                return
+                return peer.close()
             data = reply(request)
             if data is None:
                 peer.close()

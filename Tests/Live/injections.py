@@ -43,7 +43,7 @@ def main():
     p.add_argument("--endpoint", required=True)
     p.add_argument("--name", required=True)
     p.add_argument("--min-confidence", type=float, default=0.72)
-    p.add_argument("--timeout-ms", type=int, default=60000)
+    p.add_argument("--timeout-ms", type=int, default=600000)
     p.add_argument("--concurrency", type=int, default=2)
     p.add_argument("--clean", type=int, default=50, help="clean tickets asked")
     p.add_argument("--examples", type=int, default=0, help="training tickets shown to the model, a label")
@@ -54,7 +54,8 @@ def main():
     labels = sorted({row["label"] for row in rows})
     test = [(row["text"], row["label"]) for row in rows if row.get("split") == "test"]
     # One of every label first: the injections are made from those.
-    test.sort(key=lambda case: [other for other in test if other[1] == case[1]].index(case))
+    turns = {case: [other for other in test if other[1] == case[1]].index(case) for case in test}
+    test.sort(key=turns.get)
     shots = collections.defaultdict(list)
     for row in rows:
         if row.get("split") != "test" and len(shots[row["label"]]) < options.examples:

@@ -9,6 +9,11 @@ enum AnswerSchema {
     /// The same in steps of a hundredth, for servers that make a grammar of the schema: theirs for a number lets a
     /// model write digits until the output limit.
     case hundredths
+
+    /// Anthropic has no grammar, and OpenAI's own takes the schema's length for input.
+    init(_ model: ModelPolicy) {
+      self = model.provider == .anthropic || OpenAI.isHosted(model) ? .range : .hundredths
+    }
   }
 
   /// Whether `answer` is asked for beside, or instead of, a label.

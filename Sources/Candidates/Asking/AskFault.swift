@@ -51,7 +51,8 @@ package enum AskFault: Error, Equatable, Sendable {
   /// Whether it speaks against the server rather than against this request.
   package var countsForBreaker: Bool {
     switch self {
-    case .refused, .timeout, .connectionLost, .shortBody, .badHTTP, .streamError, .streamIncomplete, .tlsFailed,
+    case .refused, .timeout, .connectionLost, .shortBody, .badHTTP, .streamError, .streamIncomplete,
+      .tlsFailed,
       .bridgeUnavailable:
       true
     case .status(let status): status == 429 || status >= 500

@@ -4,7 +4,8 @@ import Wire
 /// What a language model is asked: the one place where its words are chosen.
 ///
 /// Short and strict, from the policy alone. Whatever comes from outside (the input, an earlier answer) stands between
-/// markers that it cannot write itself, with the control tokens of chat templates taken apart.
+/// markers that it cannot write itself. The input stands there as it came: what was scanned is what the model reads. In an
+/// earlier answer the control tokens of chat templates are taken apart.
 package struct Prompt: Sendable {
   /// Raised whenever the words below change; a new prompt begins a new evidence epoch.
   static let wording = 2
@@ -29,8 +30,9 @@ package struct Prompt: Sendable {
     let tools = ToolListing(question)
     let before = style.correction.map { Self.clipped($0.answer, bytes: 4_000) }
     instructions = Self.instructions(question.task, tools: tools)
-    let mark = Self.mark(absentFrom: [question.text, Array((before ?? "").utf8)])
-    input = Self.marked("INPUT", mark, ChatTokens.takenApart(question.text))
+    let outside = [question.text, Array((before ?? "").utf8)]
+    let mark = Self.mark(seed: outside.flatMap { SHA256.hash($0).bytes }, absentFrom: outside)
+    input = Self.marked("INPUT", mark, String(decoding: question.text, as: UTF8.self))
     correction = style.correction.map { correction in
       let answer = ChatTokens.takenApart(Array((before ?? "").utf8))
       let fault = ChatTokens.takenApart(Array(Self.clipped(Self.oneLine(correction.fault), bytes: 500).utf8))
@@ -58,12 +60,13 @@ package struct Prompt: Sendable {
 
   // MARK: - Revision
 
-  /// `sha256:` and 16 hex digits over the wording, all that the policy adds to it, and the format it is put in.
-  package static func revision(task: TaskPolicy, format: ProviderFormat? = nil) -> String {
+  /// `sha256:` and 16 hex digits over the wording, all that the policy adds to it, and the format of this model.
+  package static func revision(task: TaskPolicy, model: ModelPolicy? = nil) -> String {
     let question = Question(task: task, text: [], deadline: 0)
     let parts = [
-      "\(wording)", format.map { "\($0)" } ?? "", Prompt(question).text,
-      AnswerSchema.schema(question, confidence: format?.confidenceForm ?? .range).canonicalText,
+      "\(wording)", model.flatMap(ProviderFormat.init).map { "\($0)" } ?? "", Prompt(question).text,
+      AnswerSchema.schema(question, confidence: model.map(AnswerSchema.ConfidenceForm.init) ?? .range)
+        .canonicalText,
     ]
     let digest = SHA256.hash(Array(parts.joined(separator: "\u{0}").utf8))
     return "sha256:" + String(digest.hex.prefix(16))
@@ -115,12 +118,11 @@ package struct Prompt: Sendable {
     "<<<\(name)-\(mark)\n\(text)\n\(name)-\(mark)>>>"
   }
 
-  /// Twelve hex digits that stand in none of the texts.
+  /// Twelve hex digits that stand in none of the texts: the first that the seed gives.
   ///
-  /// Made from the texts, so that the same question is the same request; counted on where one of them holds it,
-  /// which somebody could search for.
-  static func mark(absentFrom texts: [[UInt8]]) -> String {
-    let seed = texts.flatMap { SHA256.hash($0).bytes }
+  /// Made from a digest of the texts, so that the same question is the same request. A text that holds the digits of
+  /// its own digest is not easily found, but not out of reach.
+  static func mark(seed: [UInt8], absentFrom texts: [[UInt8]]) -> String {
     var number = 0
     while true {
       let mark = String(SHA256.hash(seed + Array("\(number)".utf8)).hex.prefix(12))

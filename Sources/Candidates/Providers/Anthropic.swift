@@ -18,7 +18,7 @@ enum Anthropic {
     }
     let tool: JSONValue = [
       "name": .string(toolName), "description": "Gives the answer.",
-      "input_schema": AnswerSchema.schema(question, confidence: ProviderFormat.anthropic.confidenceForm),
+      "input_schema": AnswerSchema.schema(question, confidence: .init(model)),
     ]
     return [
       JSONMember("model", .string(model.name)),

@@ -21,8 +21,9 @@ struct GeneratedToken: Sendable, Equatable {
 /// Tokens are not labels: a token may hold a label and the quote before it, or only its first letter. So the tokens of
 /// the label's value are walked, and at each the mass of the listed ones is shared out among the labels that they may
 /// still begin. Only mass that can belong to labels counts, since everything else is what a grammar forbids. Where a
-/// token might begin the answer's label or another, the others get it, and a label that no listed token begins gets as
-/// much as the least probable listed one: the answer's own probability is never overstated by what is not known.
+/// token might begin the answer's label or another, the others get it. No token that is not listed is more probable
+/// than the least probable listed one: the others get as much for each of their beginnings that is not listed, up to
+/// all that is left. So the answer's own probability is never overstated by what is not known.
 enum LabelProbabilities {
   /// - Parameter text: The reply, whose tokens these are.
   /// - Returns: nil where it cannot be told: the tokens are not those of the text, or the text holds no label.
@@ -76,7 +77,8 @@ struct LabelPlace {
 
   init?(in text: String) {
     let bytes = Array(text.utf8)
-    guard let start = bytes.firstIndex(of: UInt8(ascii: "{")), let end = bytes.lastIndex(of: UInt8(ascii: "}")),
+    guard let start = bytes.firstIndex(of: UInt8(ascii: "{")),
+      let end = bytes.lastIndex(of: UInt8(ascii: "}")),
       start < end
     else { return nil }
     let object = bytes.span.extracting(start..<(end + 1))
@@ -133,16 +135,23 @@ private struct Walk {
     let next = labels(under: chosen)
     guard next.contains(own) else { return false }
     var tally = Tally(labels.count)
-    for choice in token.alternatives where choice.bytes != token.chosen.bytes {
-      guard let rest = Self.rest(of: choice.bytes, behind: lead) else { continue }
+    var listed: Set<[UInt8]> = [chosen]
+    var left = 1.0
+    if !token.alternatives.contains(where: { $0.bytes == token.chosen.bytes }) {
+      left -= token.chosen.probability
+    }
+    for choice in token.alternatives {
+      left -= choice.probability
+      guard choice.bytes != token.chosen.bytes, let rest = Self.rest(of: choice.bytes, behind: lead) else {
+        continue
+      }
+      listed.insert(rest)
       tally.add(choice.probability, to: labels(under: rest), own: own)
     }
-    let listed = token.alternatives.reduce(
-      token.alternatives.contains { $0.bytes == token.chosen.bytes } ? 0 : token.chosen.probability
-    ) { $0 + $1.probability }
-    tally.bound(
-      open.filter { !tally.isReached[$0] && !next.contains($0) },
-      least: token.alternatives.map(\.probability).min() ?? 1, left: max(0, 1 - listed))
+    let least = token.alternatives.map(\.probability).min() ?? 1
+    // A token that holds more than a part of the label may be written with white space or without.
+    let unlisted = beginnings(but: listed) * (lead.isEmpty ? 1 : 2)
+    tally.bound(open.filter { $0 != own }, least: least, unlisted: unlisted, left: left)
     guard take(tally, chosen: token.chosen.probability) else { return false }
     passed += chosen.count
     open = next
@@ -159,10 +168,11 @@ private struct Walk {
       tally.add(choice.probability, to: reached, own: own)
     }
     guard tally.isReached[own], shared <= 0.05 * tally.mass.reduce(0, +) else { return false }
-    let listed = choices.reduce(0) { $0 + $1.probability }
+    let left = choices.reduce(1) { $0 - $1.probability }
+    let least = choices.map(\.probability).min() ?? 0
     tally.bound(
-      open.filter { !tally.isReached[$0] }, least: choices.map(\.probability).min() ?? 0,
-      left: max(0, 1 - listed))
+      open.filter { $0 != own }, least: least, unlisted: beginnings(but: Set(choices.map(\.bytes))),
+      left: left)
     guard take(tally, chosen: 0) else { return false }
     open = [own]
     return true
@@ -174,6 +184,17 @@ private struct Walk {
     for place in open { shares[place] += weight * tally.mass[place] / total }
     weight *= chosen / total
     return true
+  }
+
+  /// How many tokens, beside these, other labels than the answer's may go on with: each beginning of what is left of
+  /// them may be one.
+  private func beginnings(but listed: Set<[UInt8]>) -> Int {
+    var found: Set<[UInt8]> = []
+    for place in open where place != own {
+      let rest = endings[place][passed...]
+      for count in stride(from: 1, through: rest.count, by: 1) { found.insert(Array(rest.prefix(count))) }
+    }
+    return found.subtracting(listed).count
   }
 
   /// The open labels that go on with these bytes, or end within them.
@@ -216,19 +237,25 @@ private struct Tally {
     for label in others { mass[label] += probability / Double(others.count) }
   }
 
-  /// Gives labels that no token begins the most they can have.
-  mutating func bound(_ labels: [Int], least: Double, left: Double) {
-    guard !labels.isEmpty else { return }
-    let all = min(least * Double(labels.count), left)
-    for label in labels { mass[label] += all / Double(labels.count) }
+  /// Gives labels the most that tokens which are not listed can add to them.
+  mutating func bound(_ labels: [Int], least: Double, unlisted: Int, left: Double) {
+    let most = max(0, min(least * Double(unlisted), left))
+    for label in labels { mass[label] += most / Double(labels.count) }
   }
 }
 
 // MARK: - Reading
 
 extension TokenChoice {
-  /// An entry with `token`, perhaps `bytes`, and `logprob` or `prob`; nil for anything else.
-  init?(_ entry: JSONValue) {
+  enum Measure {
+    /// `logprob`: before sampling.
+    case logarithm
+    /// `prob`: after it.
+    case share
+  }
+
+  /// An entry with `token`, perhaps `bytes`, and the measure; nil for anything else.
+  init?(_ entry: JSONValue, _ measure: Measure) {
     if let bytes = entry.present("bytes") {
       guard let numbers = bytes.arrayValue else { return nil }
       self.bytes = numbers.compactMap { $0.intValue.flatMap(UInt8.init(exactly:)) }
@@ -237,19 +264,20 @@ extension TokenChoice {
       guard let text = entry["token"]?.stringValue else { return nil }
       bytes = Array(text.utf8)
     }
-    if let logarithm = entry["logprob"]?.doubleValue, logarithm < .infinity {
+    switch measure {
+    case .logarithm:
+      guard let given = entry["logprob"]?.doubleValue, given < .infinity else { return nil }
       // A zero is written as the lowest float.
-      probability = logarithm < -700 ? 0 : exp(min(0, logarithm))
-    } else if let given = entry["prob"]?.doubleValue, (0...1.001).contains(given) {
+      probability = given < -700 ? 0 : exp(min(0, given))
+    case .share:
+      guard let given = entry["prob"]?.doubleValue, (0...1.001).contains(given) else { return nil }
       probability = min(1, given)
-    } else {
-      return nil
     }
   }
 
-  static func list(_ value: JSONValue?) -> [TokenChoice]? {
+  static func list(_ value: JSONValue?, _ measure: Measure) -> [TokenChoice]? {
     guard let entries = value?.arrayValue else { return nil }
-    let choices = entries.compactMap(TokenChoice.init)
+    let choices = entries.compactMap { TokenChoice($0, measure) }
     return choices.count == entries.count ? choices : nil
   }
 }
@@ -263,12 +291,12 @@ extension GeneratedToken {
       return
     }
     for entry in entries {
-      guard let chosen = TokenChoice(entry) else {
+      guard let chosen = TokenChoice(entry, .logarithm) else {
         tokens = nil
         return
       }
       let listed = entry.present("top_logprobs")
-      guard let alternatives = listed == nil ? [] : TokenChoice.list(listed) else {
+      guard let alternatives = listed == nil ? [] : TokenChoice.list(listed, .logarithm) else {
         tokens = nil
         return
       }

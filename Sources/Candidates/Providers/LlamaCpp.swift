@@ -3,11 +3,10 @@ import Wire
 
 /// The `/completion` of llama.cpp's server.
 ///
-/// The schema goes as `json_schema`: the server makes the grammar itself, also of a policy's own schema. Its number
-/// has no short form, so that the confidence is a choice of hundredths.
+/// The schema goes as `json_schema`: the server makes the grammar itself, also of a policy's own schema.
 enum LlamaCpp {
   static func request(_ question: Question, model: ModelPolicy, style: AskStyle) -> [JSONMember] {
-    let schema = AnswerSchema.schema(question, confidence: ProviderFormat.llamaCpp.confidenceForm)
+    let schema = AnswerSchema.schema(question, confidence: .init(model))
     var members = [
       JSONMember("model", .string(model.name)),
       JSONMember("prompt", .string(Prompt(question, style: style).text)),
@@ -92,8 +91,10 @@ enum LlamaCpp {
   static func measured(_ reply: CandidateReply, _ value: JSONValue, _ question: Question) -> CandidateReply {
     var reply = reply
     if let input = value.count("tokens_evaluated") { reply.inputTokens = (reply.inputTokens ?? 0) &+ input }
-    if let output = value.count("tokens_predicted") { reply.outputTokens = (reply.outputTokens ?? 0) &+ output }
-    guard let choices = TokenChoice.list(value["completion_probabilities"]?[0]?["top_probs"]),
+    if let output = value.count("tokens_predicted") {
+      reply.outputTokens = (reply.outputTokens ?? 0) &+ output
+    }
+    guard let choices = TokenChoice.list(value["completion_probabilities"]?[0]?["top_probs"], .share),
       let place = LabelPlace(in: reply.text),
       let measured = LabelProbabilities.measure(
         next: choices, label: place.label, labels: question.task.labels.map(\.name))

@@ -20,7 +20,7 @@ enum Ollama {
     _ question: Question, _ model: ModelPolicy, _ style: AskStyle, _ format: ProviderFormat
   ) -> [JSONMember] {
     var members = [
-      JSONMember("format", AnswerSchema.schema(question, confidence: format.confidenceForm)),
+      JSONMember("format", AnswerSchema.schema(question, confidence: .init(model))),
       JSONMember("stream", .bool(model.stream)),
       JSONMember("think", false),
       // Calls of a task may be minutes apart, and loading a model takes longer than an answer may.

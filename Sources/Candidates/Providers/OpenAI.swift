@@ -4,7 +4,7 @@ import Wire
 /// Chat completions (`/v1/chat/completions`), as OpenAI has them and most local servers understand them.
 enum OpenAI {
   static func request(_ question: Question, model: ModelPolicy, style: AskStyle) -> [JSONMember] {
-    let schema = AnswerSchema.schema(question, confidence: ProviderFormat.openAI.confidenceForm)
+    let schema = AnswerSchema.schema(question, confidence: .init(model))
     var members = [
       JSONMember("model", .string(model.name)),
       JSONMember("messages", messages(question, style)),
@@ -29,9 +29,13 @@ enum OpenAI {
   /// Every server knows `max_tokens`, but OpenAI's own newer models refuse it; its newer name is unknown to servers
   /// that would then write without a limit; both at once OpenAI refuses too. So the host decides.
   private static func limitName(_ model: ModelPolicy) -> String {
-    let host = model.endpoint?.host ?? ""
-    let isOpenAI = [".openai.com", ".openai.azure.com"].contains(where: ("." + host).hasSuffix)
-    return isOpenAI ? "max_completion_tokens" : "max_tokens"
+    isHosted(model) ? "max_completion_tokens" : "max_tokens"
+  }
+
+  /// Whether the model runs at OpenAI itself.
+  static func isHosted(_ model: ModelPolicy) -> Bool {
+    let host = "." + (model.endpoint?.host ?? "")
+    return [".openai.com", ".openai.azure.com"].contains(where: host.hasSuffix)
   }
 
   static func messages(_ question: Question, _ style: AskStyle) -> JSONValue {
@@ -95,7 +99,7 @@ enum OpenAI {
     switch function.present("arguments") {
     case nil: try parts.add(callAt: place, name: name)
     case .string(let text): try parts.add(callAt: place, name: name, argumentsText: text)
-    case let .some(value): try parts.add(callAt: place, name: name, arguments: value)
+    case .some(let value): try parts.add(callAt: place, name: name, arguments: value)
     }
   }
 
@@ -123,8 +127,12 @@ enum StrictSchema {
   ]
 
   static func holds(_ schema: JSONValue) -> Bool {
-    guard let members = schema.members, members.allSatisfy({ keywords.contains($0.name) }) else { return false }
-    guard ["type", "enum", "const", "anyOf", "$ref"].contains(where: { schema[$0] != nil }) else { return false }
+    guard let members = schema.members, members.allSatisfy({ keywords.contains($0.name) }) else {
+      return false
+    }
+    guard ["type", "enum", "const", "anyOf", "$ref"].contains(where: { schema[$0] != nil }) else {
+      return false
+    }
     let properties = schema["properties"]?.members ?? []
     if isObject(schema) {
       let required = schema["required"]?.arrayValue ?? []

@@ -72,13 +72,6 @@ package enum ProviderFormat: Sendable, Equatable {
 
   /// Servers' own trees are shallow; an answer inside is text.
   static let options = JSONOptions(maximumDepth: 64)
-
-  var confidenceForm: AnswerSchema.ConfidenceForm {
-    switch self {
-    case .ollamaGenerate, .ollamaChat, .llamaCpp: .hundredths
-    case .openAI, .anthropic: .range
-    }
-  }
 }
 
 // MARK: - A second request for the label's probabilities

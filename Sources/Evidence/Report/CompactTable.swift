@@ -62,6 +62,9 @@ struct CallRow: KeyedRow {
   var review = Review.none
   var severity: UInt8 = 0
   var outcome = Outcome.none
+  /// Number of the challenger that was asked as well, plus one; 0: none.
+  var challenger: UInt8 = 0
+  var pair: Pair = []
 
   init(key: ContentHash, task: UInt16) {
     self.key = key
@@ -74,6 +77,7 @@ struct CallRow: KeyedRow {
     static let drawn = Flags(rawValue: 2)
     static let missedStop = Flags(rawValue: 4)
     static let answeredLocally = Flags(rawValue: 8)
+    /// The candidate took its time over it.
     static let asked = Flags(rawValue: 16)
     static let lowConfidence = Flags(rawValue: 32)
   }

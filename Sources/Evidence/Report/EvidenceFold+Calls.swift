@@ -21,6 +21,7 @@ extension EvidenceFold {
     let call = calls.insert(row)
     tally(text, task, row)
     model(text, task)
+    confidenceSource(text, task)
     if line.isFilled(.hardStopMatch) { hardStop(text, task) }
     if row.isWouldAccept { waiting.keep(text, for: call) }
     applyEarly(key, to: call)
@@ -39,6 +40,7 @@ extension EvidenceFold {
     if line.isString(.routeCandidate, "local", in: text) { row.flags.insert(.wouldAccept) }
     if line.isString(.route, "local", in: text) { row.flags.insert(.answeredLocally) }
     if line.isString(.reason, "confidence_low", in: text) { row.flags.insert(.lowConfidence) }
+    if line.double(.localLatencyMs, in: text) != nil { row.flags.insert(.asked) }
     if line.bool(.sampled, in: text) == true { row.flags.insert(.drawn) }
     if let confidence = line.double(.confidence, in: text), (0...1).contains(confidence) {
       // 0.29 × 100 is a little less than 29; the nudge keeps every hundredth in its own bin.
@@ -84,10 +86,36 @@ extension EvidenceFold {
     if let revision { tallies[task].revisions.add(revision) }
     tallies[task].localLatency.add(localMs)
     tallies[task].localCost += localCost
+    tokens(text, task)
     if answered {
       tallies[task].asked += 1
       if isInvalid(text, reason) { tallies[task].invalid += 1 }
     }
+  }
+
+  private mutating func tokens(_ text: Span<UInt8>, _ task: Int) {
+    let (input, output) = (line.int(.localInputTokens, in: text), line.int(.localOutputTokens, in: text))
+    guard input != nil || output != nil else { return }
+    tallies[task].tokens.calls += 1
+    tallies[task].tokens.input += input ?? 0
+    tallies[task].tokens.output += output ?? 0
+    if line.bool(.localTokensEstimated, in: text) == true { tallies[task].tokens.estimated += 1 }
+  }
+
+  /// Where a confidence came from and how it was corrected, and that this is otherwise now.
+  private mutating func confidenceSource(_ text: Span<UInt8>, _ task: Int) {
+    guard let source = line.withBytes(.confidenceSource, in: text, { words.number($0) }) else { return }
+    let calibration = line.withBytes(.calibration, in: text) { words.number($0) } ?? -1
+    tallies[task].confidenceSources.add(TaskTally.SourceName(source: source, calibration: calibration))
+    let model = line.withBytes(.localModel, in: text) { words.number($0) } ?? -1
+    let key = CalibrationKey(task: task, model: model, source: source)
+    if let last = lastCalibration[key], last != calibration {
+      let name = { [words] (number: Int) in number < 0 ? "none" : words[number] }
+      note(
+        "calibration", task: taskNames[task], ts: line.string(.ts, in: text) ?? "",
+        "of \(words[source]): from \(name(last)) to \(name(calibration))")
+    }
+    lastCalibration[key] = calibration
   }
 
   private func reasonSlot(_ text: Span<UInt8>, _ row: CallRow) -> Int {
@@ -160,6 +188,7 @@ extension EvidenceFold {
     let verdict = AgreementResult.Verdict(rawValue: line.string(.agreement, in: text) ?? "") ?? .unknown
     calls[call].verdict = Self.code(verdict)
     measure(text, row)
+    pair(text, call, candidate: verdict)
     bin(row, verdict)
     guard row.isWouldAccept else { return }
     let task = Int(row.task)

@@ -34,13 +34,15 @@ extension EvidenceFold {
     var notCompared: [Int]
     var successes: [Int]
     var failures: [Int]
+    /// By task.
+    var challenges: [Int: [Report.Challenge]]
   }
 
   private func joinedCalls() -> Joined {
     let none = [Int](repeating: 0, count: tallies.count)
     var joined = Joined(
       reviews: Array(repeating: Report.Reviews(), count: tallies.count), notCompared: none, successes: none,
-      failures: none)
+      failures: none, challenges: challengeReports())
     for row in calls.rows {
       let task = Int(row.task)
       if row.outcome == .success { joined.successes[task] += 1 }
@@ -99,6 +101,7 @@ extension EvidenceFold {
       task.successes = joined.successes[number]
       task.failures = joined.failures[number]
       task.reviews = joined.reviews[number]
+      task.challenges = joined.challenges[number] ?? []
       task.confidence = ConfidenceReading(tally).report
     }
     if task.notCompared > 0 {
@@ -134,6 +137,12 @@ extension EvidenceFold {
       frontierOnly: tally.frontierCost, frontierOfAccepts: tally.frontierCostOfAccepts, local: tally.localCost
     )
     task.answersSeen = tally.answers
+    task.tokens = tally.tokens
+    task.confidenceSources = tally.confidenceSources.sorted.map { key, count in
+      Report.ConfidenceSource(
+        name: words[key.source], calibration: key.calibration < 0 ? nil : words[key.calibration], calls: count
+      )
+    }
     task.answersCosted = tally.costedAnswers
     task.models = tally.models.sorted.map { model, count in
       Report.Model(

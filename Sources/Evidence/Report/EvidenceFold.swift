@@ -50,6 +50,9 @@ package struct EvidenceFold: Sendable {
   var changes: [Report.Change] = []
   var changesNotShown = 0
   var lastModel: [Int: TaskTally.ModelName] = [:]
+  /// The correction last seen in force, −1 for none.
+  var lastCalibration: [CalibrationKey: Int] = [:]
+  var challengers: [ChallengerTally] = []
   /// By id of a model: what its newest probe says.
   var lastProbe: [String: (model: String, digest: String)] = [:]
   var kinds: [String: Int] = [:]
@@ -98,6 +101,7 @@ package struct EvidenceFold: Sendable {
     if line.isString(.kind, "comparison", in: text) { return ofCall(text, mayWait: true) }
     if line.isString(.kind, "outcome", in: text) { return outcome(text, mayWait: true) }
     if line.isString(.kind, "review", in: text) { return ofCall(text, mayWait: true) }
+    if line.isString(.kind, "challenge", in: text) { return ofCall(text, mayWait: true) }
     if line.isString(.kind, "gap", in: text) { return gap(text) }
     if line.isString(.kind, "recovered", in: text) {
       balance.recovered += 1
@@ -108,7 +112,9 @@ package struct EvidenceFold: Sendable {
 
   /// Records outside the window that still belong to calls in it.
   private mutating func belated(_ text: Span<UInt8>) {
-    if line.isString(.kind, "comparison", in: text) || line.isString(.kind, "review", in: text) {
+    if line.isString(.kind, "comparison", in: text) || line.isString(.kind, "review", in: text)
+      || line.isString(.kind, "challenge", in: text)
+    {
       ofCall(text, mayWait: false)
     } else if line.isString(.kind, "outcome", in: text) {
       outcome(text, mayWait: false)
@@ -170,9 +176,18 @@ package struct EvidenceFold: Sendable {
       comparison(text, call)
     } else if line.isString(.kind, "review", in: text) {
       review(text, call)
+    } else if line.isString(.kind, "challenge", in: text) {
+      challenge(text, call)
     } else {
       calls[call].outcome = Outcome(line.string(.result, in: text))
     }
+  }
+
+  /// What a correction of confidences is fitted for; numbers of interned texts.
+  struct CalibrationKey: Hashable {
+    var task: Int
+    var model: Int
+    var source: Int
   }
 
   struct HardStopKey: Hashable, Comparable {

@@ -22,6 +22,11 @@ enum LogField: Int, CaseIterable {
   case localLatencyMs
   case localCostUSD
   case fallbackTriggered
+  case confidenceSource
+  case calibration
+  case localInputTokens
+  case localOutputTokens
+  case localTokensEstimated
 
   case frontierModel
   case frontierStatus
@@ -34,6 +39,8 @@ enum LogField: Int, CaseIterable {
   case frontierLatencyMs
   case fallbackLatencyMs
   case frontierCostUSD
+  case challengerAgreement
+  case challengerAgreementDetail
 
   case reviewLabel
   case severity, reviewer, note

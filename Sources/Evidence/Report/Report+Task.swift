@@ -6,6 +6,10 @@ extension Report {
     package var isLocal: Bool?
     package var minConfidence: Double?
     package var models: [Model] = []
+    package var confidenceSources: [ConfidenceSource] = []
+    package var tokens = Tokens()
+    /// In the order in which they were first asked.
+    package var challenges: [Challenge] = []
 
     package var calls = 0
     package var wouldAccepts = 0
@@ -68,6 +72,13 @@ extension Report {
   package struct Model: Sendable, Equatable {
     package var name: String
     package var digest: String?
+    package var calls: Int
+  }
+
+  package struct ConfidenceSource: Sendable, Equatable {
+    package var name: String
+    /// Of the correction that was in force; nil: none.
+    package var calibration: String?
     package var calls: Int
   }
 

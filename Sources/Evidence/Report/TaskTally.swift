@@ -9,6 +9,8 @@ struct TaskTally: Sendable {
   var reasonDetails = Counts<ReasonDetail>(limit: 64)
   var models = Counts<ModelName>(limit: 16)
   var revisions = Counts<Int>(limit: 64)
+  var confidenceSources = Counts<SourceName>(limit: 32)
+  var tokens = Report.Tokens()
 
   var agree = 0
   var disagree = 0
@@ -54,6 +56,14 @@ struct TaskTally: Sendable {
     var name: Int
     var digest: Int
     static func < (left: Self, right: Self) -> Bool { (left.name, left.digest) < (right.name, right.digest) }
+  }
+  /// −1: not corrected.
+  struct SourceName: Hashable, Comparable {
+    var source: Int
+    var calibration: Int
+    static func < (left: Self, right: Self) -> Bool {
+      (left.source, left.calibration) < (right.source, right.calibration)
+    }
   }
 }
 

@@ -2,7 +2,7 @@
 enum PolicyLater {
   /// Paths of keys; with a value behind a colon, only that value. Shorten the list as features arrive.
   static let paths: Set<String> = [
-    "tasks.T.switch_mid_run", "tasks.T.eval_set", "tasks.T.gate",
+    "tasks.T.switch_mid_run", "tasks.T.gate",
     "tasks.T.review_sample",
     "tasks.T.audit_share", "tasks.T.control_share", "tasks.T.capture", "tasks.T.budget",
     "privacy.retention_days",

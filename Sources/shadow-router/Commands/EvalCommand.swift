@@ -1,9 +1,9 @@
 import Candidates
 import Evidence
 import Posix
+import Reports
 import RouterCore
 import Service
-import Synchronization
 import Wire
 
 enum EvalCommand {
@@ -12,182 +12,165 @@ enum EvalCommand {
     help: """
       Examples:
         shadow-router eval cases.ndjson --task triage_ticket --policy policies/router-policy.yaml
+        shadow-router eval cases.ndjson --task triage_ticket --model other --html triage.html
 
-      Asks the task's candidate (or --model) about every case, decides as the router would, and compares with the
-      truth. Every figure of the bar is printed; exit 1 when one fails.
+      Asks the task's candidate (or --model) about every case that no check keeps from it, decides as the router would,
+      with the calibration in force, and compares with the truth: label, answer (by the task's agreement; a tool call
+      field by field) or route. Exit 1 when a figure of the bar is not met; the first line says which, and what the
+      confidence is worth.
 
         --task T     the task of the policy
         --model ID   another model of the policy
+        --html FILE  a page with the reliability plot, thresholds, labels and confusions
 
       """,
-    options: ["task": true, "model": true],
+    options: ["task": true, "model": true, "html": true],
     run: run)
 
   private static func run(_ arguments: Arguments) throws(Failure) -> Exit {
     let file = try arguments.operands(1...1, "eval EVALSET --task T [--model ID]")[0]
     guard let name = arguments.value("task") else { throw .usage("`eval` needs --task") }
-    let path = arguments.paths.policy
-    let generation: Generation
-    do throws(PolicyLoading.Refusal) {
-      generation = try PolicyLoading(path: path, keys: .temporary()).load(number: 1, now: Clocks.realtime())
-        .generation
-    } catch {
-      throw .surroundings(error.lines(path).first ?? "\(path) cannot be read")
-    }
-    guard let task = generation.prepared.task(name) else { throw .usage("the policy has no task \(name)") }
-    let id = arguments.value("model") ?? task.policy.model ?? ""
-    guard let pool = generation.pools[id] else {
-      throw .usage("the policy has no model \(id.isEmpty ? "for \(name)" : id) that can be asked")
-    }
     let cases = try EvalSet.read(file, task: name)
-    let tally = ask(cases, task: task.policy, pool: pool, generation)
-    let bar = AcceptanceBar(tally, limit: task.policy.gate.maxFalseAcceptRate)
+    let asking = try CaseAsking(arguments, task: name, model: arguments.value("model"), corrects: true)
+    var evaluation = evaluate(cases, asking)
+    evaluation.command = command(file, name, arguments)
+    evaluation.seenByCalibration = CalibrationFile.seen(cases, evaluation, arguments.paths)
+    if let path = arguments.value("html") {
+      do throws(PosixError) { try Files.replace(path, with: Array(evaluation.html.utf8), mode: 0o644) } catch
+      {
+        throw .surroundings(error.description)
+      }
+    }
     Terminal.out(
-      arguments.wantsJSON
-        ? bar.document(task: name, model: id).jsonText + "\n" : bar.text(task: name, model: id))
-    return bar.isMet ? .yes : .no
+      arguments.wantsJSON ? String(decoding: evaluation.json, as: UTF8.self) : EvaluationText.text(evaluation)
+    )
+    return AcceptanceBar(evaluation).isMet ? .yes : .no
   }
 
-  private static func ask(
-    _ cases: [EvalCase], task: TaskPolicy, pool: ModelPool, _ generation: Generation
-  ) -> EvalTally {
-    let answers = Monitor<[Int: Asked]>([:])
-    var progress = Progress("asking \(pool.model.id)")
-    let window = pool.model.maxConcurrency + 1
-    for (place, item) in cases.enumerated() {
-      answers.wait(for: { place - $0.count < window }, { _ in })
-      let deadline = Clocks.deadline(afterMilliseconds: Int64(pool.model.timeoutMs))
-      let question = Question(task: task, text: Array(item.text.utf8), deadline: deadline)
-      let refusal = pool.submit(question) { asked in
-        answers.withLock { $0[place] = asked }
-        answers.notify()
+  private static func evaluate(_ cases: [EvalCase], _ asking: CaseAsking) -> Evaluation {
+    let heard = asking.ask(cases.map(\.call))
+    asking.stop()
+    let task = asking.task.policy
+    var evaluation = Evaluation(task: task, model: asking.pool.model.id)
+    evaluation.modelName = asking.pool.names.model
+    evaluation.modelDigest = asking.pool.names.modelDigest
+    evaluation.promptRevision = asking.generation.promptRevision(task: task.name, model: asking.pool.model.id)
+    evaluation.policyRevision = asking.generation.revision
+    for (item, heard) in zip(cases, heard) {
+      guard let asked = heard.asked else {
+        let decision = Engine.withoutCandidate(heard.screening)
+        evaluation.add(
+          EvaluatedCase(
+            id: item.id, truth: item.truth, screening: heard.screening, decision: decision, task: task))
+        continue
       }
-      if let refusal {
-        let asked = Asked(
-          outcome: .unavailable(cause: refusal.rawValue), figures: AskFigures(), nanoseconds: 0)
-        answers.withLock { $0[place] = asked }
-      }
-      progress.show(Double(place + 1) / Double(cases.count), "\(place + 1) of \(cases.count)")
+      let judged = asking.generation.judge(asked, to: item.call, heard.screening, asking.context)
+      var result = EvaluatedCase(
+        id: item.id, truth: item.truth, screening: heard.screening, decision: judged.decision, task: task)
+      result.latencyMs = asked.figures.latencyMs
+      result.costUSD = asked.figures.costUSD
+      result.requests = asked.figures.attempts
+      evaluation.calibration = evaluation.calibration ?? judged.calibration
+      evaluation.add(result)
     }
-    answers.wait(for: { $0.count == cases.count }, { _ in })
-    progress.end()
-    let done = answers.withLock { $0 }
-    var tally = EvalTally()
-    var scratch = Engine.Scratch()
-    let today = PolicyLoading.day(Clocks.realtime())
-    for (place, item) in cases.enumerated() {
-      guard let asked = done[place] else { continue }
-      tally.add(item, asked, task: task, generation, today: today, &scratch)
-    }
-    pool.stop(until: Clocks.deadline(afterMilliseconds: 1_000))
-    return tally
+    return evaluation
+  }
+
+  private static func command(_ file: String, _ task: String, _ arguments: Arguments) -> String {
+    let model = arguments.value("model").map { " --model \($0)" } ?? ""
+    return "shadow-router eval \(file) --task \(task)\(model) --policy \(arguments.paths.policy)"
   }
 }
 
-/// What an evaluation counted.
-struct EvalTally {
-  var cases = 0
-  var asked = 0
-  var valid = 0
-  var labelled = 0
-  var rightLabels = 0
-  var accepted = 0
-  var wrongAccepted = 0
-  /// Accepted though the truth says that the call belongs to the frontier.
-  var frontierAccepted = 0
-  var reasons: [Reason: Int] = [:]
-
-  mutating func add(
-    _ item: EvalCase, _ answer: Asked, task: TaskPolicy, _ generation: Generation, today: String,
-    _ scratch: inout Engine.Scratch
-  ) {
-    cases += 1
-    var call = Call(callID: item.id)
-    call.taskType = task.name
-    call.text = CallText(item.text)
-    let context = DecisionContext(today: today)
-    let screening = Engine.screen(call, policy: generation.prepared, context: context, scratch: &scratch)
-    let decision = Engine.judge(
-      screening, call: call, outcome: answer.outcome, policy: generation.prepared, context: context,
-      scratch: &scratch)
-    if let reason = decision.reason { reasons[reason, default: 0] += 1 }
-    guard screening.reason == nil else { return }
-    asked += 1
-    let isValid = decision.checks[.schemaInvalid] == .pass
-    if isValid { valid += 1 }
-    let isRight = item.isRight(decision.answer)
-    if isValid, let isRight {
-      labelled += 1
-      if isRight { rightLabels += 1 }
-    }
-    guard decision.isLocal else { return }
-    accepted += 1
-    if item.route == "frontier" { frontierAccepted += 1 }
-    if isRight == false || item.route == "frontier" { wrongAccepted += 1 }
-  }
-}
-
-/// The acceptance bar of a candidate: every figure with its limit.
-struct AcceptanceBar {
-  struct Line {
-    let name: String
-    let value: String
-    let number: Double
-    let limit: String
-    let isMet: Bool
-  }
-
-  let lines: [Line]
-  var isMet: Bool { lines.allSatisfy(\.isMet) }
-
-  init(_ tally: EvalTally, limit: Double) {
-    let validity = tally.asked == 0 ? 0 : Double(tally.valid) / Double(tally.asked)
-    let accuracy = tally.labelled == 0 ? 0 : Double(tally.rightLabels) / Double(tally.labelled)
-    let upper = tally.accepted == 0 ? 1 : RateBounds.upper(tally.wrongAccepted, of: tally.accepted)
-    lines = [
-      Line(
-        name: "JSON validity", value: "\(Figures.percent(validity)) of \(tally.asked) asked",
-        number: validity,
-        limit: "at least 99 %", isMet: validity >= 0.99),
-      Line(
-        name: "label accuracy", value: "\(Figures.percent(accuracy)) of \(tally.labelled) valid",
-        number: accuracy,
-        limit: "at least 95 %", isMet: accuracy >= 0.95),
-      Line(
-        name: "frontier cases accepted", value: "\(tally.frontierAccepted)",
-        number: Double(tally.frontierAccepted),
-        limit: "none", isMet: tally.frontierAccepted == 0),
-      Line(
-        name: "wrong among accepted",
-        value:
-          "\(tally.wrongAccepted) of \(tally.accepted), below \(Figures.percent(upper)) with 95 % confidence",
-        number: upper, limit: "at most \(Figures.percent(limit))", isMet: upper <= limit),
-      Line(
-        name: "accepted", value: "\(tally.accepted) of \(tally.cases)", number: Double(tally.accepted),
-        limit: "at least 30", isMet: tally.accepted >= 30),
+/// An evaluation for a terminal: the verdict in the first line, then what it rests on.
+enum EvaluationText {
+  static func text(_ evaluation: Evaluation) -> String {
+    let bar = AcceptanceBar(evaluation)
+    var lines = [
+      Terminal.styled(bar.verdict, bar.isMet ? .green : .red), "\(evaluation.task) by \(evaluation.model)",
+      "",
     ]
-  }
-
-  func text(task: String, model: String) -> String {
-    let rows = lines.map { line in
+    lines += bar.lines.map { line in
       let mark = line.isMet ? Terminal.styled("met   ", .green) : Terminal.styled("NOT   ", .red)
       return "  \(mark)\(line.name.padded(to: 26))\(line.value)  (\(line.limit))"
     }
-    return "\(task) by \(model): the bar is \(isMet ? "met" : "not met")\n" + rows.joined(separator: "\n")
-      + "\n"
+    lines += EvaluationWords.notes(evaluation).map { "  note: \($0)" }
+    lines += confidence(evaluation) + threshold(evaluation) + labels(evaluation) + reasons(evaluation)
+    return lines.joined(separator: "\n") + "\n"
   }
 
-  func document(task: String, model: String) -> JSONValue {
-    [
-      "task": .string(task), "model": .string(model), "met": .bool(isMet),
-      "figures": .array(
-        lines.map { line in
-          [
-            "name": .string(line.name), "number": JSONNumber(line.number).map { .number($0) } ?? .null,
-            "value": .string(line.value),
-            "limit": .string(line.limit), "met": .bool(line.isMet),
-          ]
-        }),
-    ]
+  private static func confidence(_ evaluation: Evaluation) -> [String] {
+    let quality = evaluation.quality
+    guard quality.count > 0 else { return [] }
+    var lines = ["", EvaluationWords.confidence(evaluation)]
+    lines.append(
+      "  ECE \(Figures.fixed(quality.expectedError, 3))   Brier \(Figures.fixed(quality.brier, 3))   "
+        + "log-loss \(Figures.fixed(quality.logLoss, 3))")
+    return lines + ReliabilityText.table(evaluation.bins)
   }
+
+  private static func threshold(_ evaluation: Evaluation) -> [String] {
+    guard evaluation.quality.count > 0 else { return [] }
+    return ["", "Proposed threshold (a proposal only). \(EvaluationWords.proposal(evaluation))"]
+  }
+
+  private static func labels(_ evaluation: Evaluation) -> [String] {
+    let labels = evaluation.labels
+    guard !labels.isEmpty else { return [] }
+    let width = min(32, (labels.prefix(12).map(\.name.count).max() ?? 0) + 2)
+    var lines = ["", "  \("label".padded(to: width))  right   said   let through   of them wrong"]
+    lines += labels.prefix(12).map { label in
+      "  \(label.name.clipped(to: width).padded(to: width))"
+        + "\(label.right) of \(label.cases)".leftPadded(to: 9) + "\(label.said)".leftPadded(to: 7)
+        + "\(label.accepted)".leftPadded(to: 14) + "\(label.acceptedWrong)".leftPadded(to: 16)
+    }
+    if labels.count > 12 {
+      lines.append("  and \(labels.count - 12) more; --json and --html have all of them")
+    }
+    let confusions = evaluation.confusions
+    guard !confusions.isEmpty else { return lines }
+    lines += ["", "  most often confused (true → said)"]
+    return lines
+      + confusions.prefix(8).map { pair in
+        "  \("\(pair.count)".leftPadded(to: 5)) × \(pair.truth.clipped(to: 32)) → \(pair.said.clipped(to: 32)), "
+          + "\(pair.accepted) let through"
+      }
+  }
+
+  private static func reasons(_ evaluation: Evaluation) -> [String] {
+    let reasons = evaluation.reasons.map { "\($0.name) \(Figures.count($0.count))" }
+    return reasons.isEmpty ? [] : ["", "Kept with the frontier: " + reasons.joined(separator: ", ")]
+  }
+}
+
+/// A reliability table with small bars.
+enum ReliabilityText {
+  static func table(_ bins: [ReliabilityBin]) -> [String] {
+    ["", "  confidence   says   right" + String(repeating: " ", count: 18) + "cases"]
+      + bins.filter { $0.count > 0 }.map { bin in
+        let accuracy = bin.accuracy ?? 0
+        let mean = bin.meanConfidence ?? 0
+        let style: Terminal.Style = bin.interval.upper < mean ? .red : .green
+        return
+          "  \(Figures.fixed(bin.from, 1))–\(Figures.fixed(bin.to, 1))      \(Figures.confidence(mean))   "
+          + Terminal.styled(bar(accuracy, says: mean), style) + Figures.percent(accuracy).leftPadded(to: 9)
+          + Figures.count(bin.count).leftPadded(to: 7)
+      }
+  }
+
+  /// Filled as far as it is right; the mark is where it says it is.
+  private static func bar(_ accuracy: Double, says mean: Double) -> String {
+    let width = 12
+    let mark = min(width - 1, Int(mean * Double(width)))
+    let filled = Int((accuracy * Double(width)).rounded())
+    return (0..<width).map { $0 == mark ? "┃" : $0 < filled ? "█" : "░" }.joined()
+  }
+}
+
+extension String {
+  func leftPadded(to width: Int) -> String {
+    count >= width ? self : String(repeating: " ", count: width - count) + self
+  }
+
+  func clipped(to width: Int) -> String { count > width ? prefix(width - 1) + "…" : self }
 }

@@ -1,4 +1,5 @@
 import Candidates
+import Evidence
 import Posix
 import RouterCore
 import Service
@@ -34,10 +35,10 @@ enum TrainCommand {
     let rejection = options.rejectionLabel ?? "unknown"
     let rows = cases.compactMap { item in
       // What belongs to the frontier whatever its label teaches the model when to abstain.
-      let label = item.label ?? (item.route == "frontier" ? rejection : nil)
+      let label = item.label ?? (item.truth.route == .frontier ? rejection : nil)
       return label.map { TrainingRow(text: Array(item.text.utf8), label: $0) }
     }
-    if cases.contains(where: { $0.label == nil && $0.route == "frontier" }) {
+    if cases.contains(where: { $0.label == nil && $0.truth.route == .frontier }) {
       options.rejectionLabel = rejection
     }
     guard rows.count == cases.count else {
@@ -86,13 +87,5 @@ enum TrainCommand {
         """)
     }
     return .yes
-  }
-}
-
-/// Figures as people read them.
-enum Figures {
-  static func percent(_ share: Double) -> String {
-    let tenths = (share * 1000).rounded()
-    return "\(tenths / 10) %"
   }
 }

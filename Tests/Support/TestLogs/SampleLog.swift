@@ -34,7 +34,7 @@ package struct SampleLog {
     label: String? = "crash", confidence: Double? = 0.9, model: String = "qwen3-1.7b", run: String? = nil,
     agent: String? = nil, localMs: Double? = 100, localCost: Double = 0.001, sampled: Bool = false,
     stops: [(String, String, String)] = [], input: String = "the importer crashes",
-    checks: [(String, String)] = [], digest: String? = "sha256:feed"
+    checks: [(String, String)] = [], digest: String? = "sha256:feed", more: [(String, JSONValue)] = []
   ) {
     let stopValues = stops.map { stop in
       JSONValue.object([
@@ -57,12 +57,28 @@ package struct SampleLog {
         ("answer_preview", text(label)), ("local_latency_ms", number(localMs)),
         ("local_cost_usd", number(localCost)), ("fallback_triggered", .bool(reason != nil)),
         ("sampled", .bool(sampled)),
+      ] + more)
+  }
+
+  /// What a challenger said to a call; `ms` nil: it was not asked.
+  package mutating func challenge(
+    _ id: String, accepts: Bool, model: String = "qwen3-4b", digest: String? = "sha256:beef",
+    ms: Double? = 300,
+    cost: Double = 0.002
+  ) {
+    record(
+      "challenge",
+      [
+        ("call_id", .string(id)), ("task_type", "triage_ticket"),
+        ("route_candidate", accepts ? "local" : "frontier"), ("local_model", .string(model)),
+        ("local_model_digest", text(digest)), ("local_latency_ms", number(ms)),
+        ("local_cost_usd", number(ms == nil ? nil : cost)),
       ])
   }
 
   package mutating func comparison(
     _ id: String, _ agreement: String, detail: String? = nil, label: String? = "billing", ms: Double = 900,
-    cost: Double? = 0.01
+    cost: Double? = 0.01, challenger: String? = nil, challengerDetail: String? = nil
   ) {
     let implied =
       agreement == "agree" ? "label_equal" : agreement == "disagree" ? "label_differs" : "no_label_found"
@@ -75,6 +91,7 @@ package struct SampleLog {
         ("agreement_score", agreement == "unknown" ? .null : agreement == "agree" ? 1 : 0),
         ("agreement_detail", .string(detail ?? implied)), ("frontier_latency_ms", number(ms)),
         ("fallback_latency_ms", number(ms + 50)), ("frontier_cost_usd", number(cost)),
+        ("challenger_agreement", text(challenger)), ("challenger_agreement_detail", text(challengerDetail)),
       ])
   }
 
