@@ -42,8 +42,8 @@ final class Console: Sendable {
     answers = ConsoleAnswers(
       control: control, tokens: try ConsoleTokens.prepare(stateFolder: state.paths.state),
       guarding: ConsoleGuard(listener.address), mailbox: mailbox,
-      orders: try ConsoleLane("console-orders"), lookups: try ConsoleLane("console-lookups"),
-      reports: try ConsoleLane("console-reports"))
+      switching: try ConsoleLane("console-kill"), labels: try ConsoleLane("console-labels"),
+      lookups: try ConsoleLane("console-lookups"), reports: try ConsoleLane("console-reports"))
   }
 
   func start() throws(PosixError) {

@@ -15,26 +15,28 @@ final class ConsoleAnswers: Sendable {
   private let tokens: ConsoleTokens
   private let guarding: ConsoleGuard
   private let mailbox: ConsoleMailbox
-  private let orders: ConsoleLane
+  private let switching: ConsoleLane
+  private let labels: ConsoleLane
   private let lookups: ConsoleLane
   private let reports: ConsoleLane
   private let recent = Mutex<[RecentReport]>([])
 
   init(
     control: Control, tokens: ConsoleTokens, guarding: ConsoleGuard, mailbox: ConsoleMailbox,
-    orders: ConsoleLane, lookups: ConsoleLane, reports: ConsoleLane
+    switching: ConsoleLane, labels: ConsoleLane, lookups: ConsoleLane, reports: ConsoleLane
   ) {
     self.control = control
     self.tokens = tokens
     self.guarding = guarding
     self.mailbox = mailbox
-    self.orders = orders
+    self.switching = switching
+    self.labels = labels
     self.lookups = lookups
     self.reports = reports
   }
 
   func stop() {
-    for lane in [orders, lookups, reports] { lane.stop() }
+    for lane in [switching, labels, lookups, reports] { lane.stop() }
   }
 
   /// On every answer. Nothing may be framed, embedded, guessed at or kept; scripts are our own file and put no markup
@@ -60,15 +62,18 @@ final class ConsoleAnswers: Sendable {
     case ("GET", "/console.css"): return .now(.text(ConsoleStyle.sheet, type: "text/css; charset=utf-8"))
     case ("GET", "/console.js"):
       return .now(.text(ConsoleScript.text, type: "text/javascript; charset=utf-8"))
-    case ("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics"), ("GET", "/v1/status"):
+    case ("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics"):
       return .now(control.answer(request, actor: "console"))
     case ("GET", "/v1/events"): return .stream
     case ("GET", "/v1/report"): return later(reports, connection) { [self] in report(request) }
     case ("GET", "/v1/review"): return later(lookups, connection) { [self] in named(request) { $0 } }
-    case ("POST", "/v1/review"): return later(orders, connection) { [self] in named(request) { $0 } }
+    case ("POST", "/v1/review"): return later(labels, connection) { [self] in named(request) { $0 } }
     // The record shows that the switch was turned here, and by whom.
     case ("PUT", "/v1/kill"):
-      return later(orders, connection) { [self] in named(request) { "console:\($0)" } }
+      return later(switching, connection) { [self] in named(request) { "console:\($0)" } }
+    // It looks up the names of refused users, which may take as long as a directory does.
+    case ("GET", "/v1/status"):
+      return later(lookups, connection) { [self] in control.answer(request, actor: "console") }
     case ("GET", let path) where path.hasPrefix("/v1/find/") || path.hasPrefix("/v1/gate/"):
       return later(lookups, connection) { [self] in control.answer(request, actor: "console") }
     default: return .now(elsewhere(request))

@@ -1,6 +1,7 @@
 import Posix
 
-/// A thread that works off requests of one sort, so that a long report does not stand before the kill switch.
+/// A thread that works off requests of one sort, so that neither a long report nor a label that waits
+/// for a failing disk stands before the kill switch.
 final class ConsoleLane: Sendable {
   private struct State: Sendable {
     var jobs: [@Sendable () -> Void] = []
