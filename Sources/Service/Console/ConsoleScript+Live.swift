@@ -76,7 +76,7 @@ extension ConsoleScriptParts {
       $('kill').disabled = false;
       $('kill').textContent = kill.on ? 'Release kill switch' : 'Kill switch';
       $('about').textContent = 'shadow-router ' + live.version + ', running since ' + when(live.started_at)
-        + '. Everything here is read from its log and counters; texts are shown as redacted previews.';
+        + '. Everything here is read from its log and counters; texts are redacted previews, but for those that you open in Review.';
     }
 
     const tile = (value, label, tone) => el('div', {class: 'tile' + (tone ? ' ' + tone : '')}, el('b', {}, value), el('span', {}, label));

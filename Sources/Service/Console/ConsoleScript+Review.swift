@@ -1,7 +1,7 @@
 extension ConsoleScriptParts {
   /// The review queue. A label counts when the router has said so: only then the next item comes.
   static let review = #"""
-    const queue = {items: [], backlog: 0, byTask: {}, task: '', isBusy: false, isAsking: false, state: 'closed', labelled: 0, undone: []};
+    const queue = {items: [], backlog: 0, byTask: {}, task: '', isBusy: false, isAsking: false, state: 'closed', labelled: 0, undone: [], done: new Set()};
     const severities = {1: 'annoying', 2: 'costly', 3: 'security or customer'};
     const extras = () => ({severity: null, missed: false, note: '', opened: null});
     let mark = extras(), notice = '';
@@ -15,7 +15,8 @@ extension ConsoleScriptParts {
           request('GET', '/v1/review?limit=3' + (queue.task ? '&task=' + encodeURIComponent(queue.task) : '')));
         if (!answer) { queue.state = 'no token'; return; }
         const known = new Set(queue.items.map(nameOf));
-        queue.items.push(...answer.items.filter(item => !known.has(nameOf(item))));
+        // Asked for before a label was written, answered after it: an item may come that is done.
+        queue.items.push(...answer.items.filter(item => !known.has(nameOf(item)) && !queue.done.has(nameOf(item))));
         for (const item of answer.items) {
           const mine = queue.items.find(other => nameOf(other) === nameOf(item));
           if (mine) mine.reserved_until = item.reserved_until;
@@ -54,6 +55,7 @@ extension ConsoleScriptParts {
         if (answer) {
           queue.items.shift();
           queue.labelled += 1;
+          queue.done.add(nameOf(item));
           queue.undone.push(item);
           queue.undone = queue.undone.slice(-200);
           queue.backlog = answer.backlog ?? Math.max(0, queue.backlog - 1);
@@ -91,6 +93,7 @@ extension ConsoleScriptParts {
         const answer = await withToken('Undo needs your token.', () => request('POST', '/v1/review', {undo: true}));
         if (answer) {
           const last = queue.undone.pop();
+          if (last) queue.done.delete(nameOf(last));
           if (last && (!answer.call_id || last.call_id === answer.call_id)) {
             queue.items.unshift(last);
           } else {
@@ -134,6 +137,7 @@ extension ConsoleScriptParts {
       const ids = queue.items.map(item => item.call_id);
       queue.items = [];
       queue.state = 'closed';
+      mark = extras();
       if (ids.length) await request('POST', '/v1/review', {release: ids}).catch(() => null);
       location.hash = '#live';
     }
