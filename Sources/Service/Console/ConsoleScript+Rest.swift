@@ -33,11 +33,13 @@ extension ConsoleScriptParts {
 
     function gate(gate) {
       const [text, tone] = outcomes[gate.outcome] || [words(gate.outcome), 'mute'];
-      const rows = (gate.conditions || []).map(condition => {
+      const order = ['unmet', 'met', 'not_applicable'];
+      const sorted = (gate.conditions || []).slice().sort((a, b) => order.indexOf(a.state) - order.indexOf(b.state));
+      const rows = sorted.map(condition => {
         const [stateText, stateTone] = conditionStates[condition.state] || [words(condition.state), 'mute'];
         return el('tr', {}, el('th', {scope: 'row'}, words(condition.name)), el('td', {}, pill(stateText, stateTone)),
           el('td', {}, condition.shown ?? condition.figure ?? '–'), el('td', {}, condition.wants ?? condition.limit ?? '–'),
-          el('td', {class: 'soft'}, [condition.missing, condition.source].filter(Boolean).join('; ')));
+          el('td', {class: 'soft'}, prose([condition.missing, condition.source].filter(Boolean).join('; '))));
       });
       const epoch = gate.epoch;
       const facts = [epoch && count(epoch.drawn) + ' drawn of ' + count(epoch.would_accepts) + ' would-accepts, ' + count(epoch.unlabelled) + ' not labelled yet',
@@ -45,7 +47,7 @@ extension ConsoleScriptParts {
         gate.reviews_missing && 'about ' + count(gate.reviews_missing) + ' more reviews at zero false accepts',
         gate.false_accept_upper_bound != null && 'rate at most ' + percent(gate.false_accept_upper_bound) + ', limit ' + percent(gate.max_false_accept_rate)]
         .filter(Boolean).join(' · ');
-      return [pill(text, tone), facts && el('p', {class: 'soft small'}, facts), (gate.problem || gate.next) && el('div', {class: 'next'}, el('p', {}, gate.problem || gate.next)),
+      return [pill(text, tone), facts && el('p', {class: 'soft small'}, facts), (gate.problem || gate.next) && el('div', {class: 'next'}, el('p', {}, prose(gate.problem || gate.next))),
         rows.length && el('div', {class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Conditions of ' + gate.task},
           el('table', {}, el('thead', {}, el('tr', {}, ['Condition', 'State', 'Figure', 'Wanted', 'What is missing, and where the figure is from'].map(name => el('th', {scope: 'col'}, name)))),
             el('tbody', {}, rows)))];

@@ -45,6 +45,8 @@ extension ConsoleScriptParts {
     const pill = (text, tone) => el('span', {class: 'pill ' + tone}, text);
     const empty = (...children) => el('p', {class: 'empty'}, ...children);
     const code = text => el('code', {}, text);
+    // `commands` between backticks are set as code.
+    const prose = text => clean(text).split('`').map((part, i) => i % 2 ? code(part) : part);
 
     let announced = '';
     function announce(text) {
