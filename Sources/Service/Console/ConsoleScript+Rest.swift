@@ -37,9 +37,10 @@ extension ConsoleScriptParts {
       const sorted = (gate.conditions || []).slice().sort((a, b) => order.indexOf(a.state) - order.indexOf(b.state));
       const rows = sorted.map(condition => {
         const [stateText, stateTone] = conditionStates[condition.state] || [words(condition.state), 'mute'];
-        return el('tr', {}, el('th', {scope: 'row'}, words(condition.name)), el('td', {}, pill(stateText, stateTone)),
-          el('td', {}, condition.shown ?? condition.figure ?? '–'), el('td', {}, condition.wants ?? condition.limit ?? '–'),
-          el('td', {class: 'soft'}, prose([condition.missing, condition.source].filter(Boolean).join('; '))));
+        // On a phone cells stand below each other, and would lose their roles with it.
+        return el('tr', {role: 'row'}, el('th', {scope: 'row', role: 'rowheader'}, words(condition.name)), el('td', {role: 'cell'}, pill(stateText, stateTone)),
+          el('td', {role: 'cell'}, condition.shown ?? condition.figure ?? '–'), el('td', {role: 'cell'}, condition.wants ?? condition.limit ?? '–'),
+          el('td', {class: 'soft', role: 'cell'}, prose([condition.missing, condition.source].filter(Boolean).join('; '))));
       });
       const epoch = gate.epoch;
       const facts = [epoch && count(epoch.drawn) + ' drawn of ' + count(epoch.would_accepts) + ' would-accepts, ' + count(epoch.unlabelled) + ' not labelled yet',
@@ -49,7 +50,7 @@ extension ConsoleScriptParts {
         .filter(Boolean).join(' · ');
       return [pill(text, tone), facts && el('p', {class: 'soft small'}, facts), (gate.problem || gate.next) && el('div', {class: 'next'}, el('p', {}, prose(gate.problem || gate.next))),
         rows.length && el('div', {class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Conditions of ' + gate.task},
-          el('table', {}, el('thead', {}, el('tr', {}, ['Condition', 'State', 'Figure', 'Wanted', 'What is missing, and where the figure is from'].map(name => el('th', {scope: 'col'}, name)))),
+          el('table', {role: 'table'}, el('thead', {}, el('tr', {}, ['Condition', 'State', 'Figure', 'Wanted', 'What is missing, and where the figure is from'].map(name => el('th', {scope: 'col'}, name)))),
             el('tbody', {}, rows)))];
     }
     // Find

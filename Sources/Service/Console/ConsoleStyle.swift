@@ -66,7 +66,9 @@ enum ConsoleStyle {
     .alert{background:var(--bad-bg);color:var(--bad);border-radius:8px;padding:.5rem .9rem;max-width:none}
     @media (max-width:46rem){.row{grid-template-columns:4.6rem 1fr}.row .why,.row .more{grid-column:1/-1}
     .item .said{grid-template-columns:1fr;gap:0}.item .said dd{margin-bottom:.5rem}.right{margin-left:0}
-    .choices button{flex:1 1 40%}nav{gap:.2rem .8rem;font-size:.92rem}.chart svg{min-width:0}}
+    .choices button{flex:1 1 40%}#gates thead{display:none}#gates table,#gates tbody{display:block}
+    #gates tr{display:grid;grid-template-columns:1fr auto;border-top:1px solid var(--line);padding:.4rem .8rem}
+    #gates td,#gates th{border:0;padding:.1rem 0}#gates td:nth-child(n+3){grid-column:1/-1}#gates td:nth-child(4)::before{content:'wanted: '}nav{gap:.2rem .8rem;font-size:.92rem}.chart svg{min-width:0}}
     @media (prefers-reduced-motion:no-preference){.row.new{animation:fresh 1.4s ease-out}
     @keyframes fresh{from{background:var(--good-bg)}}}
 
