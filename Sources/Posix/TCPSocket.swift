@@ -109,12 +109,20 @@ package enum TCPSocket {
     return Descriptor(owning: try retrying("socket") { socket(family, kind, 0) })
   }
 
-  private static func set(_ socket: borrowing Descriptor, _ level: Int32, _ option: Int32) throws(PosixError)
-  {
-    var one: Int32 = 1
+  /// Bounds what the kernel keeps of what was sent and not yet taken; by itself it goes up to megabytes a socket.
+  ///
+  /// - Parameter bytes: The kernel doubles it for its own bookkeeping.
+  package static func limitSendBuffer(of socket: borrowing Descriptor, to bytes: Int32) throws(PosixError) {
+    try set(socket, SOL_SOCKET, SO_SNDBUF, bytes)
+  }
+
+  private static func set(
+    _ socket: borrowing Descriptor, _ level: Int32, _ option: Int32, _ value: Int32 = 1
+  ) throws(PosixError) {
+    var value = value
     let number = socket.number
     _ = try retrying("setsockopt") {
-      unsafe setsockopt(number, level, option, &one, socklen_t(MemoryLayout<Int32>.size))
+      unsafe setsockopt(number, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
     }
   }
 

@@ -1,6 +1,6 @@
 /// The style sheet of the HTML report: one file, light and dark, screen, phone and paper.
-enum ReportStyle {
-  static let sheet: StaticString = """
+package enum ReportStyle {
+  package static let sheet: StaticString = """
     :root{color-scheme:light dark;--bg:#f6f5f1;--card:#fffefb;--ink:#242a31;--soft:#5b6570;--line:#e3dfd6;
     --good:#2c7a68;--bad:#b44c38;--warn:#94660f;--mute:#6a727c;--grey:#c3c7cd;--blue:#47669a;--code:#f0ede5;
     --good-bg:#e3f1ec;--bad-bg:#f8e6e1;--warn-bg:#f8eed6;--mute-bg:#ecebe7}

@@ -136,7 +136,8 @@ final class Control: Sendable {
     }
   }
 
-  private func answer(_ request: HTTPRequest, actor: String) -> Answer {
+  /// - Parameter actor: Who asks, as records name them.
+  func answer(_ request: HTTPRequest, actor: String) -> Answer {
     let path = request.path
     switch (request.method, path) {
     case ("GET", "/healthz"): return .text("ok\n")

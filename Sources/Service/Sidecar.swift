@@ -18,6 +18,8 @@ package struct SidecarOptions: Sendable {
   package var reservationMs: Int64 = 600_000
   /// How long captured text stays after the last label that it needs: to take the label back, to export the case.
   package var captureGraceMs: Int64 = 3_600_000
+  /// Where the console listens; nil: there is none.
+  package var console: ConsoleAddress?
   /// The value of NOTIFY_SOCKET.
   package var notifyAddress: String?
 
@@ -44,6 +46,7 @@ package final class Sidecar {
   private let weeks: WeekKeys
   private let vault: Vault
   private let control: Control
+  private let console: Console?
   private let notice: ServiceNotice
   private let tap: Tap
   private let reloads: Monitor<ReloadRequests>
@@ -117,6 +120,7 @@ package final class Sidecar {
     do throws(PosixError) {
       let listener = try UnixSocket.listen(at: paths.tap, mode: 0o660)
       let controlListener = try UnixSocket.listen(at: paths.control, mode: 0o600)
+      let page = try options.console.map { (address) throws(PosixError) in try ConsoleListener(address) }
       let group = try Files.status(paths.tap)?.group
       var admission = Admission(ownUser: ProcessState.effectiveUser, socketGroup: group)
       admission.users.formUnion(options.allowedUsers)
@@ -124,9 +128,12 @@ package final class Sidecar {
       let state = SidecarState(
         pipeline: pipeline, reloading: reloading, probing: probing, reviewing: reviewing, weeks: weeks,
         vault: vault, admission: admission, paths: paths,
-        startedAt: now, log: log)
+        startedAt: now, log: log, consoleURL: page?.url)
       control = Control(state)
       let control = control
+      console = try page.map { (listener) throws(PosixError) in
+        try Console(state, control: control, listener: listener)
+      }
       tap = try Tap(
         pipeline: pipeline, listener: listener, signals: signals, admission: admission,
         frameLimit: options.frameLimit, flagsFile: paths.flags
@@ -143,6 +150,7 @@ package final class Sidecar {
       weeks.announce(now: now)
       try reviewing.start()
       try control.start(controlListener)
+      try console?.start()
     } catch {
       throw .surroundings(error.description)
     }
@@ -209,9 +217,10 @@ package final class Sidecar {
     let generation = pipeline.current
     let candidates = generation.candidates.joined(separator: ", ")
     let killed = pipeline.kill.override.map { "  KILLED (\($0)): everything goes to the frontier" } ?? ""
+    let page = console.map { "  console \($0.listener.url)" } ?? ""
     let short = generation.revision.prefix("sha256:".count + 12)
     return "ready  tap \(options.paths.tap)  policy \(options.paths.policy) \(short)  candidate "
-      + "\(candidates.isEmpty ? "none" : candidates)\(killed)  next: shadow-router status"
+      + "\(candidates.isEmpty ? "none" : candidates)\(killed)\(page)  next: shadow-router status"
   }
 
   /// Serves until TERM or INT, then flushes: when it returns nothing is in flight and every record is on the disk.
@@ -270,6 +279,7 @@ package final class Sidecar {
     body.field("in_flight", Int(balance.inFlight))
     body.field("lost_by_sender", Int(balance.lostBySender))
     recorder.write("stop", body)
+    console?.stop()
     control.stop()
     let isWhole = recorder.journal.close()
     weeks.remember(isWhole: isWhole)

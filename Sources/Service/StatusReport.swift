@@ -21,12 +21,15 @@ final class SidecarState: Sendable {
   let paths: SidecarPaths
   let startedAt: Int64
   let log: EventLog
+  /// nil where there is no console.
+  let consoleURL: String?
 
   init(
     pipeline: Pipeline, reloading: Reloading, probing: Probing, reviewing: Reviewing, weeks: WeekKeys,
     vault: Vault, admission: Admission, paths: SidecarPaths,
-    startedAt: Int64, log: EventLog
+    startedAt: Int64, log: EventLog, consoleURL: String? = nil
   ) {
+    self.consoleURL = consoleURL
     self.pipeline = pipeline
     self.reloading = reloading
     self.probing = probing
@@ -61,14 +64,17 @@ enum StatusReport {
       "balance": balance(pipeline),
       "review": review(sidecar),
       "log": log(pipeline.recorder.journal),
-      "sockets": ["tap": .string(sidecar.paths.tap), "control": .string(sidecar.paths.control)],
+      "sockets": [
+        "tap": .string(sidecar.paths.tap), "control": .string(sidecar.paths.control),
+        "console": sidecar.consoleURL.map { .string($0) } ?? .null,
+      ],
       "refused_peers": refused(pipeline, sidecar.admission),
       "unmatched_shapes": shapes(pipeline),
       "resident_bytes": ProcessState.residentBytes().map { .number(JSONNumber($0)) } ?? .null,
     ]
   }
 
-  private static func kill(_ kill: KillSwitch) -> JSONValue {
+  static func kill(_ kill: KillSwitch) -> JSONValue {
     guard let override = kill.override else { return ["on": false] }
     let latch = kill.current
     return [
@@ -80,7 +86,7 @@ enum StatusReport {
     ]
   }
 
-  private static func reload(_ last: Reloading.Last) -> JSONValue {
+  static func reload(_ last: Reloading.Last) -> JSONValue {
     let at = JSONValue.string(Timestamp.string(last.at))
     switch last.outcome {
     case .taken: return ["at": at, "result": "taken", "errors": .array([])]
@@ -90,7 +96,7 @@ enum StatusReport {
     }
   }
 
-  private static func balance(_ pipeline: Pipeline) -> JSONValue {
+  static func balance(_ pipeline: Pipeline) -> JSONValue {
     let balance = pipeline.recorder.balance.withLock { $0 }
     func number(_ value: UInt64) -> JSONValue { .number(JSONNumber(Int(value))) }
     func causes<Key: RawRepresentable<String>>(_ counts: [Key: UInt64]) -> JSONValue {

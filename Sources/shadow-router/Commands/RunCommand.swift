@@ -10,6 +10,7 @@ enum RunCommand {
       Examples:
         shadow-router run --policy policies/router-policy.yaml
         shadow-router run --tap /run/agent/tap.sock --allow-uid 1001
+        shadow-router run --console 127.0.0.1:8710
 
       Watches the agent's calls on the tap socket, decides each by the policy, asks the candidate in parallel and
       keeps the log. Prints one line starting with `ready` on stderr once every socket listens. Nothing here is in
@@ -18,6 +19,8 @@ enum RunCommand {
       SIGHUP reloads the policy, SIGTERM and SIGINT stop after flushing, SIGUSR1 turns the kill switch on.
 
         --tap PATH              the tap socket (default: tap.sock in the runtime folder)
+        --console HOST:PORT     the console's page, on this machine only (127.0.0.1:8710, [::1]:8710, localhost:8710);
+                                what writes there needs a token of keys/console-token in the state folder
         --allow-uid UID         admit this user to the tap as well; may be given again
         --allow-gid GID         admit this group's members to the tap as well; may be given again
         --max-frame-bytes N     longest frame, line feed included (default 1048576)
@@ -37,9 +40,7 @@ enum RunCommand {
 
   private static func run(_ arguments: Arguments) throws(Failure) -> Exit {
     _ = try arguments.operands(0...0, "run [options]")
-    guard !arguments.has("console") else {
-      throw Failure(exit: .refused, message: "--console comes with a later version")
-    }
+    let options = try options(arguments)
     // Before any thread exists: all of them inherit the mask.
     let signals = try mended { () throws(PosixError) in
       try SignalReader([.hangUp, .interrupt, .user1, .terminate])
@@ -47,7 +48,6 @@ enum RunCommand {
     CrashHandling.printNothing()
     // A core dump would hold prompts.
     try mended { () throws(PosixError) in try ProcessState.keepMemoryPrivate() }
-    let options = try options(arguments)
     let log = EventLog { line in Terminal.message(line) }
     do throws(SidecarFault) {
       let sidecar = try Sidecar(options, signals: signals, log: log)
@@ -76,6 +76,13 @@ enum RunCommand {
   private static func options(_ arguments: Arguments) throws(Failure) -> SidecarOptions {
     var options = SidecarOptions(paths: arguments.paths)
     options.notifyAddress = ProcessState.environment("NOTIFY_SOCKET")
+    if let text = arguments.value("console") {
+      do throws(ConsoleAddress.Fault) {
+        options.console = try ConsoleAddress(text)
+      } catch {
+        throw .usage(error.message)
+      }
+    }
     options.allowedUsers = try ids(arguments.all("allow-uid"), "allow-uid")
     options.allowedGroups = try ids(arguments.all("allow-gid"), "allow-gid")
     if let bytes = try arguments.wholeNumber("max-frame-bytes", in: 1_024...(64 << 20)) {
