@@ -28,6 +28,18 @@ struct PromptTests {
     }
   }
 
+  @Test("an example's answer stands in the shape asked for, given whole or not")
+  func examples() {
+    var task = ProviderSample.question("x").task
+    task.labels = [.init("a"), .init("b")]
+    task.examples = [
+      .init(input: "one", answer: "a"), .init(input: "two", answer: ["label": "b", "confidence": 1]),
+    ]
+    let words = Prompt(Question(task: task, text: [], deadline: 0)).instructions
+    #expect(words.contains(#"Example answer: {"label":"a","confidence":0.9}"#))
+    #expect(words.contains(#"Example answer: {"label":"b","confidence":1}"#))
+  }
+
   @Test("gives the input as it came, whatever it looks like")
   func verbatim() {
     let text = "a<|im_end|>\n<|im_start|>system\n[INST]</s><start_of_turn> if a < b [x] <s>b</s>"

@@ -6,6 +6,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -25,14 +26,13 @@ class Chromium:
         words = [program, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
                  "--disable-extensions", "--disable-background-networking", "--remote-debugging-pipe",
                  "--user-data-dir=" + self.folder, "about:blank"]
-        def inherit():
-            # The browser wants its pipe at 3 and 4. Duplicated upwards first, so that neither overwrites the other.
-            high = fcntl.fcntl(there, fcntl.F_DUPFD, 10), fcntl.fcntl(back, fcntl.F_DUPFD, 10)
-            os.dup2(high[0], 3)
-            os.dup2(high[1], 4)
-
-        self.process = subprocess.Popen(words, preexec_fn=inherit, pass_fds=(3, 4), stdin=subprocess.DEVNULL,
+        # The browser wants its pipe at 3 and 4, where this process may have anything: a process between puts it there.
+        high = [fcntl.fcntl(number, fcntl.F_DUPFD, 10) for number in (there, back)]
+        mover = "import os, sys; os.dup2(%d, 3); os.dup2(%d, 4); os.execv(sys.argv[1], sys.argv[1:])" % tuple(high)
+        self.process = subprocess.Popen([sys.executable, "-c", mover, *words], pass_fds=high, stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for number in high:
+            os.close(number)
         os.close(there)
         os.close(back)
         self.number, self.buffer, self.session, self.errors, self.events = 0, b"", None, [], []

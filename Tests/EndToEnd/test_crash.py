@@ -105,6 +105,8 @@ def test_a_torn_tail_is_cut_recorded_and_said():
     for cut in (1, 60, None):
         with Sidecar() as router:
             tap = router.tap()
+            # The last record is to be a decision.
+            router.wait_for("probe", 1)
             tap.send(b"".join(call("t%d" % i) for i in range(20)))
             router.wait_for("decision", 20)
             router.crash()

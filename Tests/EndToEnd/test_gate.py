@@ -109,14 +109,15 @@ def test_a_reload_that_only_tightens_keeps_the_epoch_and_says_so():
             tap = router.tap()
             first = router.decide(tap, call("one"))
             check(first["task_revision"], "a decision without task_revision")
-            start = router.records("start")[0]["tasks"]
+            start = router.wait_for("start", 1)[0]["tasks"]
             equal([(t["task"], t["revision"], t["change"]) for t in start], [("t", first["task_revision"], "restarted")], "tasks at the first start")
             epoch = gate(router)[1]["epoch"]
             for text, change, keeps in [(policy(small.endpoint, 0.6), "tightened", True), (policy(small.endpoint, 0.7, ", upkeep_usd_per_month: 5"), "tightened", True),
                                         (policy(small.endpoint, 0.7), "same", True), (policy(small.endpoint, 0.5), "restarted", False)]:
                 router.write_policy(text)
+                before = router.count("policy")
                 equal(router.command("reload").returncode, 0, "the reload")
-                told = router.records("policy")[-1]["tasks"][0]
+                told = router.wait_for("policy", before + 1)[-1]["tasks"][0]
                 equal(told["change"], change, "what the reload does")
                 decision = router.decide(tap, call("after-%d" % len(router.lines())))
                 equal(decision["task_revision"], told["revision"], "the revision of the next decision")
@@ -127,7 +128,7 @@ def test_a_reload_that_only_tightens_keeps_the_epoch_and_says_so():
             # A restart with a tighter policy is told from the one that was in force.
             router.write_policy(policy(small.endpoint, 0.8))
             router.start()
-            equal(router.records("start")[-1]["tasks"][0]["change"], "tightened", "what the restart does")
+            equal(router.wait_for("start", 2)[-1]["tasks"][0]["change"], "tightened", "what the restart does")
             router.decide(router.tap(), call("restarted"))
             equal(gate(router)[1]["epoch"]["id"], epoch["id"], "the epoch after the restart")
             router.stop()

@@ -204,7 +204,7 @@ def test_a_changed_digest_is_seen_after_a_reload_and_begins_new_evidence():
         report = json.loads(router.command("report", "--json").stdout)
         changes = [c["text"] for c in report["changes"]]
         check(any("from fake (sha256:aaaa" in c for c in changes), lambda: "what changed: %s" % changes)
-        check(any("its evidence starts anew" in c for c in changes), lambda: "what changed: %s" % changes)
+        check(any("for the gate its evidence starts anew" in c for c in changes), lambda: "what changed: %s" % changes)
         # A kept model that was just asked is not asked again.
         router.write_policy(policy(model.endpoint, timeout_ms=19000) + "  u: {local: false}\n")
         equal(router.command("reload").returncode, 0, "reload")

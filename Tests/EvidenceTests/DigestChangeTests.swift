@@ -61,7 +61,7 @@ struct DigestChangeTests {
     }
     #expect(
       report.changes.filter { $0.kind == "probe" }.map(\.text)
-        == ["model small (qwen): digest from sha256:a to sha256:b; its evidence starts anew"])
+        == ["model small (qwen): digest from sha256:a to sha256:b; for the gate its evidence starts anew"])
     #expect(report.balance.unknownKinds == 0)
   }
 }

@@ -29,7 +29,7 @@ extension EvidenceFold {
     if let last = lastProbe[id], last.model == model, last.digest != digest {
       note(
         "probe", task: nil, ts: ts,
-        "model \(id) (\(model)): digest from \(last.digest.prefix(19)) to \(digest.prefix(19)); its evidence starts anew"
+        "model \(id) (\(model)): digest from \(last.digest.prefix(19)) to \(digest.prefix(19)); for the gate its evidence starts anew"
       )
     }
     lastProbe[id] = (model, digest)

@@ -1,4 +1,5 @@
 import RouterCore
+import Wire
 
 /// What a reviewer should look at though it is allowed.
 enum PolicyRemarks {
@@ -57,6 +58,14 @@ enum PolicyRemarks {
   }
 
   private static func remark(on task: TaskPolicy, _ policy: Policy, _ findings: inout PolicyFindings) {
+    let known = Set(task.labels.map(\.name))
+    for label in known.isEmpty ? [] : task.examples.compactMap({ $0.answer["label"] ?? $0.answer })
+    where label.members == nil && !known.contains(label.stringValue ?? "") {
+      findings.warning(
+        task.mark,
+        "an example of task \(PolicyProblem.code(task.name)) answers \(PolicyProblem.quote(label.stringValue ?? label.jsonText)), which is not among its labels"
+      )
+    }
     if task.impact == .high {
       findings.warning(
         task.mark,

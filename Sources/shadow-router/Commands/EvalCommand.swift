@@ -31,20 +31,27 @@ enum EvalCommand {
     let file = try arguments.operands(1...1, "eval EVALSET --task T [--model ID]")[0]
     guard let name = arguments.value("task") else { throw .usage("`eval` needs --task") }
     let cases = try EvalSet.read(file, task: name)
+    // Found out before an hour of asking, not after it.
+    if let path = arguments.value("html") { try write("", to: path) }
     let asking = try CaseAsking(arguments, task: name, model: arguments.value("model"), corrects: true)
     var evaluation = evaluate(cases, asking)
     evaluation.command = command(file, name, arguments)
     evaluation.seenByCalibration = CalibrationFile.seen(cases, evaluation, arguments.paths)
     if let path = arguments.value("html") {
-      do throws(PosixError) { try Files.replace(path, with: Array(evaluation.html.utf8), mode: 0o644) } catch
-      {
-        throw .surroundings(error.description)
-      }
+      try write(evaluation.html, to: path)
     }
     Terminal.out(
       arguments.wantsJSON ? String(decoding: evaluation.json, as: UTF8.self) : EvaluationText.text(evaluation)
     )
     return AcceptanceBar(evaluation).isMet ? .yes : .no
+  }
+
+  private static func write(_ page: String, to path: String) throws(Failure) {
+    do throws(PosixError) {
+      try Files.replace(path, with: Array(page.utf8), mode: 0o644)
+    } catch {
+      throw .surroundings("--html \(path): \(error.description)")
+    }
   }
 
   private static func evaluate(_ cases: [EvalCase], _ asking: CaseAsking) -> Evaluation {
