@@ -118,7 +118,8 @@ package enum PolicyBrief {
     let vault = captures.isEmpty ? ["raw text: none is kept"] : captures
     let patterns =
       privacy.redact.isEmpty ? [] : ["redacted beside the built-in kinds: \(privacy.redact.count) patterns"]
-    return ["\(previews), to be kept \(privacy.retentionDays) days (this version deletes nothing of the log)"] + vault + patterns
+    return ["\(previews), to be kept \(privacy.retentionDays) days (this version deletes nothing of the log)"]
+      + vault + patterns
   }
 
   /// Tasks with the same limits share a line.

@@ -168,9 +168,13 @@ enum ResponseValidation {
 
   private static func readConfidence(_ value: JSONValue, into result: inout ValidatedAnswer) -> String? {
     guard let given = present(value["confidence"]) else { return nil }
-    guard case .number(let exact) = given, let number = given.doubleValue else { return "confidence_not_a_number" }
+    guard case .number(let exact) = given, let number = given.doubleValue else {
+      return "confidence_not_a_number"
+    }
     // By exact value: 1.0000000000000000000001 is no probability, though the nearest double is 1.
-    guard number.isFinite, exact >= JSONNumber(0), exact <= JSONNumber(1) else { return "confidence_out_of_range" }
+    guard number.isFinite, exact >= JSONNumber(0), exact <= JSONNumber(1) else {
+      return "confidence_out_of_range"
+    }
     result.selfReported = number
     return nil
   }
