@@ -81,9 +81,20 @@ package struct JournalReader: ~Copyable {
       // The writer may have added to this segment between our last read and the next one's appearance. Now that
       // there is a next one it is final: one more look, and it is done.
       if following != nil, try !showSegment(visit) { return false }
+      guard let following else {
+        noteTail()
+        return true
+      }
+      let opened: SegmentLines
+      do throws(JournalError) {
+        opened = try SegmentLines(segments.path(following), following, chunkBytes: chunkBytes)
+      } catch {
+        // A writer whose disk is full takes the segment back that it had just begun.
+        guard Files.exists(segments.path(following)) else { continue }
+        throw error
+      }
       noteTail()
-      guard let following else { return true }
-      lines = try SegmentLines(segments.path(following), following, chunkBytes: chunkBytes)
+      lines = consume opened
       segment = following
       next = following + 1
     }
