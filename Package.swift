@@ -70,7 +70,7 @@ let package = Package(
             ["-Xlinker", "--export-dynamic-symbol=\($0)"]
           })
       ]),
-    tests("WireTests", ["Wire"]),
+    tests("WireTests", ["Wire", "TestData"]),
     .target(name: "TestData", path: "Tests/Support/TestData", swiftSettings: settings),
     tests("TextTests", ["Text", "TestData"]),
     tests("RedactionTests", ["Redaction", "Text", "TestData"]),
@@ -83,9 +83,9 @@ let package = Package(
     tests("EvidenceTests", ["Evidence", "RouterCore", "Wire", "Text", "TestLogs", "TestData"]),
     tests("ReportsTests", ["Reports", "Evidence", "RouterCore", "Wire", "TestLogs"]),
     tests("PosixTests", ["Posix"]),
-    tests("PolicyYAMLTests", ["PolicyYAML", "PolicyLanguage", "RouterCore", "Wire"]),
+    tests("PolicyYAMLTests", ["PolicyYAML", "PolicyLanguage", "RouterCore", "Wire", "TestData"]),
     tests("JournalTests", ["Journal", "Posix", "RouterCore", "Wire"]),
-    tests("CandidatesTests", ["Candidates", "Posix", "RouterCore", "Wire", "Text"]),
+    tests("CandidatesTests", ["Candidates", "Posix", "RouterCore", "Wire", "Text", "TestData"]),
     tests("ServiceTests", ["Service", "Candidates", "Evidence", "RouterCore", "Wire", "Posix"]),
   ],
   swiftLanguageModes: [.v6]

@@ -1,3 +1,4 @@
+import TestData
 import Testing
 
 @testable import Candidates
@@ -12,7 +13,7 @@ struct AskQueueTests {
 
   @Test("do as a sorted list would, whatever happens in which order", arguments: 0..<20)
   func reference(seed: UInt64) {
-    var random = SeededRandom(seed)
+    var random = SeededGenerator(seed: seed)
     var queue = AskQueue<Int>()
     var list: [Item] = []
     let priorities: [Question.Priority] = [.live, .shadow, .challenge]

@@ -1,3 +1,4 @@
+import TestData
 import Testing
 
 @testable import Candidates
@@ -86,7 +87,7 @@ struct BreakerTests {
 
   @Test("does as the rules say of the whole history, in any interleaving", arguments: 0..<20)
   func reference(seed: UInt64) throws {
-    var random = SeededRandom(seed)
+    var random = SeededGenerator(seed: seed)
     let tolerance = Int.random(in: 1...3, using: &random)
     var breaker = Breaker(failures: tolerance, cooldownMs: 10)
     var slow = SlowBreaker(tolerance: tolerance, rest: 10_000_000)

@@ -1,5 +1,6 @@
 import RouterCore
 import Synchronization
+import TestData
 import Testing
 import Wire
 
@@ -11,7 +12,7 @@ private struct Drive {
   var now: UInt64 = 0
   var sent: [Inquiry.Request] = []
   var waits: [UInt64] = []
-  var random = SeededRandom(7)
+  var random = SeededGenerator(seed: 7)
 
   init(
     _ task: TaskPolicy, deadlineMs: UInt64 = 10_000, wantsLogProbabilities: Bool = false,
@@ -302,7 +303,7 @@ struct InquiryTests {
 
   @Test("never more requests than the policy allows, whatever the server says")
   func bound() throws {
-    var random = SeededRandom(3)
+    var random = SeededGenerator(seed: 3)
     for _ in 0..<2_000 {
       let attempts = Int.random(in: 1...4, using: &random)
       let corrections = Int.random(in: 0...2, using: &random)

@@ -1,5 +1,6 @@
 import Glibc
 import RouterCore
+import TestData
 import Testing
 import Wire
 
@@ -156,7 +157,7 @@ struct LabelProbabilitiesTests {
   @Test(
     "is never above the truth, whatever the tokens are and whichever of them are listed", arguments: 0..<300)
   func neverOverstated(seed: Int) throws {
-    var random = SplitMix(state: UInt64(seed))
+    var random = SeededGenerator(seed: UInt64(seed))
     let labels = ["bill", "bills", "bug", "other", "out"].shuffled(using: &random)
     let endings = labels.map { Array(($0 + "\"").utf8) }
     var model: [[UInt8]: [TokenChoice]] = [:]
@@ -322,17 +323,5 @@ struct LabelProbabilitiesTests {
       try ProviderFormat.llamaCpp.measured(reply, followUp: Array(#"{"error":{}}"#.utf8), to: question)
     }
     #expect(error == .badResponse)
-  }
-}
-
-/// Repeatable random numbers.
-private struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var value = state
-    value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-    return value ^ (value >> 31)
   }
 }

@@ -1,4 +1,5 @@
 import RouterCore
+import TestData
 import Testing
 import Wire
 
@@ -22,7 +23,7 @@ struct RetryRuleTests {
     _ rule: RetryRule, _ fault: AskFault, _ hint: RetryHint = RetryHint(), made: Int = 0,
     within seconds: UInt64 = 60, seed: UInt64 = 1
   ) -> UInt64? {
-    var random = SeededRandom(seed)
+    var random = SeededGenerator(seed: seed)
     return rule.time(
       after: fault, hint: hint, made: made, at: Self.second, deadline: (1 + seconds) * Self.second,
       using: &random)

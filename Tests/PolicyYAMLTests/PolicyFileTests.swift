@@ -2,6 +2,7 @@ import Foundation
 import PolicyLanguage
 import PolicyYAML
 import RouterCore
+import TestData
 import Testing
 import Wire
 

@@ -42,22 +42,6 @@ extension PolicyReading {
   }
 }
 
-/// A small generator with a seed: failures can be had again.
-struct SeededGenerator: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  /// SplitMix64.
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var value = state
-    value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-    return value ^ (value >> 31)
-  }
-}
-
 /// Seconds of processor time that the work took: what else runs on the machine does not count.
 func processorSeconds(_ work: () -> Void) -> Double {
   func now() -> Double {

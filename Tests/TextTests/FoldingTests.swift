@@ -1,5 +1,6 @@
 import Foundation
 @_spi(_Unicode) import Swift
+import TestData
 import Testing
 
 @testable import Text
@@ -73,7 +74,7 @@ struct FoldingTests {
       [0x9BE, 0x9D7, 0xDCF, 0x11127, 0x114BA, 0x1102E, 0xFDFA, 0x1D400, 0x1F100, 0x2026, 0xA0],
       Array(0x590...0x6FF), Array(0xE00...0xEFF), Array(0x1AB0...0x1ACE), Array(0x1DC0...0x1DFF),
     ]
-    var random = TermRandom(seed: 3)
+    var random = SeededGenerator(seed: 3)
     for _ in 0..<20_000 {
       var text = String.UnicodeScalarView()
       for _ in 0..<Int.random(in: 1...10, using: &random) {
@@ -131,7 +132,7 @@ struct FoldingTests {
 
   @Test("takes ill-formed bytes for replacement characters, as String does")
   func illFormed() {
-    var random = TermRandom(seed: 9)
+    var random = SeededGenerator(seed: 9)
     let bytes: [UInt8] = [
       0x61, 0x7F, 0x80, 0xBF, 0xC0, 0xC2, 0xCC, 0x81, 0xE0, 0xE2, 0xED, 0x9F, 0xA0, 0xEF, 0xF0, 0x90, 0x8F,
       0xF4, 0xF5, 0xFF,
@@ -147,7 +148,7 @@ struct FoldingTests {
   @Test("sorts a run of marks in time that grows with it", arguments: [1000, 200_000])
   func longRuns(count: Int) {
     let marks: [Unicode.Scalar] = ["\u{301}", "\u{323}", "\u{5B0}", "\u{345}", "\u{302}"]
-    var random = TermRandom(seed: 4)
+    var random = SeededGenerator(seed: 4)
     var text = String.UnicodeScalarView("e".unicodeScalars)
     for _ in 0..<count { text.append(marks.randomElement(using: &random) ?? "\u{301}") }
     let bytes = Array(String(text).utf8)

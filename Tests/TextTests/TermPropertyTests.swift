@@ -1,4 +1,5 @@
 import Foundation
+import TestData
 import Testing
 
 @testable import Text
@@ -30,7 +31,7 @@ struct TermPropertyTests {
     return hits.ids == terms.indices.filter { TermReference(terms[$0]).matches(folded) }
   }
 
-  static func changeCase(_ text: String, _ random: inout TermRandom) -> String {
+  static func changeCase(_ text: String, _ random: inout SeededGenerator) -> String {
     switch Int.random(in: 0..<4, using: &random) {
     case 0: text.uppercased()
     case 1: text.prefix(1).uppercased() + text.dropFirst()
@@ -39,7 +40,7 @@ struct TermPropertyTests {
     }
   }
 
-  static func piece(_ terms: [String], strange: Int, _ random: inout TermRandom) -> String {
+  static func piece(_ terms: [String], strange: Int, _ random: inout SeededGenerator) -> String {
     let roll = Int.random(in: 0..<100, using: &random)
     if roll < strange { return strangers.randomElement(using: &random) ?? "" }
     if roll < strange + 40 { return plain.randomElement(using: &random) ?? "" }
@@ -65,7 +66,7 @@ struct TermPropertyTests {
   }
 
   private func check(_ terms: [String], strange: Int, cases: Int, seed: UInt64) {
-    var random = TermRandom(seed: seed &+ UInt64(strange))
+    var random = SeededGenerator(seed: seed &+ UInt64(strange))
     let scanner = TermScanner(terms)
     var hits = TermHits()
     for _ in 0..<cases {
@@ -83,7 +84,7 @@ struct TermPropertyTests {
       ["a", "B", "删", "ก", "Ⱥ", "ⱥ", "-", "\u{2028}", "１", "."],
     ]
     let alphabet = alphabets[round]
-    var random = TermRandom(seed: UInt64(100 + round))
+    var random = SeededGenerator(seed: UInt64(100 + round))
     var hits = TermHits()
     for _ in 0..<400 {
       let terms = (0..<Int.random(in: 1...6, using: &random)).map { _ in
@@ -104,7 +105,7 @@ struct TermPropertyTests {
   func longTexts() {
     let terms = Self.builtIn + ["rm -rf", "a term of many words that is long", "-----"]
     let scanner = TermScanner(terms)
-    var random = TermRandom(seed: 17)
+    var random = SeededGenerator(seed: 17)
     var hits = TermHits()
     for _ in 0..<300 {
       var text = ""

@@ -1,4 +1,5 @@
 import Foundation
+import TestData
 import Testing
 
 @testable import Text
@@ -171,7 +172,7 @@ struct TermScannerTests {
     #expect(hits.ids == [])
     scanner.scan([0x61, 0xF0, 0x9F, 0x62].span, hits: &hits)
     #expect(hits.ids == [1])
-    var random = TermRandom(seed: 5)
+    var random = SeededGenerator(seed: 5)
     for _ in 0..<2000 {
       let bytes =
         (0..<Int.random(in: 0...40, using: &random)).map { _ in

@@ -1,3 +1,4 @@
+import TestData
 import Testing
 import Wire
 
@@ -58,7 +59,7 @@ struct JSONWriterTests {
 
   @Test("doubles read back the same", arguments: 0..<4)
   func doublesRoundTrip(seed: Int) throws {
-    var random = SeededRandom(UInt64(seed))
+    var random = SeededGenerator(seed: UInt64(seed))
     for _ in 0..<2000 {
       let value = Double(bitPattern: random.next())
       guard value.isFinite else { continue }
@@ -83,7 +84,7 @@ struct JSONWriterTests {
 
   @Test("replaces what is not UTF-8 as Swift does", arguments: 0..<4)
   func invalidUTF8(seed: Int) throws {
-    var random = SeededRandom(UInt64(seed))
+    var random = SeededGenerator(seed: UInt64(seed))
     let bytes: [UInt8] = [
       0x41, 0x80, 0xBF, 0xC0, 0xC2, 0xE0, 0xA0, 0xED, 0x9F, 0xEF, 0xF0, 0x90, 0xF4, 0x8F, 0xF5, 0x0A,
     ]

@@ -1,3 +1,4 @@
+import TestData
 import Testing
 import Wire
 
@@ -51,7 +52,7 @@ struct LineSplitterTests {
 
   @Test("come out the same however the bytes were cut", arguments: 0..<20)
   func cuts(seed: Int) {
-    var random = SeededRandom(UInt64(seed))
+    var random = SeededGenerator(seed: UInt64(seed))
     let limit = Int.random(in: 1...64, using: &random)
     let capacity = Int.random(in: 1...80, using: &random)
     var stream: [UInt8] = []

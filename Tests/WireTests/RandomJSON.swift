@@ -1,10 +1,11 @@
+import TestData
 import Wire
 
 /// Random values and their texts.
 struct RandomJSON {
-  var random: SeededRandom
+  var random: SeededGenerator
 
-  init(_ seed: UInt64) { random = SeededRandom(seed) }
+  init(_ seed: UInt64) { random = SeededGenerator(seed: seed) }
 
   private static let scalars: [Unicode.Scalar] = [
     "a", "Z", "0", " ", "\"", "\\", "/", "\n", "\t", "\r", "\u{8}", "\u{C}", "\u{0}", "\u{1F}", "\u{7F}",
