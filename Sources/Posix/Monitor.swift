@@ -5,7 +5,8 @@ import Glibc
 /// One condition serves all waiters, each with a question of its own, so notifying wakes them all.
 /// Meant for a thread or two that wait, not for crowds.
 ///
-/// `@unchecked Sendable`: `state` is reached only between lock and unlock of `mutex`; the two pointers never change.
+/// `@unchecked Sendable` because the compiler knows no lock but `Mutex`, and a condition of pthread can wait on none of
+/// those: `state` is reached only between lock and unlock of `mutex`, and the two pointers never change.
 @safe package final class Monitor<State>: @unchecked Sendable {
   private let mutex: UnsafeMutablePointer<pthread_mutex_t>
   private let condition: UnsafeMutablePointer<pthread_cond_t>
