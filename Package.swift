@@ -40,6 +40,7 @@ let package = Package(
     module("PolicyLanguage", ["RouterCore", "Wire", "Text", "JSONSchema"]),
     module("Evidence", ["RouterCore", "Wire", "Text"]),
     module("Reports", ["Evidence", "Wire"]),
+    module("Rollout", ["RouterCore", "Wire"]),
     // The edge.
     module("Posix", ["CSystem"]),
     module("PolicyYAML", ["CYAML", "PolicyLanguage", "RouterCore"]),
@@ -48,8 +49,8 @@ let package = Package(
     module(
       "Service",
       [
-        "RouterCore", "Wire", "Text", "PolicyLanguage", "Evidence", "Reports", "Posix", "PolicyYAML",
-        "Journal", "Candidates",
+        "RouterCore", "Wire", "Text", "PolicyLanguage", "Evidence", "Reports", "Rollout", "Posix",
+        "PolicyYAML", "Journal", "Candidates",
       ]),
     .executableTarget(
       name: "shadow-router",

@@ -11,6 +11,7 @@ import Wire
 final class Pipeline: Sendable {
   let recorder: Recorder
   let kill: KillSwitch
+  let rollouts = Rollouts()
   let unmatched = Mutex(UnmatchedShapes())
   let refused = Mutex(RefusedPeers())
   private let generation: Mutex<Generation>
