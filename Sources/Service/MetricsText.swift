@@ -136,6 +136,12 @@ struct MetricsText {
   private mutating func review(_ sidecar: SidecarState) {
     family("review_backlog", "gauge", "Items that wait for a label.")
     sample("review_backlog", [], Double(sidecar.reviewing.latest.backlog.values.reduce(0, +)))
+    family(
+      "false_accept_upper_bound", "gauge",
+      "Anytime bound of the rate of false accepts in the task's epoch; absent where none has begun.")
+    for bound in sidecar.gates.bounds {
+      sample("false_accept_upper_bound", [("task", bound.task)], bound.upperBound)
+    }
     let vault = sidecar.vault.counts
     family("captures_total", "counter", "Drawn calls by what came of keeping their text.")
     sample("captures_total", [("result", "kept")], Double(vault.kept))

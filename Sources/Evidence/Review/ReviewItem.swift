@@ -28,7 +28,7 @@ package struct ReviewItem: Sendable {
   package let at: Int64
   package let isDrawn: Bool
   /// Drawn items of one group are labelled once: task, subject, model and input are the same.
-  let group: String
+  var group: String
   package var inputPreview: String?
   package let label: String?
   package let answerPreview: String?
