@@ -1,6 +1,9 @@
 import Evidence
 import Journal
+import LogReading
+import PolicyFiles
 import Posix
+import Reviews
 import RouterCore
 import Synchronization
 import Wire

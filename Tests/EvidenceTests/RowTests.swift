@@ -1,9 +1,12 @@
+import Gates
 import RouterCore
+import TestData
 import TestLogs
 import Testing
 import Wire
 
 @testable import Evidence
+@testable import LogReading
 
 @Suite("Joined rows")
 struct RowTests {

@@ -1,10 +1,13 @@
 import Candidates
 import Evidence
+import Gates
+import PolicyFiles
 import PolicyLanguage
 import Posix
 import Reports
 import RouterCore
 import Service
+import Statistics
 import Wire
 
 enum EvalCommand {
@@ -65,7 +68,14 @@ enum EvalCommand {
     let revision =
       isCandidate || task.challenger == evaluation.model
       ? TaskRevision.of(task.name, in: policy, isChallenger: !isCandidate) : nil
-    let result = EvalResult(evaluation, taskRevision: revision, evalSetSHA256: digest)
+    var result = EvalResult(
+      task: evaluation.task, modelID: evaluation.model, policyRevision: evaluation.policyRevision,
+      evalSetSHA256: digest, isMet: AcceptanceBar(evaluation).isMet, cases: evaluation.cases.count,
+      accepted: evaluation.accepted, acceptedWrong: evaluation.acceptedWrong,
+      upperBound: evaluation.wrongUpper)
+    (result.modelName, result.modelDigest) = (evaluation.modelName, evaluation.modelDigest)
+    (result.promptRevision, result.calibration) = (evaluation.promptRevision, evaluation.calibration)
+    result.taskRevision = revision
     do throws(Failure) {
       let answer = try ControlClient.json("POST", "/v1/eval", body: result.json, at: arguments.paths)
       let why = answer.value["error"]?.stringValue ?? "the router refused (\(answer.status))"

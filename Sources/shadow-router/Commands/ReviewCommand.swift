@@ -1,8 +1,9 @@
 import Evidence
 import Journal
+import LogReading
 import Posix
+import Reviews
 import RouterCore
-import Service
 import Wire
 
 enum ReviewCommand {

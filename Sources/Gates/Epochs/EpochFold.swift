@@ -1,0 +1,271 @@
+internal import LogReading
+internal import RouterCore
+internal import Wire
+
+/// Reads a log once, in order, and keeps the newest epoch of one task's candidate or challenger, with its labels.
+///
+/// Reads no clock. Earlier epochs leave nothing behind but the `gate` records in which they were asked about. A
+/// would-accept of the epoch costs 40 to 45 bytes.
+package struct EpochFold: Sendable {
+  package let subject: EvidenceSubject
+  package let rules: EpochRules
+
+  /// Not while ``add(_:)`` reads.
+  private var line: LogLine? = LogLine()
+  private var epochs: SubjectEpochs
+  private var reviews = EpochReviews()
+  private var labels = Interner(limit: 20_000)
+  package private(set) var health = LogHealth()
+  package private(set) var asks: [GateAsk] = []
+  /// What `eval` found: of each model and eval set the newest.
+  private var evaluations: [EvalResult] = []
+
+  package init(_ subject: EvidenceSubject, _ rules: EpochRules = EpochRules()) {
+    self.subject = subject
+    self.rules = rules
+    epochs = SubjectEpochs(rules)
+  }
+
+  /// Reads one line without its newline.
+  package mutating func add(_ text: Span<UInt8>) {
+    guard text.count > 0 else { return }
+    var own = line.take() ?? LogLine()
+    take(text, Self.read(text, &own), &own)
+    line = own
+  }
+
+  /// - Returns: The record's time in milliseconds since 1970; nil where the line is no record.
+  static func read(_ text: Span<UInt8>, _ line: inout LogLine) -> Int64? {
+    line.read(text) ? line.withBytes(.ts, in: text, { LogTime.parse($0) }) ?? nil : nil
+  }
+
+  /// Takes in a line that was read.
+  mutating func take(_ text: Span<UInt8>, _ ms: Int64?, _ line: inout LogLine) {
+    guard let ms else { return health.sawDamage() }
+    health.saw(seq: line.int(.seq, in: text), log: line.string(.log, in: text), at: ms)
+    if line.isString(.kind, "decision", in: text) { return decision(text, ms, &line) }
+    if line.isString(.kind, "challenge", in: text) { return challenge(text, ms, &line) }
+    if line.isString(.kind, "review", in: text) { return review(text, ms, &line) }
+    if line.isString(.kind, "gate", in: text) { return gate(text, &line) }
+    if line.isString(.kind, "eval", in: text) { return evaluation(text, ms) }
+    if line.isString(.kind, "policy", in: text) || line.isString(.kind, "start", in: text) {
+      return policy(text, ms, line)
+    }
+    if line.isString(.kind, "probe", in: text) { return probe(text, line) }
+    other(text, ms, line)
+  }
+
+  /// The epoch in force at a time (milliseconds since 1970); nil where none has begun.
+  package func evidence(at now: Int64) -> EpochEvidence? {
+    guard let epoch = epochs.current(at: now) else { return nil }
+    let accepts = epoch.limits.map { Acceptance($0, labels.texts) }
+    var evidence = EpochEvidence(epoch, reviews, at: now, rules, accepts)
+    evidence.count(epoch.items, accepts)
+    evidence.evaluations = evaluations.filter { result in
+      epoch.models[result.modelID].map { result.isAbout($0) } ?? false
+    }
+    return evidence
+  }
+
+  /// The same of the certificate sample and the labels alone, without a pass over all would-accepts: their number, drift and
+  /// what `eval` found are left out.
+  package func sample(at now: Int64) -> EpochEvidence? {
+    epochs.current(at: now).map { epoch in
+      EpochEvidence(epoch, reviews, at: now, rules, epoch.limits.map { Acceptance($0, labels.texts) })
+    }
+  }
+
+  /// See ``EpochRules/undrawnLimit``.
+  package var isPartial: Bool { epochs.isPartial }
+
+  /// Labels of people on items that they were known to have to catch.
+  package var catches: (planted: Int, caught: Int) { reviews.catches }
+
+  // MARK: Calls
+
+  private mutating func decision(_ text: Span<UInt8>, _ ms: Int64, _ line: inout LogLine) {
+    guard line.isTask(.taskType, subject.task, in: text),
+      let key = line.withBytes(.callID, in: text, { ContentHash($0).short })
+    else { return }
+    let features = features(text, &line)
+    guard subject.isChallenger else { return call(text, key, ms, features, &line) }
+    epochs.learn(features, of: key)
+  }
+
+  private mutating func challenge(_ text: Span<UInt8>, _ ms: Int64, _ line: inout LogLine) {
+    guard subject.isChallenger, line.isTask(.taskType, subject.task, in: text),
+      let key = line.withBytes(.callID, in: text, { ContentHash($0).short })
+    else { return }
+    call(text, key, ms, InputFeatures(), &line)
+  }
+
+  private func features(_ text: Span<UInt8>, _ line: inout LogLine) -> InputFeatures {
+    var bits: UInt8 = 0
+    if line.isFilled(.signals) {
+      let given = Set(line.value(.signals, in: text)?.members?.map(\.name) ?? [])
+      for (place, signal) in RiskSignal.allCases.enumerated() where given.contains(signal.rawValue) {
+        bits |= 1 << place
+      }
+    }
+    return InputFeatures(
+      input: line.withBytes(.inputHash, in: text) { ContentHash($0).short },
+      inputChars: UInt32(clamping: line.int(.inputChars, in: text) ?? 0), signals: bits)
+  }
+
+  /// A call that the subject answered; what never reached it, or got no answer, says nothing about it.
+  private mutating func call(
+    _ text: Span<UInt8>, _ key: UInt64, _ ms: Int64, _ features: InputFeatures, _ line: inout LogLine
+  ) {
+    let isAccepted = line.isString(.routeCandidate, "local", in: text)
+    let checks = isAccepted ? nil : line.value(.checks, in: text)
+    guard isAccepted || checks?[Reason.localUnavailable.rawValue]?.stringValue == "pass",
+      let modelID = line.string(.localModelID, in: text) ?? line.string(.localModel, in: text)
+    else { return }
+    let confidence = line.double(.confidence, in: text)
+    let model = EpochModel(
+      name: line.string(.localModel, in: text), digest: line.string(.localModelDigest, in: text),
+      prompt: line.string(.promptRevision, in: text),
+      confidence: confidence == nil
+        ? nil
+        : EpochModel.Confidence(
+          source: line.string(.confidenceSource, in: text), calibration: line.string(.calibration, in: text)))
+    var item: EpochItem?
+    if isAccepted, !isUsed(text, line) {
+      item = EpochItem(
+        call: key, ts: ms, confidence: confidence,
+        label: line.withBytes(.label, in: text) { labels.number($0) },
+        isDrawn: line.bool(.sampled, in: text) == true, features)
+    }
+    epochs.add(
+      EpochCall(
+        seq: line.int(.seq, in: text) ?? 0, ts: ms, revision: revision(text, line), modelID: modelID,
+        model: model, isValid: checks?[Reason.schemaInvalid.rawValue]?.stringValue != "fail", item: item))
+  }
+
+  /// Whether a correction was fitted on the call, or a model trained: it says nothing about its own fit.
+  private func isUsed(_ text: Span<UInt8>, _ line: LogLine) -> Bool {
+    guard !rules.usedCases.isEmpty, let id = line.string(.callID, in: text) else { return false }
+    return rules.usedCases.contains(String(SHA256.hash(Array(id.utf8)).hex.prefix(16)))
+  }
+
+  /// Records of earlier versions name only the whole policy.
+  private func revision(_ text: Span<UInt8>, _ line: LogLine) -> String {
+    line.string(.taskRevision, in: text)
+      ?? EpochCall.wholePolicy(line.string(.policyRevision, in: text) ?? "")
+  }
+
+  // MARK: What people and the router did
+
+  private mutating func review(_ text: Span<UInt8>, _ ms: Int64, _ line: inout LogLine) {
+    guard let key = line.withBytes(.callID, in: text, { ContentHash($0).short }),
+      let record = ReviewRecord(line, in: text, at: ms),
+      record.isPlanted || record.isChallenger == subject.isChallenger
+    else { return }
+    reviews.add(record, to: key)
+  }
+
+  private mutating func evaluation(_ text: Span<UInt8>, _ ms: Int64) {
+    guard let result = EvalResult(text, at: ms), result.task == subject.task else { return }
+    evaluations.removeAll { $0.modelID == result.modelID && $0.evalSetSHA256 == result.evalSetSHA256 }
+    evaluations.append(result)
+  }
+
+  private mutating func gate(_ text: Span<UInt8>, _ line: inout LogLine) {
+    guard line.isTask(.task, subject.task, in: text), let epoch = line.string(.epoch, in: text) else {
+      return
+    }
+    asks.append(
+      GateAsk(
+        epoch: epoch, isChallenger: line.isString(.subject, "challenger", in: text),
+        attempt: line.int(.attempt, in: text) ?? 1, outcome: line.string(.outcome, in: text) ?? ""))
+  }
+
+  private mutating func policy(_ text: Span<UInt8>, _ ms: Int64, _ line: LogLine) {
+    let policy = line.string(.revision, in: text) ?? line.string(.policyRevision, in: text) ?? ""
+    for change in line.value(.tasks, in: text)?.arrayValue ?? [] {
+      guard let change = TaskRevisionChange(change), change.subject == subject else { continue }
+      epochs.policyChanged(change, wholePolicy: EpochCall.wholePolicy(policy), at: ms)
+    }
+  }
+
+  private mutating func probe(_ text: Span<UInt8>, _ line: LogLine) {
+    guard let id = line.string(.modelID, in: text), let digest = line.string(.digest, in: text) else {
+      return
+    }
+    epochs.probed(id, digest)
+  }
+
+  private mutating func other(_ text: Span<UInt8>, _ ms: Int64, _ line: LogLine) {
+    if line.isString(.kind, "stop", in: text) {
+      health.stopped(
+        received: line.int(.received, in: text) ?? 0,
+        lost: (line.int(.shed, in: text) ?? 0) + (line.int(.lostBySender, in: text) ?? 0), at: ms)
+    } else if line.isString(.kind, "gap", in: text) {
+      health.gap(from: line.int(.from, in: text) ?? 0, to: line.int(.to, in: text) ?? 0, at: ms)
+    } else if line.isString(.kind, "drill", in: text), line.bool(.passed, in: text) == true {
+      health.lastDrill = ms
+    }
+  }
+}
+
+/// Several subjects at once: each line is read once.
+package struct EpochFolds: Sendable {
+  private var line = LogLine()
+  package private(set) var folds: [EpochFold]
+
+  package init(_ folds: [EpochFold]) { self.folds = folds }
+
+  /// Takes one line without its newline.
+  package mutating func add(_ text: Span<UInt8>) {
+    guard text.count > 0 else { return }
+    let ms = EpochFold.read(text, &line)
+    for index in folds.indices { folds[index].take(text, ms, &line) }
+  }
+}
+
+/// One earlier `gate` record of the task.
+package struct GateAsk: Sendable, Equatable {
+  package var epoch: String
+  package var isChallenger: Bool
+  package var attempt: Int
+  package var outcome: String
+}
+
+/// A tightened policy, as it is applied to items.
+struct Acceptance {
+  private let limits: AcceptanceLimits
+  private let minConfidence: Float
+  private let escalated: Set<UInt16>
+  private let stops: UInt8
+
+  init(_ limits: AcceptanceLimits, _ labels: [String]) {
+    self.limits = limits
+    minConfidence = Float(limits.minConfidence)
+    escalated = Set(
+      labels.indices.filter { limits.escalateLabels.contains(labels[$0]) }.map { UInt16(clamping: $0) })
+    stops = RiskSignal.allCases.enumerated().reduce(0) { bits, signal in
+      limits.stopSignals.contains(signal.element.rawValue) ? bits | 1 << signal.offset : bits
+    }
+  }
+
+  /// Confidences nearer to the threshold than single precision tells stay in, as everything does that cannot be told.
+  func holds(_ item: EpochItem) -> Bool {
+    (item.confidence.isNaN ? 0 : item.confidence) >= minConfidence
+      && item.inputChars <= limits.maxInputChars && !escalated.contains(item.label)
+      && item.signals & stops == 0
+  }
+}
+
+extension LogLine {
+  fileprivate mutating func isTask(_ field: LogField, _ task: String, in text: Span<UInt8>) -> Bool {
+    withBytes(field, in: text) { $0.isEqual(task) } ?? false
+  }
+}
+
+extension Span<UInt8> {
+  fileprivate func isEqual(_ text: String) -> Bool {
+    guard text.utf8.count == count else { return false }
+    for (index, byte) in text.utf8.enumerated() where self[index] != byte { return false }
+    return true
+  }
+}
