@@ -71,7 +71,7 @@ struct Epoch: Sendable {
     }
     // A sender may use an id again long after: one review must not count for both.
     guard let item = call.item, items.append(item) else { return }
-    if item.isDrawn, firstDrawn == nil { firstDrawn = item.ts }
+    if item.isDrawn, firstDrawn == nil { firstDrawn = call.ts }
   }
 
   /// Whether a call belongs here, its model's digest apart.
