@@ -46,7 +46,8 @@ let package = Package(
     module("Gates", ["Statistics", "LogReading", "RouterCore", "Wire"]),
     module("Reviews", ["LogReading", "RouterCore", "Wire"]),
     module("Evidence", ["Statistics", "LogReading", "Agreements", "Reviews", "RouterCore", "Wire"]),
-    module("Simulations", ["Evidence", "Statistics", "LogReading", "Agreements", "RouterCore", "Wire", "Text"]),
+    module(
+      "Simulations", ["Evidence", "Statistics", "LogReading", "Agreements", "RouterCore", "Wire", "Text"]),
     module("Reports", ["Evidence", "Simulations", "Statistics", "LogReading", "Agreements", "Wire"]),
     module("ConsolePage", ["Reports"]),
     // The edge.
