@@ -110,7 +110,7 @@ package struct PolicySimulation: Sendable {
     let call = calls.find(key) ?? calls.insert(SimulatedRow(key: key))
     if line.isString(.kind, "comparison", in: text) { return comparison(text, call) }
     if line.isString(.kind, "review", in: text) { return labels.add(&line, text, call: call) }
-    calls[call].outcome = Evidence.Outcome(line.string(.result, in: text))
+    calls[call].outcome = OutcomeResult(line.string(.result, in: text))
   }
 
   private static let ofCalls: Set<String> = ["comparison", "review", "outcome"]
@@ -258,7 +258,7 @@ private struct SimulatedRow: KeyedRow {
   var assumesLabel = false
   /// As ``CallRow/verdict``.
   var verdict: UInt8 = 0
-  var outcome = Evidence.Outcome.none
+  var outcome = OutcomeResult.none
   var before: Reason?
   var after = Redecision.accepted
   /// USD; −1: not known.

@@ -347,7 +347,7 @@ extension EvidenceFold {
   mutating func outcome(_ text: Span<UInt8>, mayWait: Bool) {
     if line.withBytes(.callID, in: text, { $0.count > 0 }) == true { return ofCall(text, mayWait: mayWait) }
     guard let key = line.withBytes(.runID, in: text, { ContentHash($0) }) else { return }
-    let result = Outcome(line.string(.result, in: text))
+    let result = OutcomeResult(line.string(.result, in: text))
     if let run = runs.find(key) {
       runs[run].outcome = result
     } else if mayWait, let run = runNumber(text) {

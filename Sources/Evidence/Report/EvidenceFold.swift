@@ -184,7 +184,7 @@ package struct EvidenceFold: Sendable {
     } else if line.isString(.kind, "challenge", in: text) {
       challenge(text, call)
     } else {
-      calls[call].outcome = Outcome(line.string(.result, in: text))
+      calls[call].outcome = OutcomeResult(line.string(.result, in: text))
     }
   }
 
