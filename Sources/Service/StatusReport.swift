@@ -62,6 +62,7 @@ enum StatusReport {
       "last_demotion": .null,
       "candidates": CandidateStatus.list(generation, sidecar.probing),
       "balance": balance(pipeline),
+      "tap": tap(pipeline.activity.latest, pipeline.recorder.balance.withLock { $0.receivedTotal }),
       "review": review(sidecar),
       "log": log(pipeline.recorder.journal),
       "sockets": [
@@ -114,12 +115,21 @@ enum StatusReport {
     ]
   }
 
+  private static func tap(_ activity: TapActivity.View, _ received: UInt64) -> JSONValue {
+    // What came within the last second has not been noted yet.
+    let last = activity.lastFrameAt ?? (received > 0 ? Clocks.realtime() : nil)
+    return [
+      "connections": .number(JSONNumber(activity.connections)),
+      "last_frame_at": last.map { .string(Timestamp.string($0)) } ?? .null,
+    ]
+  }
+
   private static func review(_ sidecar: SidecarState) -> JSONValue {
     let queue = sidecar.reviewing.latest
     let vault = sidecar.vault.counts
     return [
       "backlog": .number(JSONNumber(queue.backlog.values.reduce(0, +))),
-      "by_task": Reviewing.counts(queue.backlog),
+      "by_task": Reviewing.counts(queue.backlog), "overdue": Reviewing.counts(queue.overdue),
       "is_caught_up": .bool(queue.isCaughtUp), "not_queued": .number(JSONNumber(queue.forgotten)),
       "week": .string(sidecar.weeks.week.name),
       "shares": .object(
@@ -138,6 +148,9 @@ enum StatusReport {
       "head": .string(status.head.hash.hex), "segment": .number(JSONNumber(status.segment)),
       "pending_bytes": .number(JSONNumber(status.pendingBytes)),
       "failing": .bool(status.failingSince != nil),
+      "failing_seconds": status.failingSince.map {
+        .number(JSONNumber(Int((Clocks.monotonic() - $0) / 1_000_000_000)))
+      } ?? .null,
       "last_error": status.lastError.map { .string($0) } ?? .null,
     ]
   }
