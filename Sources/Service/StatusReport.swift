@@ -64,7 +64,7 @@ enum StatusReport {
       "balance": balance(pipeline),
       "tap": tap(pipeline.activity.latest, pipeline.recorder.balance.withLock { $0.receivedTotal }),
       "review": review(sidecar),
-      "log": log(pipeline.recorder.journal),
+      "log": log(pipeline.recorder.journal, folder: sidecar.paths.log),
       "sockets": [
         "tap": .string(sidecar.paths.tap), "control": .string(sidecar.paths.control),
         "console": sidecar.consoleURL.map { .string($0) } ?? .null,
@@ -141,13 +141,13 @@ enum StatusReport {
     ]
   }
 
-  private static func log(_ journal: Journal) -> JSONValue {
+  private static func log(_ journal: Journal, folder: String) -> JSONValue {
     let status = journal.status
     return [
       "id": .string(journal.logID), "seq": .number(JSONNumber(Int(status.head.seq))),
       "head": .string(status.head.hash.hex), "segment": .number(JSONNumber(status.segment)),
       "pending_bytes": .number(JSONNumber(status.pendingBytes)),
-      "failing": .bool(status.failingSince != nil),
+      "folder": .string(folder), "failing": .bool(status.failingSince != nil),
       "failing_seconds": status.failingSince.map {
         .number(JSONNumber(Int((Clocks.monotonic() - $0) / 1_000_000_000)))
       } ?? .null,
@@ -160,12 +160,14 @@ enum StatusReport {
     return .array(
       counts.sorted { $0.key < $1.key }.map { user, count in
         let name = Accounts.name(ofUser: user)
-        let group = admission.groups.min().map { "\($0)" } ?? "GROUP"
+        // Never root's group: it opens more than the tap.
+        let group = admission.groups.filter { $0 != 0 }.min().map { Accounts.name(ofGroup: $0) ?? "\($0)" }
+        let byGroup = group.map { "   # or: usermod -aG \($0) \(name ?? "USER")" } ?? ""
         return [
           "uid": .number(JSONNumber(Int(user))), "name": name.map { .string($0) } ?? .null,
           "count": .number(JSONNumber(count)),
           "admit_with": .string(
-            "shadow-router run --allow-uid \(user)   # or: usermod -aG \(group) \(name ?? "USER")"),
+            "shadow-router run --allow-uid \(user)\(byGroup)"),
         ]
       })
   }

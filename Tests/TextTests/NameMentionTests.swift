@@ -6,7 +6,8 @@ struct NameMentionTests {
   @Test(
     "as a whole",
     arguments: [
-      "app.log", "see app.log.", "(app.log)", "logs/app.log", "app.log: line 3", "`app.log`", "app.log,web.log",
+      "app.log", "see app.log.", "(app.log)", "logs/app.log", "app.log: line 3", "`app.log`",
+      "app.log,web.log",
       "webapp.log and app.log", "见app.log文件", "app.log-", "…app.log…", "app.log\n",
     ])
   func whole(text: String) {
@@ -16,7 +17,8 @@ struct NameMentionTests {
   @Test(
     "not as a part of a longer one, nor in another case",
     arguments: [
-      "webapp.log", "app.log2", "app.logs", "app.log.gz", "app.log-old", "my-app.log", "my.app.log", "_app.log",
+      "webapp.log", "app.log2", "app.logs", "app.log.gz", "app.log-old", "my-app.log", "my.app.log",
+      "_app.log",
       "app.log_1", "App.log", "éapp.log", "app.logé", "app-log", "app.lo", "",
     ])
   func part(text: String) {
