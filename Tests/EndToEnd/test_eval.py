@@ -200,7 +200,7 @@ def test_a_model_that_is_not_there_is_named_with_the_remedy():
     nobody = 'models:\n  small: {provider: ollama, name: none, endpoint: "http://127.0.0.1:9/api/generate", timeout_ms: 300}\n'
     text = nobody + "tasks:\n  triage: {local: true, labels: [a, b], min_confidence: 0.9}\n"
     with bench(text, [case(i, "text %d" % i, label="a") for i in range(5)]) as do:
-        for words in [("eval", "cases.ndjson", "--task", "triage"), ("calibrate", "triage", "cases.ndjson")]:
+        for words in [("eval", "@cases.ndjson", "--task", "triage"), ("calibrate", "triage", "@cases.ndjson")]:
             done = do(*words)
             equal(done.returncode, 1, "the exit code of %s" % words[0])
             for part in ["5 of 5 cases got no answer", "refused", "nobody listens there", "start the server"]:
@@ -215,7 +215,7 @@ def test_repeated_ids_and_labels_outside_the_set_are_named_by_line():
     with ollama(reply) as model:
         text = 'models:\n  small: {provider: ollama, name: m, endpoint: "%s"}\n' % model.endpoint
         with bench(text + "tasks:\n  triage: {local: true, labels: [a, b], min_confidence: 0.9}\n", cases) as do:
-            done = do("eval", "cases.ndjson", "--task", "triage", "--json")
+            done = do("eval", "@cases.ndjson", "--task", "triage", "--json")
             lines = [line for line in done.stderr.splitlines() if "warning" in line]
             equal(len(lines), 2, "warnings")
             check("cases.ndjson:4: warning: the id stands in line 2 already" in lines[0], lines[0])

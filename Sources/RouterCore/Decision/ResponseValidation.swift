@@ -247,7 +247,9 @@ enum Refusal {
       head = head.dropFirst(regret.count).drop { $0.isWhitespace || $0.isPunctuation }
       if let joint = joints.first(where: { head.hasPrefix($0) }) { head = head.dropFirst(joint.count) }
     }
-    return openings.contains { head.hasPrefix($0) }
+    // The last word of an opening may also be the last of its sentence.
+    let words = head.map { ".!;".contains($0) ? " " : $0 } + " "
+    return openings.contains { words.starts(with: $0) }
   }
 }
 
