@@ -14,7 +14,8 @@ package enum NameMention {
     for place in 0...(text.count - name.count) where text[place] == first {
       let end = place + name.count
       guard text[place..<end].elementsEqual(name) else { continue }
-      if isEnd(at: place, inside: place, of: bytes, by: -1), isEnd(at: end, inside: end - 1, of: bytes, by: 1) {
+      if isEnd(at: place, inside: place, of: bytes, by: -1), isEnd(at: end, inside: end - 1, of: bytes, by: 1)
+      {
         return true
       }
     }

@@ -53,14 +53,17 @@ enum EvalSet {
     return cases
   }
 
-  /// Names cases whose label no answer can have. One that belongs to the frontier may well have such a label.
+  /// Names cases whose label no answer can have, but not the label: it may be anything.
+  ///
+  /// One that belongs to the frontier may well have such a label.
   static func tellForeignLabels(in cases: [EvalCase], of task: TaskPolicy, path: String) {
     let known = Set(task.labels.map(\.name))
     guard !known.isEmpty else { return }
     tell(
       cases.compactMap { item in
-        guard let label = item.label, !known.contains(label), item.truth.route != .frontier else { return nil }
-        // What stands in a file of cases may be anything: the label is not repeated here.
+        guard let label = item.label, !known.contains(label), item.truth.route != .frontier else {
+          return nil
+        }
         return (item.line, "truth.label is not among the labels of \(task.name): no answer can be right")
       }, about: path)
   }

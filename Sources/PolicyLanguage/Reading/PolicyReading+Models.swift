@@ -86,7 +86,7 @@ extension ModelDraft {
           entry.keyMark, "`retry.max_attempts` has no effect: `retry_on` names no failure to try again")
       } else if policy.maxAttempts == 1, !policy.retryOn.isEmpty {
         findings.warning(
-          entry.keyMark, "`retry.retry_on` has no effect: `max_attempts` is 1, the first attempt; set 2 or more")
+          entry.keyMark, "`retry.retry_on` has no effect: `max_attempts` is 1, the first attempt")
       }
     },
     .section("breaker", "When the model is left alone for a while.", breaker, \.policy.breaker),
