@@ -102,7 +102,7 @@ extension EpochEvidence {
 
   /// What takes a look at every would-accept.
   mutating func count(_ items: EpochItems, _ accepts: Acceptance?) {
-    items.forEach { item in
+    items.visit { item in
       guard accepts?.holds(item) ?? true else { return }
       wouldAccepts += 1
       if item.label != EpochItem.noLabel { hasLabels = true }
