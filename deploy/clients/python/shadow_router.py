@@ -297,11 +297,13 @@ class Observer:
                 head += ',"model":' + _quote(_text(model))
             if error is not None:
                 head += ',"error":' + _quote(_text(error))
-            if input_tokens is not None or output_tokens is not None:
+            if type(input_tokens) is int and type(output_tokens) is int:
+                head += ',"usage":{"input_tokens":%d,"output_tokens":%d}' % (input_tokens, output_tokens)
+            elif input_tokens is not None or output_tokens is not None:
                 usage = (("input_tokens", input_tokens), ("output_tokens", output_tokens))
                 head += ',"usage":' + _encode({name: count for name, count in usage if count is not None})
             if latency_ms is not None:
-                head += ',"latency_ms":' + _encode(latency_ms)
+                head += ',"latency_ms":' + (str(latency_ms) if type(latency_ms) is int else _encode(latency_ms))
             if cost_usd is not None:
                 head += ',"cost_usd":' + _encode(cost_usd)
             if response_body is not None:
@@ -953,8 +955,9 @@ class _Keeper:
             overflow()
         self.wake()
 
-    def take(self, key, owner, count):
+    def take(self, key, count):
         """The failed call that this attempt repeats, or None. Of several alike the one of the same thread and task."""
+        owner = _owner()
         with self._lock:
             alike = [call for call in self._waiting if call.key == key and call.expects(count)]
             best = next((call for call in alike if call.owner == owner), alike[0] if alike else None)
@@ -1567,13 +1570,19 @@ def _builder_for(request):
     return None
 
 
-def _shadow_headers(request) -> dict:
-    """Takes our own headers (`x-shadow-task-type: …`) off the request and gives them as fields."""
+_NO_FIELDS: dict = {}
+
+
+def _shadow_headers(request, headers: dict) -> dict:
+    """Takes our own headers (`x-shadow-task-type: …`) off the request and gives them as fields. `headers`: the request's, by
+    their names in lower case, read in one go because every look-up in httpx's own walks through all of them."""
+    names = [name for name in headers if name.startswith(b"x-shadow-")]
+    if not names:
+        return _NO_FIELDS
     found: dict = {}
-    names = [name for name, _ in request.headers.raw if name[:9].lower() == b"x-shadow-"]
     for name in names:
         name = name.decode("ascii", "replace")
-        found[name[9:].lower().replace("-", "_")] = request.headers.get(name)
+        found[name[9:].replace("-", "_")] = request.headers.get(name)
         if name in request.headers:
             del request.headers[name]
     return found
@@ -1581,14 +1590,10 @@ def _shadow_headers(request) -> dict:
 
 def _owner():
     """Who makes this attempt. The SDKs repeat an attempt in the same thread and, where there is one, the same task."""
-    task = None
     asyncio = sys.modules.get("asyncio")
-    if asyncio is not None:
-        try:
-            task = id(asyncio.current_task())
-        except RuntimeError:
-            pass
-    return threading.get_ident(), task
+    if asyncio is None or asyncio._get_running_loop() is None:
+        return threading.get_ident(), None
+    return threading.get_ident(), id(asyncio.current_task())
 
 
 class _Call:
@@ -1604,15 +1609,24 @@ class _Call:
         self.started = _monotonic()
         self.shown = False
         self.finished = False
-        self.streaming = False
         self.request = None  # the decoded body, where the router is asked
         self.asking = None  # until it has been asked
         self.decision = None
-        self.owner = _owner()
-        self.key = headers.get("idempotency-key") or (len(body), hash(body))
-        count = headers.get("x-stainless-retry-count")
+        self._body, self._idempotency = body, headers.get(b"idempotency-key")
+        count = headers.get(b"x-stainless-retry-count")
         self.attempt = int(count) if count is not None and count.isdigit() else None
         self._redirected = False
+
+    @property
+    def streaming(self) -> bool:
+        if self.request is not None:
+            return self.request.get("stream") is True
+        return b'"stream":true' in self._body or b'"stream": true' in self._body
+
+    @property
+    def key(self):
+        """What the repetitions of a call have in common."""
+        return self._idempotency or (len(self._body), self._body)
 
     def expects(self, count) -> bool:
         return count == self.attempt + (0 if self._redirected else 1)
@@ -1628,6 +1642,7 @@ class _Call:
 
     def failed_attempt(self, problem: str, may_repeat: bool, wait=None) -> None:
         """An attempt without an answer. The SDK may repeat it, and cannot be asked: the failure waits for that."""
+        self.owner = _owner()
         if not may_repeat or self.attempt is None:
             return self.failed(problem)
         if wait is None:
@@ -1639,7 +1654,7 @@ class _Call:
     def redirected(self) -> None:
         if self.attempt is None:
             self.attempt = 0
-        self._redirected = True
+        self._redirected, self.owner = True, _owner()
         latency = self._latency()
         frame = {"error": "redirect not followed"}
         self.observer._keeper.park(self, RETRY_SLACK, lambda: self._finish(frame, None, None, latency))
@@ -1715,11 +1730,11 @@ class _Watch:
         self._named = False
         self._body = bytearray()
         self._status = response.status_code
-        headers = response.headers
-        self._encoding = (headers.get("content-encoding") or "identity").strip().lower()
+        headers = {name.lower(): value for name, value in response.headers.raw}
+        self._encoding = headers.get(b"content-encoding", b"identity").decode("ascii", "replace").strip().lower()
         self._unzip = None
         self._builder = self._events = None
-        if headers.get("content-type", "").strip().lower().startswith("text/event-stream") and self._status < 300:
+        if headers.get(b"content-type", b"").strip().lower().startswith(b"text/event-stream") and self._status < 300:
             self._builder, self._events = call.builder(), _Events()
             if self._encoding in ("gzip", "x-gzip"):
                 self._unzip = zlib.decompressobj(zlib.MAX_WBITS | 16)
@@ -1851,6 +1866,7 @@ class _Watch:
     def _end(self, show, *arguments, **frame) -> None:
         self._over = True
         self._body = bytearray()
+        self._response = None  # else the two hold each other until a garbage collection
         show(*arguments, **frame)
 
     def _fault(self) -> None:
@@ -1902,7 +1918,14 @@ class _Transport:
             builder = _builder_for(request)
             if builder is None:
                 return None
-            given = _shadow_headers(request)
+            headers = {name.lower(): value for name, value in request.headers.raw}
+            given = _shadow_headers(request, headers)
+            if self._decide_ms is None and _monotonic() < self._observer._quiet_until:
+                # Nobody listens: nothing is read or watched. Both frames of the call count as dropped, its repetitions not.
+                if headers.get(b"x-stainless-retry-count", b"0") == b"0":
+                    self._observer._count_drop(self._observer._quiet_cause)
+                    self._observer._count_drop("call_dropped")
+                return None
             try:
                 body = request.content
             except self._library.RequestNotRead:
@@ -1910,20 +1933,20 @@ class _Transport:
                     self._observer._count_drop("body_not_read")  # a streamed upload, which may be read once only
                     return None
                 body = request.read()  # bytes in memory, as a redirect carries them on
-            if request.headers.get("content-encoding"):
+            if b"content-encoding" in headers:
                 self._observer._count_drop("body_encoded")
                 return None
-            return self._begin_call(request, builder, given, body)
+            return self._begin_call(headers, builder, given, body)
         except Exception:
             self._observer.internal_errors += 1
             return None
 
-    def _begin_call(self, request, builder, given, body):
+    def _begin_call(self, headers, builder, given, body):
         observer = self._observer
-        call_id = _call_id(given.pop("call_id", None) or _fresh_id())
-        call = _Call(observer, call_id, builder, body, request.headers)
+        call_id = _call_id(given["call_id"]) if given.get("call_id") else _fresh_id()
+        call = _Call(observer, call_id, builder, body, headers)
         if observer._keeper._waiting:
-            known = observer._keeper.take(call.key, call.owner, call.attempt or 0)
+            known = observer._keeper.take(call.key, call.attempt or 0)
             if known is not None:
                 known.again(call.attempt)
                 return known
@@ -1935,10 +1958,9 @@ class _Transport:
             if not isinstance(parsed, dict):
                 observer._count_drop("body_not_object")
                 return None
-        call.streaming = b'"stream":true' in body or b'"stream": true' in body
-        fields = self._fields(request, given, parsed)
+        fields = self._fields(headers, given, parsed)
         if asks and _may_ask(builder, parsed):
-            call.request, call.streaming = parsed, parsed.get("stream") is True
+            call.request = parsed
             call.asking = _Asking(observer, self._decide_ms)
             call.asking.take(call.call_id, observer._head(call.call_id, fields, None) + ',"request":', _one_line(body))
         else:
@@ -2034,8 +2056,10 @@ class _Transport:
             return False
         return observer._put(observer._head(call.call_id, fields, None) + ',"request":', _one_line(body))
 
-    def _fields(self, request, given, parsed) -> dict:
+    def _fields(self, headers, given, parsed) -> dict:
         """Header before context before function."""
+        if not given and self._classify is None and b"traceparent" not in headers:
+            return _context.get() or _NO_FIELDS
         fields: dict = {}
         if self._classify is not None:
             try:
@@ -2044,8 +2068,8 @@ class _Transport:
             except Exception:
                 self._observer.internal_errors += 1
         fields.update(_context.get() or {})
-        if request.headers.get("traceparent"):
-            fields.setdefault("traceparent", request.headers["traceparent"])
+        if headers.get(b"traceparent"):
+            fields.setdefault("traceparent", headers[b"traceparent"].decode("ascii", "replace"))
         fields.update((name, value) for name, value in given.items() if name in _TEXT_FIELDS)
         return {name: value for name, value in fields.items() if name in _FIELDS and value is not None}
 
