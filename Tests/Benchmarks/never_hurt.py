@@ -536,6 +536,7 @@ def main():
     parser.add_argument("--frontier-us", type=int, default=1000, help="how long the frontier takes (default 1000)")
     parser.add_argument("--sdk", action="append", choices=["openai", "anthropic"])
     parser.add_argument("--short", action="store_true", help="400 calls; times are shown, not judged")
+    parser.add_argument("--no-contrast", action="store_true", help="without nginx")
     parser.add_argument("--resamples", type=int, default=300)
     options = parser.parse_args()
     if options.short:
@@ -557,7 +558,7 @@ def main():
                 more, fine = measure(bench, sdk, options)
                 rows += more
                 holds = holds and fine
-            rates = contrast(bench, min(options.calls, 1000))
+            rates = None if options.no_contrast else contrast(bench, min(options.calls, 1000))
         finally:
             bench.close()
         print("\nThe agent beside a sidecar in every state (`Tests/Benchmarks/never_hurt.py --calls %d`, frontier %d us), %s; %s; load %s:\n"
