@@ -34,7 +34,9 @@ package struct LogLine {
   }
 
   /// The decoded bytes of a string, passed to `body`; nil where there is no string.
-  package mutating func withBytes<R>(_ field: LogField, in text: Span<UInt8>, _ body: (Span<UInt8>) -> R) -> R? {
+  package mutating func withBytes<R>(_ field: LogField, in text: Span<UInt8>, _ body: (Span<UInt8>) -> R)
+    -> R?
+  {
     guard let member = member(field), member.kind == .string else { return nil }
     if !member.hasEscapes {
       return body(text.extracting(member.value.lowerBound + 1..<member.value.upperBound - 1))
@@ -68,12 +70,6 @@ package struct LogLine {
   package func bool(_ field: LogField, in text: Span<UInt8>) -> Bool? {
     guard let member = member(field), member.kind == .bool else { return nil }
     return text[member.value.lowerBound] == UInt8(ascii: "t")
-  }
-
-  /// Whether a `review` says something of the candidate's answer: not one of the challenger's answer, nor one of a
-  /// planted item, which says something of the reviewer.
-  package func isAboutCandidate(_ text: Span<UInt8>) -> Bool {
-    !isString(.subject, "challenger", in: text) && !isString(.stream, "planted", in: text)
   }
 
   /// A tree of one member: for the few that are structured, and rare.
