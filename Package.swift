@@ -40,7 +40,7 @@ let package = Package(
     module("PolicyLanguage", ["RouterCore", "Wire", "Text", "JSONSchema"]),
     module("Evidence", ["RouterCore", "Wire", "Text"]),
     module("Reports", ["Evidence", "Wire"]),
-    module("Rollout", ["RouterCore", "Wire"]),
+    module("Rollout", ["RouterCore", "Wire", "Evidence"]),
     // The edge.
     module("Posix", ["CSystem"]),
     module("PolicyYAML", ["CYAML", "PolicyLanguage", "RouterCore"]),
