@@ -1,5 +1,5 @@
-internal import Evidence
-package import RouterCore
+internal import RouterCore
+internal import Statistics
 package import Wire
 
 /// Follows what becomes of local answers and says when a task has to go back.

@@ -1,5 +1,6 @@
 import Candidates
 import Journal
+import PolicyFiles
 import Posix
 import RouterCore
 import Synchronization
@@ -11,14 +12,17 @@ import Wire
 final class Pipeline: Sendable {
   let recorder: Recorder
   let kill: KillSwitch
-  let rollouts = Rollouts()
+  let rollouts: Rollouts
   let unmatched = Mutex(UnmatchedShapes())
   let refused = Mutex(RefusedPeers())
   private let generation: Mutex<Generation>
 
-  init(recorder: Recorder, kill: KillSwitch, generation: Generation) {
+  init(
+    recorder: Recorder, kill: KillSwitch, generation: Generation, rollouts: Rollouts = Rollouts()
+  ) {
     self.recorder = recorder
     self.kill = kill
+    self.rollouts = rollouts
     self.generation = Mutex(generation)
   }
 

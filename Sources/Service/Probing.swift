@@ -1,5 +1,7 @@
 import Candidates
+import PolicyFiles
 import Posix
+import Probes
 import RouterCore
 import Wire
 
@@ -112,6 +114,7 @@ final class Probing: Sendable {
       }
       return before
     }
+    pipeline.rollouts.lookAgain()
     if let before { announce(finding, model, before) }
   }
 

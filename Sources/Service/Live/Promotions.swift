@@ -1,5 +1,7 @@
-import Evidence
+import Gates
 import Journal
+import LogReading
+import PolicyFiles
 import Posix
 import Rollout
 import RouterCore
@@ -241,8 +243,11 @@ final class Promotions: Sendable {
       }
       models[place].digest = known.digest
     }
+    // Its answers stand in `challenge` records unless it has the candidate's place already.
+    let isAsked = isChallenger != rollouts.isRotated(task.policy.name)
     let baseline = ShadowBaseline.read(
-      logFolder, gate.subject, from: epoch.start, models: Set(epoch.models.map(\.id)))
+      logFolder, task.policy.name, isChallengeRecord: isAsked, from: epoch.start,
+      models: Set(epoch.models.map(\.id)))
     let grant = Grant(
       receipt: Self.newID, isOverride: false, epoch: epoch.id, approver: approver,
       taskRevision: epoch.revision, models: models, baseline: baseline, expiresAt: receipt.expiresAt)

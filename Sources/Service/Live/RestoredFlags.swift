@@ -10,7 +10,7 @@ import Wire
 struct RestoredFlags: Sendable {
   var document: FlagsDocument
   /// Of the file as it is.
-  var content: Rollouts.Content
+  var content: Rollouts.Content = nil
   var problem: String?
   var lastDemotion: Rollouts.Demotion?
   /// Whose change was recorded and not written: not served, whichever way it went.

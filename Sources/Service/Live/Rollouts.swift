@@ -1,4 +1,6 @@
 import Candidates
+import Gates
+import PolicyFiles
 import Posix
 import Rollout
 import RouterCore
@@ -108,13 +110,17 @@ final class Rollouts: Sendable {
 
   func isRotated(_ task: String) -> Bool { state.withLock { $0.document[task]?.isRotated ?? false } }
 
-  /// A policy is about to be taken that only tightened a task: its new revision stands for the one in the receipt.
-  func tightened(_ task: String, isChallenger: Bool, from old: String, to new: String) {
+  /// A policy is about to be taken: where it only tightened a task, its revision stands for the one in the receipt.
+  func tightened(_ changes: [TaskRevisionChange]) {
     state.withLock { state in
-      guard let flag = state.document[task], flag.isRotated == isChallenger, let grant = flag.grant,
-        grant.taskRevision == old || state.tightened[task]?.contains(old) ?? false
-      else { return }
-      state.tightened[task, default: []].insert(new)
+      for change in changes where change.limits != nil {
+        let task = change.subject.task
+        guard let old = change.previous, let flag = state.document[task], let grant = flag.grant,
+          flag.isRotated == change.subject.isChallenger,
+          grant.taskRevision == old || state.tightened[task]?.contains(old) ?? false
+        else { continue }
+        state.tightened[task, default: []].insert(change.revision)
+      }
     }
   }
 
@@ -226,7 +232,7 @@ extension Generation {
       figures.promptRevision = promptRevision(task: task.name, model: id)
       return ServedModel(
         id: id, name: figures.model, digest: figures.modelDigest, prompt: figures.promptRevision,
-        calibrations: calibrations.fitting(task: task.name, figures).map(\.id))
+        calibrations: calibrationIDs(task: task.name, figures))
     }
   }
 }
