@@ -35,7 +35,8 @@ package struct Flag: Sendable, Equatable {
   package var words: String {
     guard isServing else { return Stage.shadow.rawValue }
     let groups = userGroups.isEmpty ? "" : ", groups \(userGroups.joined(separator: " "))"
-    return "\(percent)%\(groups)\(isRotated ? ", rotated" : "")\(grant?.isOverride == true ? ", OVERRIDE" : "")"
+    return
+      "\(percent)%\(groups)\(isRotated ? ", rotated" : "")\(grant?.isOverride == true ? ", OVERRIDE" : "")"
   }
 
   /// The same task in shadow. A rotation outlives it: it says which model is watched.
@@ -57,7 +58,8 @@ package enum Stages {
   package static func refusal(_ task: String, from old: Int, to new: Int) -> String? {
     guard new == 0 || percents.contains(new) else { return "the stages are 1, 10, 50 and 100 %, not \(new)" }
     guard let next = next(after: old), new > next else { return nil }
-    return "from \(old) % the next stage is \(next) %, not \(new): shadow-router promote \(task) --percent \(next)"
+    return
+      "from \(old) % the next stage is \(next) %, not \(new): shadow-router promote \(task) --percent \(next)"
   }
 }
 

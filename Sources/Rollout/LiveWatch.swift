@@ -69,7 +69,8 @@ package struct LiveWatch: Sendable {
   package init(_ rules: [String: Rules] = [:]) {
     for (task, rules) in rules {
       let usual = min(max(rules.maxFalseAcceptRate, 1e-6), 0.3)
-      tallies[task] = Tally(rules: rules, rate: RateAlarm(usual: usual, raised: min(usual * Self.raised, 0.99)))
+      tallies[task] = Tally(
+        rules: rules, rate: RateAlarm(usual: usual, raised: min(usual * Self.raised, 0.99)))
     }
   }
 

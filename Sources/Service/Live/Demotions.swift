@@ -90,7 +90,8 @@ final class Demotions: Sendable {
       if let model = openTooLong(flag, generation) {
         sendBack(
           flag.task, .demoted,
-          "the breaker of model \(model) has been open for over \(Self.patienceNanoseconds / 1_000_000_000) s")
+          "the breaker of model \(model) has been open for over \(Self.patienceNanoseconds / 1_000_000_000) s"
+        )
       }
     }
   }
@@ -208,7 +209,9 @@ enum ShadowBaseline {
   /// - Parameters:
   ///   - start: Milliseconds since 1970, when the evidence began.
   ///   - models: Ids of the models that it is about.
-  static func read(_ folder: String, _ task: String, isChallengeRecord: Bool, from start: Int64, models: Set<String>)
+  static func read(
+    _ folder: String, _ task: String, isChallengeRecord: Bool, from start: Int64, models: Set<String>
+  )
     -> Disagreement
   {
     var found = Disagreement()
@@ -220,7 +223,8 @@ enum ShadowBaseline {
     }
     let kind = isChallengeRecord ? "challenge" : "decision"
     _ = try? reader.visit { line, _ in
-      guard (try? JSONIndex.members(of: line, into: &members)) != nil, let callID = text("call_id", line) else {
+      guard (try? JSONIndex.members(of: line, into: &members)) != nil, let callID = text("call_id", line)
+      else {
         return true
       }
       let own = text("kind", line)

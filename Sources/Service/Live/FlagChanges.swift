@@ -83,7 +83,8 @@ final class FlagChanges: Sendable {
     let before = rollouts.content
     let recorder = pipeline.recorder
     if let receipt, !recorder.write("receipt", receipt) { throw .log }
-    guard recorder.write("flag", Self.record(old, new, words, before: before, after: after)), flushed(Self.patienceMs)
+    guard recorder.write("flag", Self.record(old, new, words, before: before, after: after)),
+      flushed(Self.patienceMs)
     else { throw .log }
     rollouts.expect(after)
     do throws(PosixError) {

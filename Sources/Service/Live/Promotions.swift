@@ -152,7 +152,8 @@ final class Promotions: Sendable {
       if let other = base.inRollout(but: move.task) {
         throw Refusal(
           409,
-          "one task is in rollout at a time: \(other.task) is at \(other.words); take it to 100 % or demote it")
+          "one task is in rollout at a time: \(other.task) is at \(other.words); take it to 100 % or demote it"
+        )
       }
     }
     let isSame = new.percent == old.percent && new.userGroups == old.userGroups
@@ -181,7 +182,8 @@ final class Promotions: Sendable {
     // Groups alone leave everybody else where they are.
     new.percent = move.percent ?? (move.groups != nil ? before : Stages.next(after: before) ?? 100)
     guard new.percent > 0 || !new.userGroups.isEmpty else {
-      throw Refusal(400, "nobody would be answered; the way back is: shadow-router demote \(old.task) --reason T")
+      throw Refusal(
+        400, "nobody would be answered; the way back is: shadow-router demote \(old.task) --reason T")
     }
     return new
   }
@@ -295,7 +297,9 @@ final class Promotions: Sendable {
       case .fits: break
       case .unknown(let why), .differs(let why):
         throw Refusal(
-          409, "there is no way back under the previous receipt: \(why); or: shadow-router demote \(name) --reason T")
+          409,
+          "there is no way back under the previous receipt: \(why); or: shadow-router demote \(name) --reason T"
+        )
       }
     }
     let words = FlagChanges.Words(reason: "rotated back", actor: actor)
@@ -307,7 +311,8 @@ final class Promotions: Sendable {
 
   private func readableFlags() throws(Refusal) -> FlagsDocument {
     if let problem = rollouts.problem {
-      throw Refusal(409, "the flags cannot be read: \(problem); remove the file, or demote a task to have it rewritten")
+      throw Refusal(
+        409, "the flags cannot be read: \(problem); remove the file, or demote a task to have it rewritten")
     }
     if rollouts.isGone { throw Refusal(409, "flags.json is gone: its tasks are just being sent back") }
     return rollouts.document
@@ -348,7 +353,8 @@ final class Promotions: Sendable {
     } catch {
       switch error {
       case .log: throw Refusal(503, "the log cannot be written; nothing is changed")
-      case .disk(let fault): throw Refusal(503, "flags.json cannot be written (\(fault.reason)); nothing is changed")
+      case .disk(let fault):
+        throw Refusal(503, "flags.json cannot be written (\(fault.reason)); nothing is changed")
       case .overtaken: throw Refusal(409, "the flags were changed meanwhile; look at `status` and ask again")
       }
     }

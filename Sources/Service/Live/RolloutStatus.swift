@@ -61,9 +61,13 @@ enum RolloutStatus {
     ]
   }
 
-  private static func why(_ flag: Flag, _ pipeline: Pipeline, _ generation: Generation, at now: Int64) -> String? {
+  private static func why(_ flag: Flag, _ pipeline: Pipeline, _ generation: Generation, at now: Int64)
+    -> String?
+  {
     if let problem = pipeline.rollouts.problem { return problem }
-    guard flag.isServing else { return flag.off.map { $0 == .stale ? "its receipt ended" : "it was demoted" } }
+    guard flag.isServing else {
+      return flag.off.map { $0 == .stale ? "its receipt ended" : "it was demoted" }
+    }
     switch pipeline.rollouts.fit(of: flag, generation.prepared.task(flag.task), generation, at: now) {
     case .fits: return nil
     case .unknown(let why), .differs(let why): return why

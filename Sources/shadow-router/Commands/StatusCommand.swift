@@ -32,14 +32,37 @@ enum StatusCommand {
       "router",
       "version \(text(status["version"])), pid \(text(status["pid"])), since \(text(status["started_at"]))")
     row("kill switch", kill(status["kill"]))
-    row("local now", "nothing: every task is in shadow")
+    let live = status["live_tasks"]?.arrayValue ?? []
+    if live.isEmpty { row("local now", "nothing: every task is in shadow") }
+    for (number, task) in live.enumerated() {
+      row(number == 0 ? "local now" : "", RolloutText.line(task))
+      row("", "next: \(text(task["next"]))")
+    }
+    // In shadow, but not simply: sent back, waiting for a digest, or rotated.
+    for task in status["rollout"]?.arrayValue ?? []
+    where text(task["stage"]) == "shadow"
+      && (task["why"]?.stringValue != nil || task["rotated"]?.boolValue == true)
+    {
+      row("", "\(RolloutText.line(task)); next: \(text(task["next"]))")
+    }
+    if let problem = status["flags"]?["problem"]?.stringValue {
+      row("flags", Terminal.styled("UNREADABLE: \(problem)", .red))
+    } else if status["flags"]?["saved"]?.boolValue == false {
+      row("flags", Terminal.styled("not saved yet: the log or the disk refuses", .red))
+    }
     let policy = status["policy"]
     row("policy", "\(text(policy?["file"]))  generation \(text(policy?["generation"]))")
     row("", text(policy?["revision"]))
     let reload = policy?["last_reload"]
     row("reload", "\(text(reload?["result"])) at \(text(reload?["at"]))")
     for error in reload?["errors"]?.arrayValue ?? [] { row("", Terminal.styled(text(error), .red)) }
-    row("demotion", "none")
+    let demotion = status["last_demotion"]
+    row(
+      "demotion",
+      demotion?["task"]?.stringValue == nil
+        ? "none"
+        : "\(text(demotion?["task"])) at \(text(demotion?["at"])) by \(text(demotion?["actor"])): \(text(demotion?["reason"]))"
+    )
     for candidate in status["candidates"]?.arrayValue ?? [] {
       for (number, line) in CandidateTable.lines(candidate).enumerated() {
         row(number == 0 ? "candidate" : "", line)
