@@ -15,7 +15,7 @@ POLICY = """models:
   one: {provider: builtin, file: one.model}
   two: {provider: builtin, file: two.model}
 tasks:
-  t: {local: true, model: one, challenger: two, labels: [a, b], min_confidence: %s, owner: ana, control_share: 0, audit_share: 0%s}
+  t: {local: true, model: one, challenger: two, labels: [a, b], min_confidence: %s, owner: ana, control_share: 0, audit_share: 0, review_sample: 0.000001%s}
   other: {local: true, model: one, labels: [a, b], min_confidence: 0.5}
   risky: {local: true, impact: high, model: one, labels: [a, b], min_confidence: 0.5}
   never: {local: false}
@@ -291,6 +291,7 @@ def test_a_rotation_there_and_back():
         for words, receipt in ((("t",), receipts[1]), (("t", "--challenger"), receipts[0])):
             done = router.command("gate", *words, "--json")
             value = json.loads(done.stdout)
+            check(value["outcome"] == "pass", lambda: "gate %s: %s" % (words, done.stdout))
             equal((done.returncode, value["epoch"]["id"], value["epoch"]["would_accepts"]), (0, receipt["epoch"], 551), "gate " + " ".join(words))
         ask(router, "promote", "t", "--percent", "10")
         router.stop()

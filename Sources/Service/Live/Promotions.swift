@@ -234,10 +234,14 @@ final class Promotions: Sendable {
       let receipt = Receipt(gate, policyRevision: generation.revision, approver: approver, at: now)
     else { throw Refusal(409, "the gate did not pass", gate: gate) }
     let isChallenger = gate.subject.isChallenger
+    guard let revision = task.revisions.of(isChallenger: isChallenger) else {
+      throw Refusal(409, "the task has nothing that could answer", gate: gate)
+    }
     var models = generation.served(task.policy, isRotated: isChallenger)
     for known in epoch.models {
       guard let place = models.firstIndex(where: { $0.id == known.id }), models[place].name == known.name,
-        models[place].digest == nil || models[place].digest == known.digest
+        models[place].digest == nil || models[place].digest == known.digest,
+        models[place].prompt == known.prompt, Self.isCorrected(models[place], as: known)
       else {
         throw Refusal(
           409, "model \(known.id) is no longer the one that the evidence is about; its evidence starts again",
@@ -252,11 +256,19 @@ final class Promotions: Sendable {
       models: Set(epoch.models.map(\.id)))
     let grant = Grant(
       receipt: Self.newID, isOverride: false, epoch: epoch.id, approver: approver,
-      taskRevision: epoch.revision, models: models, baseline: baseline, expiresAt: receipt.expiresAt)
+      taskRevision: revision, models: models, baseline: baseline, expiresAt: receipt.expiresAt)
     let record = ReceiptRecord(
       grant: grant, task: task.policy.name, isChallenger: isChallenger, policyRevision: generation.revision,
       issuedAt: now, receipt: receipt)
     return (grant, record.body)
+  }
+
+  /// Whether the confidence goes through what it went through in the evidence; without its digest a model has no
+  /// corrections.
+  private static func isCorrected(_ model: ServedModel, as known: EpochEvidence.Model) -> Bool {
+    model.digest == nil
+      ? known.calibration == nil
+      : known.calibration.map(model.calibrations.contains) ?? model.calibrations.isEmpty
   }
 
   /// 16 hex digits.

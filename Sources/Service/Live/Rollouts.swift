@@ -43,9 +43,11 @@ final class Rollouts: Sendable {
   /// - Parameter file: nil: there is none, and nothing is ever served.
   init(file: String? = nil, _ restored: RestoredFlags = RestoredFlags()) {
     self.file = file
+    // A file that was not believed at the start is not believed at a later look either.
+    let expected = restored.problem == nil ? [restored.content] : []
     state = Mutex(
       State(
-        document: restored.document, buckets: Buckets(restored.document.key), expected: [restored.content],
+        document: restored.document, buckets: Buckets(restored.document.key), expected: expected,
         problem: restored.problem, lastDemotion: restored.lastDemotion))
   }
 
