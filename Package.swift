@@ -46,7 +46,8 @@ let package = Package(
     module("Gates", ["Statistics", "LogReading", "RouterCore", "Wire"]),
     module("Reviews", ["LogReading", "RouterCore", "Wire"]),
     module("Evidence", ["Statistics", "LogReading", "Agreements", "Reviews", "RouterCore", "Wire"]),
-    module("Simulations", ["Evidence", "Statistics", "LogReading", "Agreements", "RouterCore", "Wire", "Text"]),
+    module(
+      "Simulations", ["Evidence", "Statistics", "LogReading", "Agreements", "RouterCore", "Wire", "Text"]),
     module("Reports", ["Evidence", "Simulations", "Statistics", "LogReading", "Agreements", "Wire"]),
     module("ConsolePage", ["Reports"]),
     // The edge.
@@ -106,6 +107,7 @@ let package = Package(
       "SimulationsTests",
       ["Simulations", "Evidence", "LogReading", "RouterCore", "Wire", "Text", "TestLogs", "TestData"]),
     tests("ReportsTests", ["Reports", "Evidence", "LogReading", "RouterCore", "Wire", "TestLogs"]),
+    tests("RolloutTests", ["Rollout", "RouterCore", "Wire"]),
     tests("PosixTests", ["Posix"]),
     tests("PolicyYAMLTests", ["PolicyYAML", "PolicyLanguage", "RouterCore", "Wire", "TestData"]),
     tests("JournalTests", ["Journal", "Posix", "RouterCore", "Wire"]),
@@ -115,7 +117,10 @@ let package = Package(
     tests("PolicyFilesTests", ["PolicyFiles", "Candidates", "RouterCore", "Wire", "Posix"]),
     tests(
       "ServiceTests",
-      ["Service", "PolicyFiles", "Candidates", "Reviews", "Evidence", "RouterCore", "Wire", "Posix"]),
+      [
+        "Service", "PolicyFiles", "Candidates", "Reviews", "Evidence", "Rollout", "RouterCore", "Wire",
+        "Posix",
+      ]),
   ],
   swiftLanguageModes: [.v6]
 )
