@@ -16,6 +16,7 @@ final class Pipeline: Sendable {
   let rollouts: Rollouts
   let unmatched = Mutex(UnmatchedShapes())
   let refused = Mutex(RefusedPeers())
+  let activity = TapActivity()
   private let generation: Mutex<Generation>
 
   init(

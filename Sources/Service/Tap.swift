@@ -74,6 +74,9 @@ final class Tap {
     pipeline.kill.flags(areUnreadable: pipeline.rollouts.look())
     pipeline.recorder.expire(generation: pipeline.current)
     for connection in connections.values { connection.noteQuiet() }
+    pipeline.activity.note(
+      received: pipeline.recorder.balance.withLock { $0.receivedTotal }, connections: connections.count,
+      now: Clocks.realtime())
   }
 
   private func readSignals() throws(PosixError) {
