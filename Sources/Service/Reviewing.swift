@@ -67,8 +67,8 @@ final class Reviewing: Sendable {
   private static let windowDays = 56
 
   init(
-    pipeline: Pipeline, vault: Vault, weeks: WeekKeys, logFolder: String, reservationMs: Int64, graceMs: Int64,
-    demotions: Demotions? = nil
+    pipeline: Pipeline, vault: Vault, weeks: WeekKeys, logFolder: String, reservationMs: Int64,
+    graceMs: Int64, demotions: Demotions? = nil
   ) {
     self.pipeline = pipeline
     self.vault = vault
