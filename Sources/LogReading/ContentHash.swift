@@ -23,14 +23,6 @@ package struct ContentHash: Hashable, Sendable {
     self.low = low
   }
 
-  private init(high: UInt64, low: UInt64) {
-    self.high = high
-    self.low = low
-  }
-
-  /// Of the challenge about the call that this is of: labels and items of the two answers to one call are kept apart.
-  package var ofChallenge: ContentHash { ContentHash(high: high, low: ~low) }
-
   @inline(__always)
   private static func mix(_ high: inout UInt64, _ low: inout UInt64, _ word: UInt64) {
     let first = (high ^ word).multipliedFullWidth(by: 0xa076_1d64_78bd_642f)
@@ -38,6 +30,9 @@ package struct ContentHash: Hashable, Sendable {
     high = first.high ^ first.low ^ low
     low = (second.high ^ second.low) &+ high
   }
+
+  /// Half of it, where millions are kept.
+  package var short: UInt64 { low }
 
   /// The hash is its own bits: hashing them again would cost more than it gives.
   package func hash(into hasher: inout Hasher) { hasher.combine(low) }

@@ -16,6 +16,7 @@ import Wire
 ///     GET  /v1/report          ?format=md|html|json|csv&since=7d&week=2026-W47
 ///     GET  /v1/find/ID
 ///     GET  /v1/gate/TASK       ?challenger=1
+///     POST /v1/eval            what a run of `eval` found
 ///     GET  /v1/review          ?limit=N&task=T
 ///     POST /v1/promote         {"task": T, "percent"?: N, "user_groups"?: [G], "override"?, "reason"?, "approver"?}
 ///     POST /v1/demote          {"task": T, "reason": R}
@@ -165,6 +166,7 @@ final class Control: Sendable {
       return review(state.reviewing.act(body, reviewer: Self.reviewer(actor)))
     case ("POST", "/v1/promote"), ("POST", "/v1/demote"), ("POST", "/v1/rotate"):
       return rollout(path, request.body, actor)
+    case ("POST", "/v1/eval"): return evaluated(request.body, actor)
     default: break
     }
     if request.method == "GET", path.hasPrefix("/v1/find/") {
@@ -177,6 +179,7 @@ final class Control: Sendable {
     let known = [
       "/healthz", "/readyz", "/metrics", "/v1/status", "/v1/reload", "/v1/kill", "/v1/report", "/v1/review",
       "/v1/promote", "/v1/demote", "/v1/rotate",
+      "/v1/eval",
     ]
     return known.contains(path)
       ? .problem(405, "\(request.method) is not allowed here") : .problem(404, "no such path")
@@ -291,14 +294,29 @@ final class Control: Sendable {
       isChallenger = value == "1"
     }
     do throws(GateAsking.Refusal) {
-      let subject = state.gates.subject(task, isChallenger: isChallenger)
-      return .json(try state.gates.ask(subject, mayWrite: mayWrite).json)
+      let subject = state.gateAsking.subject(task, isChallenger: isChallenger)
+      return .json(try state.gateAsking.ask(subject, mayWrite: mayWrite).json)
     } catch {
       switch error {
       case .unknown(let why): return .problem(404, why)
       case .log: return .problem(503, "the log cannot be written; ask again later")
       }
     }
+  }
+
+  /// A gate that wants the eval set's bar looks for this record.
+  private func evaluated(_ body: [UInt8], _ actor: String) -> Answer {
+    guard let result = (try? JSONValue(parsing: body)).flatMap(EvalResult.init) else {
+      return .problem(400, "the body must be what `eval` found, one JSON object")
+    }
+    guard state.pipeline.current.prepared.policy.task(result.task) != nil else {
+      return .problem(404, "the policy in force has no task \(result.task)")
+    }
+    let recorder = state.pipeline.recorder
+    guard recorder.write("eval", result.record(actor: actor)),
+      recorder.journal.flush(deadline: Clocks.deadline(afterMilliseconds: 5_000))
+    else { return .problem(503, "the log cannot be written; nothing is recorded") }
+    return .json(["recorded": true])
   }
 
   private func find(_ id: String) -> Answer {

@@ -47,6 +47,7 @@ package final class Sidecar {
   private let reviewing: Reviewing
   private let changes: FlagChanges
   private let demotions: Demotions
+  private let gates: LiveGates
   private let weeks: WeekKeys
   private let vault: Vault
   private let control: Control
@@ -125,6 +126,7 @@ package final class Sidecar {
     reviewing = Reviewing(
       pipeline: pipeline, vault: vault, weeks: weeks, logFolder: paths.log,
       reservationMs: options.reservationMs, graceMs: options.captureGraceMs, demotions: demotions)
+    gates = LiveGates(pipeline: pipeline, paths: paths)
     let reloads = Monitor(ReloadRequests())
     self.reloads = reloads
     do throws(PosixError) {
@@ -136,8 +138,8 @@ package final class Sidecar {
       admission.users.formUnion(options.allowedUsers)
       admission.groups.formUnion(options.allowedGroups)
       let state = SidecarState(
-        pipeline: pipeline, reloading: reloading, probing: probing, reviewing: reviewing, weeks: weeks,
-        vault: vault, changes: changes, admission: admission, paths: paths,
+        pipeline: pipeline, reloading: reloading, probing: probing, reviewing: reviewing, gates: gates,
+        weeks: weeks, vault: vault, changes: changes, admission: admission, paths: paths,
         startedAt: now, log: log, consoleURL: page?.url)
       control = Control(state)
       let control = control
@@ -166,6 +168,7 @@ package final class Sidecar {
       weeks.announce(now: now)
       try reviewing.start()
       try demotions.start()
+      try gates.start()
       try control.start(controlListener)
       try console?.start()
     } catch {
@@ -298,6 +301,7 @@ package final class Sidecar {
     recorder.expire(generation: pipeline.current, everything: true)
     demotions.stop()
     reviewing.stop()
+    gates.stop()
     vault.stop()
     let balance = recorder.balance.withLock { $0 }
     var body = RecordBody()

@@ -15,11 +15,12 @@ final class SidecarState: Sendable {
   let reloading: Reloading
   let probing: Probing
   let reviewing: Reviewing
+  let gates: LiveGates
   let weeks: WeekKeys
   let vault: Vault
   let changes: FlagChanges
   let promotions: Promotions
-  let gates: GateAsking
+  let gateAsking: GateAsking
   let admission: Admission
   let paths: SidecarPaths
   let startedAt: Int64
@@ -28,7 +29,8 @@ final class SidecarState: Sendable {
   let consoleURL: String?
 
   init(
-    pipeline: Pipeline, reloading: Reloading, probing: Probing, reviewing: Reviewing, weeks: WeekKeys,
+    pipeline: Pipeline, reloading: Reloading, probing: Probing, reviewing: Reviewing, gates: LiveGates,
+    weeks: WeekKeys,
     vault: Vault, changes: FlagChanges, admission: Admission, paths: SidecarPaths,
     startedAt: Int64, log: EventLog, consoleURL: String? = nil
   ) {
@@ -37,11 +39,12 @@ final class SidecarState: Sendable {
     self.reloading = reloading
     self.probing = probing
     self.reviewing = reviewing
+    self.gates = gates
     self.weeks = weeks
     self.vault = vault
     self.changes = changes
-    gates = GateAsking(pipeline: pipeline, paths: paths)
-    promotions = Promotions(changes: changes, gates: gates, logFolder: paths.log)
+    gateAsking = GateAsking(pipeline: pipeline, gates: gates, paths: paths)
+    promotions = Promotions(changes: changes, gates: gateAsking, logFolder: paths.log)
     self.admission = admission
     self.paths = paths
     self.startedAt = startedAt

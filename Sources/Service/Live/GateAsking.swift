@@ -16,11 +16,13 @@ final class GateAsking: Sendable {
   }
 
   private let pipeline: Pipeline
+  private let gates: LiveGates
   private let paths: SidecarPaths
   private let turn = Mutex(())
 
-  init(pipeline: Pipeline, paths: SidecarPaths) {
+  init(pipeline: Pipeline, gates: LiveGates, paths: SidecarPaths) {
     self.pipeline = pipeline
+    self.gates = gates
     self.paths = paths
   }
 
@@ -39,7 +41,7 @@ final class GateAsking: Sendable {
       let balance = recorder.balance.withLock { $0 }
       request.now = Clocks.realtime()
       request.balance = (Int(balance.receivedTotal), Int(balance.shedTotal + balance.lostBySender))
-      let answer = request.make()
+      let answer = request.make(gates.fold(for: request))
       if mayWrite, answer.isNews {
         // An attempt that the log does not hold is none: a pass would not be the epoch's.
         guard isFlushed, recorder.write("gate", answer.gate.record) else { return nil }
