@@ -2,6 +2,7 @@ import Candidates
 import Journal
 import PolicyFiles
 import Posix
+import Rollout
 import RouterCore
 import Synchronization
 import Wire
@@ -12,6 +13,8 @@ struct Conversation: Sendable {
   let call: Call
   let screening: Screening
   let generation: Generation
+  /// What the flags said when the call came.
+  let standing: Standing?
   /// Monotonic nanoseconds of the call frame.
   let arrived: UInt64
   /// Spent deciding so far, the candidates' own time not counted.
@@ -19,15 +22,25 @@ struct Conversation: Sendable {
   var steps: CandidateSteps
 }
 
+extension Conversation {
+  /// Candidate and challenger have changed places.
+  var isRotated: Bool { standing?.isRotated ?? false }
+
+  /// Id of the model that is asked beside the candidate.
+  var challenger: String? { screening.task?.policy.models(isRotated: isRotated).challenger }
+}
+
 extension Pipeline {
   /// Puts a call that no check stopped to its candidates in turn, and to the challenger of its task.
   func converse(
-    _ call: Call, _ screening: Screening, _ generation: Generation, arrived: UInt64, nanoseconds: UInt64
+    _ call: Call, _ screening: Screening, _ generation: Generation, _ standing: Standing?, arrived: UInt64,
+    nanoseconds: UInt64
   ) {
     let conversation = Conversation(
-      call: call, screening: screening, generation: generation, arrived: arrived, nanoseconds: nanoseconds,
-      steps: CandidateSteps(screening.task?.policy))
-    let challenger = screening.task?.policy.challenger
+      call: call, screening: screening, generation: generation, standing: standing, arrived: arrived,
+      nanoseconds: nanoseconds,
+      steps: CandidateSteps(screening.task?.policy, isRotated: standing?.isRotated ?? false))
+    let challenger = conversation.challenger
     // Before anybody is asked: the candidate may have answered by the time that the challenger is.
     if challenger != nil { recorder.joining.withLock { $0.challenged(call.callID) } }
     ask(conversation)
@@ -80,7 +93,7 @@ extension Pipeline {
     candidate.calibration = judged.calibration
     record(
       conversation.call, conversation.screening, candidate, conversation.generation,
-      arrived: conversation.arrived, nanoseconds: conversation.nanoseconds)
+      isRotated: conversation.isRotated, arrived: conversation.arrived, nanoseconds: conversation.nanoseconds)
     return false
   }
 
@@ -116,8 +129,9 @@ extension Pipeline {
     _ = steps.heard(judged.asked, judged: judged.decision)
     var candidate = steps.candidate(judged.decision, of: conversation.screening.task)
     candidate.calibration = judged.calibration
-    let record = ChallengeRecord(
+    var record = ChallengeRecord(
       callID: conversation.call.callID, policy: conversation.generation.prepared, candidate: candidate)
+    record.isRotated = conversation.isRotated
     recorder.challenged(record, to: conversation.call, generation: conversation.generation)
   }
 

@@ -2,6 +2,7 @@ import Candidates
 import Journal
 import PolicyFiles
 import Posix
+import Rollout
 import RouterCore
 import Synchronization
 import Wire
@@ -12,15 +13,18 @@ import Wire
 final class Pipeline: Sendable {
   let recorder: Recorder
   let kill: KillSwitch
-  let rollouts = Rollouts()
+  let rollouts: Rollouts
   let unmatched = Mutex(UnmatchedShapes())
   let refused = Mutex(RefusedPeers())
   let activity = TapActivity()
   private let generation: Mutex<Generation>
 
-  init(recorder: Recorder, kill: KillSwitch, generation: Generation) {
+  init(
+    recorder: Recorder, kill: KillSwitch, generation: Generation, rollouts: Rollouts = Rollouts()
+  ) {
     self.recorder = recorder
     self.kill = kill
+    self.rollouts = rollouts
     self.generation = Mutex(generation)
   }
 
@@ -128,7 +132,9 @@ final class Pipeline: Sendable {
     if screening.taskType == nil { unmatched.withLock { $0.count(call) } }
     let reply = call.wantsReply ? Reply.decision(call, screening, generation) : nil
     if screening.reason == nil {
-      converse(call, screening, generation, arrived: arrived, nanoseconds: screened - arrived)
+      let standing = screening.task.map { rollouts.standing(of: call, task: $0, in: generation) }
+      converse(
+        call, screening, generation, standing, arrived: arrived, nanoseconds: screened - arrived)
     } else {
       let candidate = CandidateRecord(task: screening.task, decision: Engine.withoutCandidate(screening))
       record(call, screening, candidate, generation, arrived: arrived, nanoseconds: screened - arrived)
@@ -138,11 +144,12 @@ final class Pipeline: Sendable {
 
   func record(
     _ call: Call, _ screening: Screening, _ candidate: CandidateRecord, _ generation: Generation,
-    arrived: UInt64, nanoseconds: UInt64
+    isRotated: Bool = false, arrived: UInt64, nanoseconds: UInt64
   ) {
-    let record = DecisionRecord(
+    var record = DecisionRecord(
       call: call, screening: screening, candidate: candidate, policy: generation.prepared,
       decideUs: Int(nanoseconds / 1000))
+    record.isRotated = isRotated
     recorder.decided(record, generation: generation, arrived: arrived)
   }
 }

@@ -18,6 +18,9 @@ final class SidecarState: Sendable {
   let gates: LiveGates
   let weeks: WeekKeys
   let vault: Vault
+  let changes: FlagChanges
+  let promotions: Promotions
+  let gateAsking: GateAsking
   let admission: Admission
   let paths: SidecarPaths
   let startedAt: Int64
@@ -28,7 +31,7 @@ final class SidecarState: Sendable {
   init(
     pipeline: Pipeline, reloading: Reloading, probing: Probing, reviewing: Reviewing, gates: LiveGates,
     weeks: WeekKeys,
-    vault: Vault, admission: Admission, paths: SidecarPaths,
+    vault: Vault, changes: FlagChanges, admission: Admission, paths: SidecarPaths,
     startedAt: Int64, log: EventLog, consoleURL: String? = nil
   ) {
     self.consoleURL = consoleURL
@@ -39,6 +42,9 @@ final class SidecarState: Sendable {
     self.gates = gates
     self.weeks = weeks
     self.vault = vault
+    self.changes = changes
+    gateAsking = GateAsking(pipeline: pipeline, gates: gates, paths: paths)
+    promotions = Promotions(changes: changes, gates: gateAsking, logFolder: paths.log)
     self.admission = admission
     self.paths = paths
     self.startedAt = startedAt
@@ -61,8 +67,10 @@ enum StatusReport {
         "file": .string(sidecar.paths.policy), "revision": .string(generation.revision),
         "generation": .number(JSONNumber(generation.number)), "last_reload": reload(sidecar.reloading.latest),
       ],
-      "live_tasks": .array([]),
-      "last_demotion": .null,
+      "live_tasks": RolloutStatus.live(pipeline),
+      "rollout": RolloutStatus.tasks(pipeline),
+      "last_demotion": RolloutStatus.lastDemotion(pipeline.rollouts),
+      "flags": RolloutStatus.file(sidecar),
       "candidates": CandidateStatus.list(generation, sidecar.probing),
       "balance": balance(pipeline),
       "tap": tap(pipeline.activity.latest, pipeline.recorder.balance.withLock { $0.receivedTotal }),

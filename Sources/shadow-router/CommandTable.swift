@@ -16,13 +16,14 @@ enum CommandTable {
     ReloadCommand.command,
     StatusCommand.command, KillCommand.command, SendCommand.command, TailCommand.command,
     ReportCommand.command, ReviewCommand.command, SimulateCommand.command, GateCommand.command,
+    PromoteCommand.command, DemoteCommand.command, RotateCommand.command,
     TrainCommand.command, EvalCommand.command, CalibrateCommand.command, VerifyLogCommand.command,
     DemoCommand.command,
   ]
 
   /// Commands of the contract that a later version brings.
   private static let later = [
-    "drill", "promote", "demote", "rotate", "replay", "keys",
+    "drill", "replay", "keys",
   ]
 
   static func run(_ words: [String]) -> Exit {

@@ -8,6 +8,8 @@ package struct DecisionRecord {
   package var policy: PreparedPolicy
   /// Microseconds spent deciding, the candidate's own time not counted.
   package var decideUs: Int
+  /// The candidate's place was the challenger's: its evidence is about that model.
+  package var isRotated = false
 
   package init(
     call: Call, screening: Screening, candidate: CandidateRecord, policy: PreparedPolicy, decideUs: Int
@@ -41,6 +43,7 @@ package struct DecisionRecord {
     record.field("fallback_triggered", !decision.isLocal && decision.checks[.localUnavailable] != .skipped)
     record.field("audit", false)
     record.field("sampled", isDrawn)
+    record.field("rotated", isRotated)
     return record
   }
 
@@ -60,7 +63,8 @@ package struct DecisionRecord {
     record.field("generation", policy.generation)
     record.field("policy_revision", policy.policy.revision)
     record.field("prompt_revision", candidate.ask.promptRevision)
-    record.field("task_revision", screening.task?.revisions.candidate)
+    let revisions = screening.task?.revisions
+    record.field("task_revision", isRotated ? revisions?.challenger : revisions?.candidate)
     record.field("stage", word: "shadow")
     record.field("cohort", word: "shadow")
     record.field("route", word: "frontier")
