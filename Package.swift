@@ -41,6 +41,7 @@ let package = Package(
     module("Evidence", ["RouterCore", "Wire", "Text"]),
     module("Reports", ["Evidence", "Wire"]),
     module("Rollout", ["RouterCore", "Wire"]),
+    module("Live", ["Rollout", "RouterCore", "Wire"]),
     // The edge.
     module("Posix", ["CSystem"]),
     module("PolicyYAML", ["CYAML", "PolicyLanguage", "RouterCore"]),
@@ -49,7 +50,7 @@ let package = Package(
     module(
       "Service",
       [
-        "RouterCore", "Wire", "Text", "PolicyLanguage", "Evidence", "Reports", "Rollout", "Posix",
+        "RouterCore", "Wire", "Text", "PolicyLanguage", "Evidence", "Reports", "Rollout", "Live", "Posix",
         "PolicyYAML", "Journal", "Candidates",
       ]),
     .executableTarget(
@@ -83,6 +84,7 @@ let package = Package(
       swiftSettings: settings),
     tests("EvidenceTests", ["Evidence", "RouterCore", "Wire", "Text", "TestLogs", "TestData"]),
     tests("ReportsTests", ["Reports", "Evidence", "RouterCore", "Wire", "TestLogs"]),
+    tests("LiveTests", ["Live", "Rollout", "RouterCore", "Wire", "TestData"]),
     tests("PosixTests", ["Posix"]),
     tests("PolicyYAMLTests", ["PolicyYAML", "PolicyLanguage", "RouterCore", "Wire", "TestData"]),
     tests("JournalTests", ["Journal", "Posix", "RouterCore", "Wire"]),

@@ -212,6 +212,8 @@ final class Control: Sendable {
 
   func turnOn(_ actor: String, _ reason: String?) -> Answer {
     let isLatched = state.pipeline.kill.turnOn(by: actor, reason: reason, now: Clocks.realtime())
+    // Those who wait for a candidate are told at once.
+    state.pipeline.desk.wake()
     state.log.warning("kill_switch_on", ["by": actor, "latched": "\(isLatched)"])
     recordFlag(old: "off", new: "on", reason: reason, actor: actor)
     return .json(["on": true, "latched": .bool(isLatched)])

@@ -16,11 +16,14 @@ package final class KillSwitch: Sendable {
     package var isPersistent: Bool
   }
 
+  /// The `detail` of decisions while the flags cannot be read.
+  static let flagsUnreadable = "flags_unreadable"
+
   package let stateFile: String
   package let runtimeFile: String
   private let isOn = Atomic<Bool>(false)
   private let latch = Mutex<Latch?>(nil)
-  private let flagsUnreadable = Atomic<Bool>(false)
+  private let areFlagsUnreadable = Atomic<Bool>(false)
 
   package init(stateFolder: String, runtimeFolder: String) {
     stateFile = Files.join(stateFolder, "kill")
@@ -44,7 +47,7 @@ package final class KillSwitch: Sendable {
   package func override(seesFile: Bool) -> StaticString? {
     if isOn.load(ordering: .sequentiallyConsistent) { return "kill_switch" }
     if seesFile { return "kill_file" }
-    return flagsUnreadable.load(ordering: .relaxed) ? "flags_unreadable" : nil
+    return areFlagsUnreadable.load(ordering: .relaxed) ? "flags_unreadable" : nil
   }
 
   package var current: Latch? {
@@ -52,7 +55,7 @@ package final class KillSwitch: Sendable {
     return Self.read(stateFile) ?? Self.read(runtimeFile)
   }
 
-  package func flags(areUnreadable: Bool) { flagsUnreadable.store(areUnreadable, ordering: .relaxed) }
+  package func flags(areUnreadable: Bool) { areFlagsUnreadable.store(areUnreadable, ordering: .relaxed) }
 
   /// Takes effect at once; the file follows.
   ///

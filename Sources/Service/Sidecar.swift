@@ -107,7 +107,11 @@ package final class Sidecar {
     }
     let kill = KillSwitch(stateFolder: paths.state, runtimeFolder: paths.runtime)
     kill.flags(areUnreadable: !FlagsFile.isReadable(paths.flags))
-    pipeline = Pipeline(recorder: recorder, kill: kill, generation: loaded.generation)
+    do throws(PosixError) {
+      pipeline = try Pipeline(recorder: recorder, kill: kill, generation: loaded.generation)
+    } catch {
+      throw .surroundings(error.description)
+    }
     reloading = Reloading(
       loading: loading, pipeline: pipeline, inForce: PolicyInForce(path: paths.policyInForce),
       serviceManager: notice, log: log, startedAt: now)
