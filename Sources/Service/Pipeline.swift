@@ -1,6 +1,7 @@
 import Candidates
 import Journal
 import Live
+import PolicyFiles
 import Posix
 import Rollout
 import RouterCore

@@ -1,7 +1,9 @@
+import Agreements
 import Candidates
 import Evidence
 import Journal
 import Live
+import PolicyFiles
 import Posix
 import RouterCore
 import Synchronization

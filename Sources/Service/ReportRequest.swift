@@ -1,5 +1,6 @@
-package import Evidence
+import Evidence
 import Journal
+package import LogReading
 import Reports
 package import RouterCore
 

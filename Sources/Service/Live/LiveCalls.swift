@@ -1,4 +1,5 @@
 import Live
+import PolicyFiles
 import Posix
 import Rollout
 import RouterCore

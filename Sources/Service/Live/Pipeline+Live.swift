@@ -1,5 +1,6 @@
 import Journal
 import Live
+import PolicyFiles
 import Posix
 import Rollout
 import RouterCore
