@@ -103,6 +103,7 @@ package final class Sidecar {
       throw .surroundings(error.description)
     }
     recorder = Recorder(journal: journal, drawing: Recorder.Drawing(weeks: weeks, vault: vault))
+    try Self.recountBudgets(recorder, loaded.generation, logFolder: paths.log, now: now)
     recorder.joining.withLock { joining in
       for id in opened.recentCalls.reversed() { joining.restored(id) }
     }
@@ -189,6 +190,19 @@ package final class Sidecar {
       }
       return OpenedJournal(
         journal: journal, recovery: recovery, recentCalls: recent, probes: probes.mapValues(\.known))
+    } catch {
+      throw .surroundings(error.description)
+    }
+  }
+
+  /// Reads back what was spent today, where the policy has budgets.
+  private static func recountBudgets(
+    _ recorder: Recorder, _ generation: Generation, logFolder: String, now: Int64
+  ) throws(SidecarFault) {
+    guard generation.prepared.policy.tasks.contains(where: { !$0.budgets.isEmpty }) else { return }
+    do throws(JournalError) {
+      let ledger = try BudgetRecount.read(logFolder: logFolder, now: now)
+      recorder.budgets.withLock { $0 = ledger }
     } catch {
       throw .surroundings(error.description)
     }

@@ -14,7 +14,7 @@ enum CommandTable {
   static let all: [Command] = [
     RunCommand.command, CheckCommand.command, ExplainCommand.command, SchemaCommand.command,
     ReloadCommand.command,
-    StatusCommand.command, KillCommand.command, SendCommand.command, TailCommand.command,
+    StatusCommand.command, KillCommand.command, DrillCommand.command, SendCommand.command, TailCommand.command,
     ReportCommand.command, ReviewCommand.command, SimulateCommand.command, GateCommand.command,
     TrainCommand.command, EvalCommand.command, CalibrateCommand.command, VerifyLogCommand.command,
     DemoCommand.command,
@@ -22,7 +22,7 @@ enum CommandTable {
 
   /// Commands of the contract that a later version brings.
   private static let later = [
-    "drill", "promote", "demote", "rotate", "replay", "keys",
+    "promote", "demote", "rotate", "replay", "keys",
   ]
 
   static func run(_ words: [String]) -> Exit {
