@@ -53,6 +53,9 @@ package struct BudgetLedger: Sendable {
     if let spent = accounts[account], spent.calls > 0 { accounts[account]?.calls -= 1 }
   }
 
+  /// Everything that was spent on the day of `now`.
+  package func today(_ now: Int64) -> [Account: Spent] { Self.day(now) <= day ? accounts : [:] }
+
   package func spent(task: String, tenant: String?, at now: Int64) -> Spent {
     guard Self.day(now) <= day else { return Spent() }
     return accounts[place(Account(task: task, tenant: tenant))] ?? Spent()

@@ -67,7 +67,10 @@ extension Pipeline {
   /// - Returns: Whether one is; the conversation is then at its step.
   private func hear(_ asked: Asked, _ conversation: inout Conversation) -> Bool {
     let start = Clocks.monotonic()
-    let context = DecisionContext(override: kill.override, today: PolicyLoading.day(Clocks.realtime()))
+    // What an agent was told before stays the decision: the switch decides nothing about it any more.
+    let isOpen = conversation.ticket?.isWaiting != false
+    let context = DecisionContext(
+      override: isOpen ? kill.override : nil, today: PolicyLoading.day(Clocks.realtime()))
     var judged = judge(asked, conversation, context)
     let mayGoOn =
       conversation.steps.heard(judged.asked, judged: judged.decision)

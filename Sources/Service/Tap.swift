@@ -60,6 +60,7 @@ final class Tap {
       let isWoken = events.contains { $0.token == Self.deskToken }
       for event in events { handle(event) }
       serveWaiting(isWoken: isWoken)
+      pipeline.desk.note(waiting: scratch.live.count)
       let now = Clocks.monotonic()
       if now >= nextSweep {
         sweep()

@@ -9,6 +9,7 @@ final class LiveDesk: Sendable {
   }
 
   private let state = Mutex(State())
+  private let count = Atomic<Int>(0)
   /// Readable when there is something to look at: an outcome, or a kill switch that was turned on.
   let wakeup: Wakeup
 
@@ -24,6 +25,10 @@ final class LiveDesk: Sendable {
     if isFirst { wakeup.signal() }
     return isTaken
   }
+
+  /// Agents that wait; noted by the tap's thread now and then.
+  var waiting: Int { count.load(ordering: .relaxed) }
+  func note(waiting: Int) { count.store(waiting, ordering: .relaxed) }
 
   /// Has the tap's thread look at those who wait now rather than later.
   func wake() { wakeup.signal() }

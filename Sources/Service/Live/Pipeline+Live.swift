@@ -141,7 +141,12 @@ extension Pipeline {
     if let ticket = outcome.conversation.ticket {
       switch ticket.told {
       case .overridden(let detail): outcome.candidate.decision.override(by: detail)
-      case .withheld(let cause): outcome.candidate.decision.withhold(cause)
+      case .withheld(let cause):
+        // The switch came on after that: it decides nothing about a call whose agent has been told.
+        if outcome.candidate.decision.reason == .manualOverride {
+          outcome.candidate.decision = Engine.withoutCandidate(outcome.conversation.screening)
+        }
+        outcome.candidate.decision.withhold(cause)
       // Nobody tells it any more: the router stops.
       case .answered, nil: outcome.candidate.decision.withhold("stopping")
       }
