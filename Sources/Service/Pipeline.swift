@@ -20,6 +20,7 @@ final class Pipeline: Sendable {
   let desk: LiveDesk
   let unmatched = Mutex(UnmatchedShapes())
   let refused = Mutex(RefusedPeers())
+  let activity = TapActivity()
   private let generation: Mutex<Generation>
 
   init(
