@@ -67,7 +67,8 @@ let package = Package(
     module(
       "Service",
       [
-        "RouterCore", "Wire", "Text", "Rollout", "Live", "LogReading", "Agreements", "Gates", "Reviews", "Evidence",
+        "RouterCore", "Wire", "Text", "Rollout", "Live", "LogReading", "Agreements", "Gates", "Reviews",
+        "Evidence",
         "Simulations", "Reports", "ConsolePage", "Posix", "Journal", "Candidates", "Probes", "PolicyFiles",
       ]),
     .executableTarget(

@@ -14,7 +14,8 @@ enum CommandTable {
   static let all: [Command] = [
     RunCommand.command, CheckCommand.command, ExplainCommand.command, SchemaCommand.command,
     ReloadCommand.command,
-    StatusCommand.command, KillCommand.command, DrillCommand.command, SendCommand.command, TailCommand.command,
+    StatusCommand.command, KillCommand.command, DrillCommand.command, SendCommand.command,
+    TailCommand.command,
     ReportCommand.command, ReviewCommand.command, SimulateCommand.command, GateCommand.command,
     TrainCommand.command, EvalCommand.command, CalibrateCommand.command, VerifyLogCommand.command,
     DemoCommand.command,
