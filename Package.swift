@@ -41,7 +41,7 @@ let package = Package(
     module("JSONSchema", ["Wire", "Text"]),
     module("RouterCore", ["Wire", "Text", "Redaction", "JSONSchema", "CSHA256"]),
     module("PolicyLanguage", ["RouterCore", "Wire", "Text", "JSONSchema"]),
-    module("Rollout", ["RouterCore", "Wire"]),
+    module("Rollout", ["Statistics", "RouterCore", "Wire"]),
     module("Live", ["Rollout", "RouterCore", "Wire"]),
     // Pure, from records to figures.
     module("Statistics", ["RouterCore"]),
@@ -113,6 +113,7 @@ let package = Package(
       "SimulationsTests",
       ["Simulations", "Evidence", "LogReading", "RouterCore", "Wire", "Text", "TestLogs", "TestData"]),
     tests("ReportsTests", ["Reports", "Evidence", "LogReading", "RouterCore", "Wire", "TestLogs"]),
+    tests("RolloutTests", ["Rollout", "RouterCore", "Wire"]),
     tests("PosixTests", ["Posix"]),
     tests("PolicyYAMLTests", ["PolicyYAML", "PolicyLanguage", "RouterCore", "Wire", "TestData"]),
     tests("JournalTests", ["Journal", "Posix", "RouterCore", "Wire"]),
@@ -122,7 +123,10 @@ let package = Package(
     tests("PolicyFilesTests", ["PolicyFiles", "Candidates", "RouterCore", "Wire", "Posix"]),
     tests(
       "ServiceTests",
-      ["Service", "PolicyFiles", "Candidates", "Reviews", "Evidence", "RouterCore", "Wire", "Posix"]),
+      [
+        "Service", "PolicyFiles", "Candidates", "Reviews", "Evidence", "Rollout", "RouterCore", "Wire",
+        "Posix",
+      ]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -23,6 +23,14 @@ package struct ContentHash: Hashable, Sendable {
     self.low = low
   }
 
+  private init(high: UInt64, low: UInt64) {
+    self.high = high
+    self.low = low
+  }
+
+  /// Of the challenge about the call that this is of: labels and items of the two answers to one call are kept apart.
+  package var ofChallenge: ContentHash { ContentHash(high: high, low: ~low) }
+
   @inline(__always)
   private static func mix(_ high: inout UInt64, _ low: inout UInt64, _ word: UInt64) {
     let first = (high ^ word).multipliedFullWidth(by: 0xa076_1d64_78bd_642f)

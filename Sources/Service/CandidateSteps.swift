@@ -15,9 +15,9 @@ struct CandidateSteps: Sendable {
   private(set) var figures = AskFigures()
   private(set) var requests = LocalRequests()
 
-  init(_ task: TaskPolicy?) {
-    models = task?.steps ?? []
-    isCascade = task?.cascade.isEmpty == false
+  init(_ task: TaskPolicy?, isRotated: Bool = false) {
+    models = task?.models(isRotated: isRotated).steps ?? []
+    isCascade = task?.cascade.isEmpty == false && !isRotated
   }
 
   /// One model alone: a challenger.

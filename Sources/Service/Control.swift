@@ -18,6 +18,9 @@ import Wire
 ///     GET  /v1/find/ID
 ///     GET  /v1/gate/TASK       ?challenger=1
 ///     GET  /v1/review          ?limit=N&task=T
+///     POST /v1/promote         {"task": T, "percent"?: N, "user_groups"?: [G], "override"?, "reason"?, "approver"?}
+///     POST /v1/demote          {"task": T, "reason": R}
+///     POST /v1/rotate          {"task": T, "back"?: true}
 ///     POST /v1/review          a label, an undo, a captured text to open, items to release
 ///
 /// A thread a connection, at most sixteen: a slow client must not stand before the kill switch.
@@ -26,7 +29,6 @@ final class Control: Sendable {
   private let connections = Atomic<Int>(0)
   private let stopping = Atomic<Bool>(false)
   private let thread = Mutex<Thread?>(nil)
-  private let asking = Mutex(())
   private let drilling = Mutex(())
 
   private static let mostConnections = 16
@@ -164,6 +166,8 @@ final class Control: Sendable {
           ["error": ["code": "bad_json", "message": "the body must be one JSON object"]], status: 400)
       }
       return review(state.reviewing.act(body, reviewer: Self.reviewer(actor)))
+    case ("POST", "/v1/promote"), ("POST", "/v1/demote"), ("POST", "/v1/rotate"):
+      return rollout(path, request.body, actor)
     default: break
     }
     if request.method == "GET", path.hasPrefix("/v1/find/") {
@@ -175,7 +179,7 @@ final class Control: Sendable {
     }
     let known = [
       "/healthz", "/readyz", "/metrics", "/v1/status", "/v1/reload", "/v1/kill", "/v1/drill", "/v1/report",
-      "/v1/review",
+      "/v1/review", "/v1/promote", "/v1/demote", "/v1/rotate",
     ]
     return known.contains(path)
       ? .problem(405, "\(request.method) is not allowed here") : .problem(404, "no such path")
@@ -185,6 +189,20 @@ final class Control: Sendable {
   private static func reviewer(_ actor: String) -> String {
     let user = actor.hasPrefix("uid:") ? UInt32(actor.dropFirst("uid:".count)) : nil
     return user.flatMap { Accounts.name(ofUser: $0) } ?? actor
+  }
+
+  private func rollout(_ path: String, _ body: [UInt8], _ actor: String) -> Answer {
+    guard let body = try? JSONValue(parsing: body), body.members != nil else {
+      return .problem(400, "the body must be one JSON object")
+    }
+    let promotions = state.promotions
+    let reply =
+      switch path {
+      case "/v1/promote": promotions.promote(body, actor: actor, person: Self.reviewer(actor))
+      case "/v1/demote": promotions.demote(body, actor: actor)
+      default: promotions.rotate(body, actor: actor, person: Self.reviewer(actor))
+      }
+    return .json(reply.body, status: reply.status)
   }
 
   private func review(_ reply: Reviewing.Reply) -> Answer { .json(reply.body, status: reply.status) }
@@ -294,30 +312,21 @@ final class Control: Sendable {
 
   /// - Parameter mayWrite: Whether asking takes one of the task's attempts; the console only looks.
   private func gate(_ task: String, _ query: String?, mayWrite: Bool) -> Answer {
-    var subject = EvidenceSubject(task: task)
+    var isChallenger = false
     for (name, value) in PercentDecoding.query(query) {
       guard name == "challenger", ["0", "1"].contains(value) else {
         return .problem(400, "the only parameter is challenger=1")
       }
-      subject.isChallenger = value == "1"
+      isChallenger = value == "1"
     }
-    var request = GateRequest(subject, policy: state.pipeline.current.prepared.policy, paths: state.paths)
-    if let fault = request.fault { return .problem(404, fault) }
-    // One at a time: two that ask for the first time must not take the same attempt.
-    return asking.withLock { _ in
-      let recorder = state.pipeline.recorder
-      let isFlushed = recorder.journal.flush(deadline: Clocks.deadline(afterMilliseconds: 5_000))
-      let balance = recorder.balance.withLock { $0 }
-      request.now = Clocks.realtime()
-      request.balance = (Int(balance.receivedTotal), Int(balance.shedTotal + balance.lostBySender))
-      let answer = request.make()
-      if mayWrite, answer.isNews {
-        // An attempt that the log does not hold is none: a pass would not be the epoch's.
-        guard isFlushed, recorder.write("gate", answer.gate.record) else {
-          return .problem(503, "the log cannot be written; ask again later")
-        }
+    do throws(GateAsking.Refusal) {
+      let subject = state.gates.subject(task, isChallenger: isChallenger)
+      return .json(try state.gates.ask(subject, mayWrite: mayWrite).json)
+    } catch {
+      switch error {
+      case .unknown(let why): return .problem(404, why)
+      case .log: return .problem(503, "the log cannot be written; ask again later")
       }
-      return .json(answer.gate.json)
     }
   }
 

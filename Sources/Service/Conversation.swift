@@ -24,11 +24,19 @@ struct Conversation: Sendable {
   var steps: CandidateSteps
 }
 
+extension Conversation {
+  /// Candidate and challenger have changed places.
+  var isRotated: Bool { standing?.isRotated ?? false }
+
+  /// Id of the model that is asked beside the candidate.
+  var challenger: String? { screening.task?.policy.models(isRotated: isRotated).challenger }
+}
+
 extension Pipeline {
   /// Puts a call that no check stopped to its candidates in turn, and to the challenger of its task.
   func converse(_ conversation: Conversation) {
     let call = conversation.call
-    let challenger = conversation.screening.task?.policy.challenger
+    let challenger = conversation.challenger
     // Before anybody is asked: the candidate may have answered by the time that the challenger is.
     if challenger != nil { recorder.joining.withLock { $0.challenged(call.callID) } }
     ask(conversation)
@@ -122,8 +130,9 @@ extension Pipeline {
     _ = steps.heard(judged.asked, judged: judged.decision)
     var candidate = steps.candidate(judged.decision, of: conversation.screening.task)
     candidate.calibration = judged.calibration
-    let record = ChallengeRecord(
+    var record = ChallengeRecord(
       callID: conversation.call.callID, policy: conversation.generation.prepared, candidate: candidate)
+    record.isRotated = conversation.isRotated
     recorder.challenged(record, to: conversation.call, generation: conversation.generation)
   }
 

@@ -1,6 +1,8 @@
 import Candidates
 import Journal
 import PolicyFiles
+import Posix
+import Rollout
 import RouterCore
 import Synchronization
 
@@ -143,7 +145,8 @@ struct MetricsText {
     }
     family("stage", "gauge", "1 for the stage that a task is in.")
     for task in current.prepared.policy.tasks where task.local {
-      sample("stage", [("task", task.name), ("stage", "shadow")], 1)
+      let stage = sidecar.pipeline.rollouts.stage(of: task.name, in: current, at: Clocks.realtime())
+      sample("stage", [("task", task.name), ("stage", stage.rawValue)], 1)
     }
     family("build_info", "gauge", "The version that runs.")
     sample("build_info", [("version", SidecarVersion.text)], 1)

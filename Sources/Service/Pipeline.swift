@@ -148,7 +148,7 @@ final class Pipeline: Sendable {
       nanoseconds: screened - arrived, steps: CandidateSteps(nil))
     if decision == nil, let task = screening.task, let standing {
       let budget = budget(of: task, call)
-      conversation.steps = steps(of: task, generation, maySpend: budget.maySpend)
+      conversation.steps = steps(of: task, generation, isRotated: standing.isRotated, maySpend: budget.maySpend)
       if let cause = refusal(call, task, standing, budget, conversation.steps) {
         var refused = Engine.withoutCandidate(screening)
         refused.withhold(cause)
@@ -172,8 +172,10 @@ final class Pipeline: Sendable {
   }
 
   /// The candidates that a call may be put to: those that cost nothing, where the money is spent.
-  private func steps(of task: PreparedTask, _ generation: Generation, maySpend: Bool) -> CandidateSteps {
-    var steps = CandidateSteps(task.policy)
+  private func steps(
+    of task: PreparedTask, _ generation: Generation, isRotated: Bool, maySpend: Bool
+  ) -> CandidateSteps {
+    var steps = CandidateSteps(task.policy, isRotated: isRotated)
     if !maySpend { steps.keepLeading { generation.pools[$0]?.model.isFree == true } }
     return steps
   }

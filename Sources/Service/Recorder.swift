@@ -78,7 +78,10 @@ final class Recorder: Sendable {
     side.isKept = isKept
     let left = Joining.Decided(
       task: task, candidate: side,
-      challenger: task?.policy.challenger.map { _ in Joining.Side(cause: .notAsked) }, arrived: arrived,
+      challenger: task?.policy.models(isRotated: record.isRotated).challenger.map { _ in
+        Joining.Side(cause: .notAsked)
+      },
+      arrived: arrived,
       generation: generation)
     let waiting = joining.withLock { $0.decided(record.call.callID, left, now: Clocks.monotonic()) }
     if let waiting { compare(waiting, generation: generation) }

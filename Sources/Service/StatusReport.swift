@@ -18,6 +18,9 @@ final class SidecarState: Sendable {
   let reviewing: Reviewing
   let weeks: WeekKeys
   let vault: Vault
+  let changes: FlagChanges
+  let promotions: Promotions
+  let gates: GateAsking
   let admission: Admission
   let paths: SidecarPaths
   let startedAt: Int64
@@ -27,7 +30,7 @@ final class SidecarState: Sendable {
 
   init(
     pipeline: Pipeline, reloading: Reloading, probing: Probing, reviewing: Reviewing, weeks: WeekKeys,
-    vault: Vault, admission: Admission, paths: SidecarPaths,
+    vault: Vault, changes: FlagChanges, admission: Admission, paths: SidecarPaths,
     startedAt: Int64, log: EventLog, consoleURL: String? = nil
   ) {
     self.consoleURL = consoleURL
@@ -37,6 +40,9 @@ final class SidecarState: Sendable {
     self.reviewing = reviewing
     self.weeks = weeks
     self.vault = vault
+    self.changes = changes
+    gates = GateAsking(pipeline: pipeline, paths: paths)
+    promotions = Promotions(changes: changes, gates: gates, logFolder: paths.log)
     self.admission = admission
     self.paths = paths
     self.startedAt = startedAt
@@ -59,8 +65,10 @@ enum StatusReport {
         "file": .string(sidecar.paths.policy), "revision": .string(generation.revision),
         "generation": .number(JSONNumber(generation.number)), "last_reload": reload(sidecar.reloading.latest),
       ],
-      "live_tasks": .array([]),
-      "last_demotion": .null,
+      "live_tasks": RolloutStatus.live(pipeline),
+      "rollout": RolloutStatus.tasks(pipeline),
+      "last_demotion": RolloutStatus.lastDemotion(pipeline.rollouts),
+      "flags": RolloutStatus.file(sidecar),
       "candidates": CandidateStatus.list(generation, sidecar.probing),
       "balance": balance(pipeline),
       "tap": tap(pipeline.activity.latest, pipeline.recorder.balance.withLock { $0.receivedTotal }),

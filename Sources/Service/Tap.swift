@@ -14,7 +14,6 @@ final class Tap {
   private let signals: SignalReader
   private let admission: Admission
   private let frameLimit: Int
-  private let flagsFile: String
   private let onSignal: (SignalAction) -> Void
 
   private var loop: EventLoop
@@ -33,14 +32,13 @@ final class Tap {
 
   init(
     pipeline: Pipeline, listener: consuming Descriptor, signals: consuming SignalReader, admission: Admission,
-    frameLimit: Int, flagsFile: String, onSignal: @escaping (SignalAction) -> Void
+    frameLimit: Int, onSignal: @escaping (SignalAction) -> Void
   ) throws(PosixError) {
     self.pipeline = pipeline
     self.listener = listener
     self.signals = signals
     self.admission = admission
     self.frameLimit = frameLimit
-    self.flagsFile = flagsFile
     self.onSignal = onSignal
     loop = try EventLoop(capacity: 128)
     try loop.add(self.listener, token: Self.listenerToken, for: .readable)
@@ -80,7 +78,7 @@ final class Tap {
     if !isAccepting {
       isAccepting = (try? loop.add(listener, token: Self.listenerToken, for: .readable)) != nil
     }
-    pipeline.kill.flags(areUnreadable: !FlagsFile.isReadable(flagsFile))
+    pipeline.kill.flags(areUnreadable: pipeline.rollouts.look())
     pipeline.recorder.expire(generation: pipeline.current)
     for connection in connections.values { connection.noteQuiet() }
     pipeline.activity.note(

@@ -52,7 +52,7 @@ package struct EpochFold: Sendable {
   /// The epoch in force at a time (milliseconds since 1970); nil where none has begun.
   package func evidence(at now: Int64) -> EpochEvidence? {
     guard var epoch = epochs.current(at: now) else { return nil }
-    if subject.isChallenger {
+    if !features.isEmpty {
       for index in epoch.items.indices {
         guard let known = features[epoch.items[index].call] else { continue }
         epoch.items[index].input = known.input
@@ -77,16 +77,19 @@ package struct EpochFold: Sendable {
     guard line.isTask(.taskType, subject.task, in: text),
       let key = line.withBytes(.callID, in: text, { ContentHash($0) })
     else { return }
-    guard subject.isChallenger else { return call(text, key, ms) }
-    features[key] = features(text)
+    // Rotated, the challenger has answered in the candidate's place.
+    guard subject.isChallenger != isRotated(text) else { return call(text, key, ms) }
+    features[key.ofChallenge] = features(text)
   }
 
   private mutating func challenge(_ text: Span<UInt8>, _ ms: Int64) {
-    guard subject.isChallenger, line.isTask(.taskType, subject.task, in: text),
+    guard subject.isChallenger != isRotated(text), line.isTask(.taskType, subject.task, in: text),
       let key = line.withBytes(.callID, in: text, { ContentHash($0) })
     else { return }
-    call(text, key, ms)
+    call(text, key.ofChallenge, ms)
   }
+
+  private mutating func isRotated(_ text: Span<UInt8>) -> Bool { line.bool(.rotated, in: text) == true }
 
   private mutating func features(_ text: Span<UInt8>) -> Features {
     let signals = line.value(.signals, in: text)?.members?.map(\.name) ?? []
@@ -115,7 +118,9 @@ package struct EpochFold: Sendable {
           source: line.string(.confidenceSource, in: text), calibration: line.string(.calibration, in: text)))
     var item: EpochItem?
     if isAccepted, !isUsed(text) {
-      let features = subject.isChallenger ? Features(inputChars: 0, signals: 0) : self.features(text)
+      // A challenge tells nothing of the input.
+      let isChallenge = line.isString(.kind, "challenge", in: text)
+      let features = isChallenge ? Features(inputChars: 0, signals: 0) : self.features(text)
       item = EpochItem(
         call: key, input: features.input, ts: ms, confidence: confidence, inputChars: features.inputChars,
         label: Int32(line.withBytes(.label, in: text) { labels.number($0) } ?? -1), signals: features.signals,
@@ -149,13 +154,13 @@ package struct EpochFold: Sendable {
       reviews.sawPlanted(label, by: reviewer, call: key)
       return
     }
-    guard line.isString(.subject, "challenger", in: text) == subject.isChallenger else { return }
     let entry = label.map { label in
       EpochReviews.Entry(
         reviewer: reviewer, label: label, severity: line.int(.severity, in: text) ?? 0,
         isMissedStop: line.bool(.missedStop, in: text) == true, ts: ms)
     }
-    reviews.add(entry, by: reviewer, to: key)
+    let isAboutChallenge = line.isString(.subject, "challenger", in: text)
+    reviews.add(entry, by: reviewer, to: isAboutChallenge ? key.ofChallenge : key)
   }
 
   private mutating func gate(_ text: Span<UInt8>) {

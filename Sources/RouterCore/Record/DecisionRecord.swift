@@ -9,6 +9,7 @@ package struct DecisionRecord {
   package var told = RouteTold()
   /// Microseconds spent deciding, the candidate's own time not counted.
   package var decideUs: Int
+  package var isRotated: Bool { told.isRotated }
 
   package init(
     call: Call, screening: Screening, candidate: CandidateRecord, policy: PreparedPolicy, decideUs: Int
@@ -42,6 +43,7 @@ package struct DecisionRecord {
     record.field("fallback_triggered", !decision.isLocal && decision.checks[.localUnavailable] != .skipped)
     record.field("audit", told.isAudited)
     record.field("sampled", isDrawn)
+    record.field("rotated", isRotated)
     return record
   }
 
@@ -61,7 +63,8 @@ package struct DecisionRecord {
     record.field("generation", policy.generation)
     record.field("policy_revision", policy.policy.revision)
     record.field("prompt_revision", candidate.ask.promptRevision)
-    record.field("task_revision", screening.task?.revisions.candidate)
+    let revisions = screening.task?.revisions
+    record.field("task_revision", isRotated ? revisions?.challenger : revisions?.candidate)
     record.field("stage", told.stage)
     record.field("cohort", told.cohort)
     record.field("route", word: told.isLocal ? "local" : "frontier")
@@ -94,6 +97,8 @@ package struct RouteTold: Sendable {
   package var flagReason: String?
   /// The agent was asked to put the call to the frontier as well.
   package var isAudited = false
+  /// The candidate's place was the challenger's: its evidence is about that model.
+  package var isRotated = false
 
   package init() {}
 }

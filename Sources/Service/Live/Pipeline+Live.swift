@@ -276,5 +276,6 @@ extension RouteTold {
     stage = standing.stage.rawValue
     cohort = standing.cohort.rawValue
     flagReason = standing.reason.rawValue
+    isRotated = standing.isRotated
   }
 }
