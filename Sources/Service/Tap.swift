@@ -157,7 +157,9 @@ final class Tap {
 
   private func handleLines(_ connection: Connection, _ token: UInt64) {
     scratch.connection = token
-    // One look a read: whatever was read now was sent before it.
+    // One look a read: whatever was read now was sent before it. A signal raised before a frame was sent may have come
+    // after the loop last waited.
+    try? readSignals()
     scratch.seesKillFile = pipeline.kill.seesFile
     while let line = connection.splitter.next() {
       switch line {
