@@ -42,6 +42,7 @@ let package = Package(
     module("RouterCore", ["Wire", "Text", "Redaction", "JSONSchema", "CSHA256"]),
     module("PolicyLanguage", ["RouterCore", "Wire", "Text", "JSONSchema"]),
     module("Rollout", ["Statistics", "RouterCore", "Wire"]),
+    module("Live", ["Rollout", "RouterCore", "Wire"]),
     // Pure, from records to figures.
     module("Statistics", ["RouterCore"]),
     module("LogReading", ["RouterCore", "Wire"], inlined),
@@ -66,7 +67,8 @@ let package = Package(
     module(
       "Service",
       [
-        "RouterCore", "Wire", "Text", "Rollout", "LogReading", "Agreements", "Gates", "Reviews", "Evidence",
+        "RouterCore", "Wire", "Text", "Rollout", "Live", "LogReading", "Agreements", "Gates", "Reviews",
+        "Evidence",
         "Simulations", "Reports", "ConsolePage", "Posix", "Journal", "Candidates", "Probes", "PolicyFiles",
       ]),
     .executableTarget(
@@ -99,6 +101,7 @@ let package = Package(
     .target(
       name: "TestLogs", dependencies: ["LogReading", "TestData", "Wire"], path: "Tests/Support/TestLogs",
       swiftSettings: settings),
+    tests("LiveTests", ["Live", "Rollout", "RouterCore", "Wire", "TestData"]),
     tests("StatisticsTests", ["Statistics", "RouterCore", "Wire", "TestData"]),
     tests("AgreementsTests", ["Agreements", "RouterCore", "Wire", "Text", "TestData"]),
     tests("GatesTests", ["Gates", "Statistics", "LogReading", "RouterCore", "Wire", "TestLogs"]),

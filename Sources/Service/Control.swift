@@ -13,6 +13,7 @@ import Wire
 ///     GET  /v1/status
 ///     POST /v1/reload
 ///     PUT  /v1/kill            {"on": true, "reason": "…"}
+///     POST /v1/drill           {"reason": "…"}
 ///     GET  /v1/report          ?format=md|html|json|csv&since=7d&week=2026-W47
 ///     GET  /v1/find/ID
 ///     GET  /v1/gate/TASK       ?challenger=1
@@ -29,6 +30,7 @@ final class Control: Sendable {
   private let connections = Atomic<Int>(0)
   private let stopping = Atomic<Bool>(false)
   private let thread = Mutex<Thread?>(nil)
+  private let drilling = Mutex(())
 
   private static let mostConnections = 16
 
@@ -154,6 +156,7 @@ final class Control: Sendable {
     case ("GET", "/v1/status"): return .json(StatusReport.document(state))
     case ("POST", "/v1/reload"): return reload(actor)
     case ("PUT", "/v1/kill"): return kill(request.body, actor)
+    case ("POST", "/v1/drill"): return drill(request.body, actor)
     case ("GET", "/v1/report"): return report(request.query)
     case ("GET", "/v1/review"):
       return review(
@@ -177,9 +180,8 @@ final class Control: Sendable {
       return gate(task, request.query, mayWrite: actor != "console")
     }
     let known = [
-      "/healthz", "/readyz", "/metrics", "/v1/status", "/v1/reload", "/v1/kill", "/v1/report", "/v1/review",
-      "/v1/promote", "/v1/demote", "/v1/rotate",
-      "/v1/eval",
+      "/healthz", "/readyz", "/metrics", "/v1/status", "/v1/reload", "/v1/kill", "/v1/drill", "/v1/eval",
+      "/v1/report", "/v1/review", "/v1/promote", "/v1/demote", "/v1/rotate",
     ]
     return known.contains(path)
       ? .problem(405, "\(request.method) is not allowed here") : .problem(404, "no such path")
@@ -236,6 +238,9 @@ final class Control: Sendable {
 
   func turnOn(_ actor: String, _ reason: String?) -> Answer {
     let isLatched = state.pipeline.kill.turnOn(by: actor, reason: reason, now: Clocks.realtime())
+      .isPersistent
+    // Those who wait for a candidate are told at once.
+    state.pipeline.desk.wake()
     state.log.warning("kill_switch_on", ["by": actor, "latched": "\(isLatched)"])
     recordFlag(old: "off", new: "on", reason: reason, actor: actor)
     return .json(["on": true, "latched": .bool(isLatched)])
@@ -253,7 +258,30 @@ final class Control: Sendable {
     return .json(["on": false])
   }
 
+  private func drill(_ body: [UInt8], _ actor: String) -> Answer {
+    let value = body.isEmpty ? .null : try? JSONValue(parsing: body)
+    guard let value else { return .problem(400, "the body must be empty or {\"reason\": \"…\"}") }
+    let reason = value["reason"]?.stringValue?.clipped()
+    // One at a time: a second one would find the switch on.
+    return drilling.withLock { _ in
+      let drill = Drill(state: state, actor: actor, reason: reason)
+      do throws(Drill.Refusal) {
+        let result = try drill.run()
+        return .json(result.json)
+      } catch {
+        return .problem(error.status, error.message)
+      }
+    }
+  }
+
   private func recordFlag(old: String, new: String, reason: String?, actor: String) {
+    Self.recordFlag(state, old: old, new: new, reason: reason, actor: actor)
+  }
+
+  /// That the kill switch was turned, and by whom.
+  static func recordFlag(
+    _ state: SidecarState, old: String, new: String, reason: String?, actor: String
+  ) {
     var body = RecordBody()
     body.field("task", nil as String?)
     body.field("flag", "kill_switch")

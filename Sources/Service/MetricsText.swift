@@ -77,6 +77,9 @@ struct MetricsText {
     pairs("comparisons_total", "Comparisons by task and agreement.", "task", "agreement", metrics.comparisons)
     pairs("reviews_total", "Labels that people gave, by task.", "task", "label", metrics.reviews)
     pairs("outcomes_total", "Outcomes by task and result.", "task", "result", metrics.outcomes)
+    pairs(
+      "replies_total", "Decisions that agents were told, by task and route.", "task", "route", metrics.replies
+    )
     family("cost_usd_total", "counter", "Cost by task and route, where known.")
     for (key, usd) in metrics.costs.sorted(by: {
       ($0.key.first, $0.key.second) < ($1.key.first, $1.key.second)

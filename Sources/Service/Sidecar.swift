@@ -107,15 +107,20 @@ package final class Sidecar {
       throw .surroundings(error.description)
     }
     recorder = Recorder(journal: journal, drawing: Recorder.Drawing(weeks: weeks, vault: vault))
+    try Self.recountBudgets(recorder, loaded.generation, logFolder: paths.log, now: now)
     recorder.joining.withLock { joining in
       for id in opened.recentCalls.reversed() { joining.restored(id) }
     }
     let kill = KillSwitch(stateFolder: paths.state, runtimeFolder: paths.runtime)
     let restored = RestoredFlags(
       Rollouts.read(paths.flags), proof: opened.proof, lastDemotion: opened.lastDemotion)
-    pipeline = Pipeline(
-      recorder: recorder, kill: kill, generation: loaded.generation,
-      rollouts: Rollouts(file: paths.flags, restored))
+    do throws(PosixError) {
+      pipeline = try Pipeline(
+        recorder: recorder, kill: kill, generation: loaded.generation,
+        rollouts: Rollouts(file: paths.flags, restored))
+    } catch {
+      throw .surroundings(error.description)
+    }
     kill.flags(areUnreadable: pipeline.rollouts.look())
     changes = FlagChanges(pipeline: pipeline, file: paths.flags, log: log)
     demotions = Demotions(changes: changes, logFolder: paths.log)
@@ -215,6 +220,19 @@ package final class Sidecar {
       return OpenedJournal(
         journal: journal, recovery: recovery, recentCalls: recent, probes: probes.mapValues(\.known),
         proof: proof?.proof, lastDemotion: demotion?.demotion)
+    } catch {
+      throw .surroundings(error.description)
+    }
+  }
+
+  /// Reads back what was spent today, where the policy has budgets.
+  private static func recountBudgets(
+    _ recorder: Recorder, _ generation: Generation, logFolder: String, now: Int64
+  ) throws(SidecarFault) {
+    guard generation.prepared.policy.tasks.contains(where: { !$0.budgets.isEmpty }) else { return }
+    do throws(JournalError) {
+      let ledger = try BudgetRecount.read(logFolder: logFolder, now: now)
+      recorder.budgets.withLock { $0 = ledger }
     } catch {
       throw .surroundings(error.description)
     }

@@ -1,4 +1,5 @@
 import Journal
+import Live
 import PolicyFiles
 import Posix
 import RouterCore
@@ -75,6 +76,8 @@ enum StatusReport {
       "balance": balance(pipeline),
       "tap": tap(pipeline.activity.latest, pipeline.recorder.balance.withLock { $0.receivedTotal }),
       "review": review(sidecar),
+      "waiting_agents": .number(JSONNumber(pipeline.desk.waiting)),
+      "budgets": budgets(pipeline),
       "log": log(pipeline.recorder.journal, folder: sidecar.paths.log),
       "sockets": [
         "tap": .string(sidecar.paths.tap), "control": .string(sidecar.paths.control),
@@ -150,6 +153,26 @@ enum StatusReport {
       "captures_kept": .number(JSONNumber(Int(vault.kept))),
       "captures_lost": .number(JSONNumber(Int(vault.lost.values.reduce(0, +)))),
     ]
+  }
+
+  /// What tenants have spent today of tasks that have budgets: those that spent most.
+  private static func budgets(_ pipeline: Pipeline) -> JSONValue {
+    let tasks = Set(pipeline.current.prepared.policy.tasks.filter { !$0.budgets.isEmpty }.map(\.name))
+    guard !tasks.isEmpty else { return .array([]) }
+    let now = Clocks.realtime()
+    let accounts = pipeline.recorder.budgets.withLock { $0.today(now) }.filter { tasks.contains($0.key.task) }
+    let most = accounts.sorted {
+      ($0.value.usd, $0.value.calls, $0.key.task, $0.key.tenant ?? "")
+        > ($1.value.usd, $1.value.calls, $1.key.task, $1.key.tenant ?? "")
+    }
+    return .array(
+      most.prefix(100).map { account, spent in
+        [
+          "task": .string(account.task), "tenant": account.tenant.map { .string($0) } ?? .null,
+          "others": .bool(account.isOfTheRest), "calls": .number(JSONNumber(spent.calls)),
+          "usd": JSONNumber(spent.usd).map { .number($0) } ?? .null,
+        ]
+      })
   }
 
   private static func log(_ journal: Journal, folder: String) -> JSONValue {

@@ -119,6 +119,7 @@ package enum RecordSchema {
           ("stage", ["enum": ["shadow", "canary", "live"]]),
           ("cohort", ["enum": ["shadow", "local", "control"]]),
           ("route", ["enum": ["local", "frontier"]]),
+          ("route_detail", ["enum": ["no_reply", "demoted", "gone", .null]]),
           ("signals", ["type": "object", "additionalProperties": ["enum": ["given", "predicted"]]]),
           ("flag_reason", text),
           ("input_chars", ["type": "integer", "minimum": 0]), ("input_hash", text), ("input_preview", text),
