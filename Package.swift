@@ -44,7 +44,7 @@ let package = Package(
     module("LogReading", ["RouterCore", "Wire"]),
     module("Agreements", ["RouterCore", "Wire", "Text"]),
     module("Gates", ["Statistics", "LogReading", "RouterCore", "Wire"]),
-    module("Reviews", ["LogReading", "RouterCore", "Wire"]),
+    module("Reviews", ["Statistics", "LogReading", "RouterCore", "Wire"]),
     module("Evidence", ["Statistics", "LogReading", "Agreements", "Reviews", "RouterCore", "Wire"]),
     module(
       "Simulations", ["Evidence", "Statistics", "LogReading", "Agreements", "RouterCore", "Wire", "Text"]),
@@ -98,11 +98,14 @@ let package = Package(
       swiftSettings: settings),
     tests("StatisticsTests", ["Statistics", "RouterCore", "Wire", "TestData"]),
     tests("AgreementsTests", ["Agreements", "RouterCore", "Wire", "Text", "TestData"]),
-    tests("GatesTests", ["Gates", "Statistics", "RouterCore", "Wire", "TestLogs"]),
+    tests("GatesTests", ["Gates", "Statistics", "LogReading", "RouterCore", "Wire", "TestLogs"]),
     tests("ReviewsTests", ["Reviews", "RouterCore", "Wire", "TestLogs"]),
     tests(
       "EvidenceTests",
-      ["Evidence", "Statistics", "LogReading", "Reviews", "RouterCore", "Wire", "TestLogs", "TestData"]),
+      [
+        "Evidence", "Gates", "Statistics", "LogReading", "Reviews", "RouterCore", "Wire", "TestLogs",
+        "TestData",
+      ]),
     tests(
       "SimulationsTests",
       ["Simulations", "Evidence", "LogReading", "RouterCore", "Wire", "Text", "TestLogs", "TestData"]),

@@ -65,7 +65,7 @@ extension EvidenceFold {
       if row.verdict == code(.disagree) { reviews.clearedDisagreements += 1 }
     case .escalate:
       reviews.escalate += 1
-      if row.severity >= 2 { reviews.severe += 1 }
+      if row.flags.contains(.severe) { reviews.severe += 1 }
       if row.flags.contains(.missedStop) { reviews.missedStops += 1 }
     case .unsure: reviews.unsure += 1
     }
