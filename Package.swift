@@ -10,11 +10,8 @@ let settings: [SwiftSetting] = [
   .enableUpcomingFeature("InternalImportsByDefault"),
 ]
 
-/// For what reads every byte of a log, and is called from other modules for each.
-let inlined: [SwiftSetting] = [.unsafeFlags(["-cross-module-optimization"], .when(configuration: .release))]
-
-func module(_ name: String, _ dependencies: [Target.Dependency] = [], _ more: [SwiftSetting] = []) -> Target {
-  .target(name: name, dependencies: dependencies, swiftSettings: settings + more)
+func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency], path: String? = nil) -> Target {
@@ -45,7 +42,7 @@ let package = Package(
     module("Live", ["Rollout", "RouterCore", "Wire"]),
     // Pure, from records to figures.
     module("Statistics", ["RouterCore"]),
-    module("LogReading", ["RouterCore", "Wire"], inlined),
+    module("LogReading", ["RouterCore", "Wire"]),
     module("Agreements", ["RouterCore", "Wire", "Text"]),
     module("Gates", ["Statistics", "LogReading", "RouterCore", "Wire"]),
     module("Reviews", ["Statistics", "LogReading", "RouterCore", "Wire"]),

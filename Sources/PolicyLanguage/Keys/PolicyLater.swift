@@ -2,8 +2,7 @@
 enum PolicyLater {
   /// Paths of keys; with a value behind a colon, only that value. Shorten the list as features arrive.
   static let paths: Set<String> = [
-    "tasks.T.audit_share", "tasks.T.control_share", "tasks.T.capture.until",
-    "privacy.retention_days",
+    "tasks.T.capture.until", "privacy.retention_days",
   ]
 
   /// Names that nothing else may use (contract, section 8).
