@@ -35,11 +35,9 @@ package struct GateRequest: Sendable {
 
   /// Reads the log and judges. A log that cannot be read is an answer too: `error`.
   package func make() -> Answer {
-    let task = policy.task(subject.task) ?? TaskPolicy(name: subject.task, mark: Mark(line: 1, column: 1))
-    var rules = EpochRules(task.gate, owner: task.owner)
-    rules.usedCases = usedCases
-    var fold = EpochFold(subject, rules)
-    var around = Gate.Surroundings(now: now ?? 0, policy: task.gate)
+    var terms = Self.terms(subject, policy, paths.calibrations)
+    terms.balance = balance
+    var fold = EpochFold(subject, terms.rules)
     do throws(JournalError) {
       var reader = try JournalReader(folder: paths.log)
       try reader.visit { line, _ in
@@ -47,55 +45,34 @@ package struct GateRequest: Sendable {
         return true
       }
     } catch {
+      let around = Gate.Surroundings(now: now ?? 0, policy: terms.gate)
       return Answer(
         gate: .refused(subject, .error, "the log cannot be read: \(error.description)", around), isNews: false
       )
     }
-    around.now = now ?? fold.health.last
-    guard task.mayBeLocal else {
-      return Answer(
-        gate: .refused(subject, .fail, "the policy keeps this task with the frontier", around), isNews: false)
-    }
-    return judge(fold, &around, hasEvalSet: task.evalSet != nil)
+    let gate = terms.judge(fold, fold.health, catches: fold.catches, at: now)
+    let known = fold.asks.last { $0.epoch == gate.epoch?.id && $0.isChallenger == subject.isChallenger }
+    return Answer(gate: gate, isNews: gate.epoch != nil && known?.outcome != gate.outcome.rawValue)
   }
 
-  private func judge(_ fold: EpochFold, _ around: inout Gate.Surroundings, hasEvalSet: Bool) -> Answer {
-    var epoch = fold.evidence(at: around.now)
-    let stale = epoch.flatMap { staleness($0.revision) }
-    if stale != nil { epoch = nil }
-    around.hasEvalSet = hasEvalSet
-    (around.planted, around.caught) = fold.catches
-    around.asks = fold.asks
-    around.lastDrill = fold.health.lastDrill
-    let start = epoch?.start ?? around.now
-    let ended = fold.health.losses(since: start)
-    around.received = ended.received + (balance?.received ?? 0)
-    around.lost = ended.lost + (balance?.lost ?? 0)
-    if let problem = fold.health.problem(since: start) {
-      return Answer(gate: .refused(subject, .error, problem, around), isNews: false)
-    }
-    var gate = Gate(subject, epoch, around)
-    gate.problem = stale
-    let known = fold.asks.last { $0.epoch == epoch?.id && $0.isChallenger == subject.isChallenger }
-    return Answer(gate: gate, isNews: epoch != nil && known?.outcome != gate.outcome.rawValue)
-  }
-
-  /// Evidence about another policy than the one in force is none: no call has come under this one yet.
-  private func staleness(_ revision: String) -> String? {
+  /// What the policy says of a subject, and which cases its corrections were fitted on.
+  ///
+  /// - Parameter calibrations: The folder of the corrections.
+  static func terms(_ subject: EvidenceSubject, _ policy: Policy, _ calibrations: String) -> GateTerms {
     let own = TaskRevision.of(subject.task, in: policy, isChallenger: subject.isChallenger)
-    // Records of earlier versions name the whole policy; only a running router knows that it is another one now.
-    let isOld = revision.hasPrefix("policy ")
-    let isSame = isOld ? balance == nil || revision == "policy " + policy.revision : revision == own
-    return isSame ? nil : "the evidence in the log is about an earlier policy of this task"
+    var terms = GateTerms(
+      subject, policy.task(subject.task), inForce: GateTerms.InForce(task: own, policy: policy.revision))
+    terms.usedCases = usedCases(subject.task, calibrations)
+    return terms
   }
 
   /// The cases that corrections of this task were fitted on.
-  private var usedCases: Set<String> {
-    guard let names = try? Files.list(paths.calibrations) else { return [] }
+  private static func usedCases(_ task: String, _ folder: String) -> Set<String> {
+    guard let names = try? Files.list(folder) else { return [] }
     var used: Set<String> = []
     for name in names where name.hasSuffix(".json") {
-      guard let bytes = try? Files.readRegular(Files.join(paths.calibrations, name), limit: 64 << 20),
-        let file = try? JSONValue(parsing: bytes), file["task"]?.stringValue == subject.task
+      guard let bytes = try? Files.readRegular(Files.join(folder, name), limit: 64 << 20),
+        let file = try? JSONValue(parsing: bytes), file["task"]?.stringValue == task
       else { continue }
       used.formUnion(file["cases_sha256"]?.arrayValue?.compactMap(\.stringValue) ?? [])
     }

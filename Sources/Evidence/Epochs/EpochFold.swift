@@ -36,7 +36,18 @@ package struct EpochFold: Sendable {
       health.sawDamage()
       return
     }
-    health.saw(seq: line.int(.seq, in: text), log: line.string(.log, in: text), at: ms)
+    health.saw(line, text, at: ms)
+    follow(text, ms)
+  }
+
+  /// Follows a line that somebody else has read, who keeps the ``health`` of the log as well.
+  mutating func add(_ text: Span<UInt8>, read: inout LogLine, at ms: Int64) {
+    swap(&line, &read)
+    follow(text, ms)
+    swap(&line, &read)
+  }
+
+  private mutating func follow(_ text: Span<UInt8>, _ ms: Int64) {
     if line.isString(.kind, "decision", in: text) { return decision(text, ms) }
     if line.isString(.kind, "challenge", in: text) { return challenge(text, ms) }
     if line.isString(.kind, "review", in: text) { return review(text, ms) }
@@ -44,8 +55,7 @@ package struct EpochFold: Sendable {
     if line.isString(.kind, "policy", in: text) || line.isString(.kind, "start", in: text) {
       return policy(text, ms)
     }
-    if line.isString(.kind, "probe", in: text) { return probe(text) }
-    other(text, ms)
+    if line.isString(.kind, "probe", in: text) { probe(text) }
   }
 
   /// The epoch in force at a time (milliseconds since 1970); nil where none has begun.
@@ -66,6 +76,9 @@ package struct EpochFold: Sendable {
     if let accepts { epoch.items.removeAll { !accepts.holds($0) } }
     return EpochEvidence(epoch, reviews, at: now, rules)
   }
+
+  /// Epochs that another one followed, oldest first; the newest few.
+  var endings: [EpochEnding] { epochs.endings }
 
   /// Labels of people on items that they were known to have to catch.
   package var catches: (planted: Int, caught: Int) { reviews.catches }
@@ -180,18 +193,6 @@ package struct EpochFold: Sendable {
       return
     }
     epochs.probed(id, digest)
-  }
-
-  private mutating func other(_ text: Span<UInt8>, _ ms: Int64) {
-    if line.isString(.kind, "stop", in: text) {
-      health.stopped(
-        received: line.int(.received, in: text) ?? 0,
-        lost: (line.int(.shed, in: text) ?? 0) + (line.int(.lostBySender, in: text) ?? 0), at: ms)
-    } else if line.isString(.kind, "gap", in: text) {
-      health.gap(from: line.int(.from, in: text) ?? 0, to: line.int(.to, in: text) ?? 0, at: ms)
-    } else if line.isString(.kind, "drill", in: text), line.bool(.passed, in: text) == true {
-      health.lastDrill = ms
-    }
   }
 }
 

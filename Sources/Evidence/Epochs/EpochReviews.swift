@@ -38,6 +38,13 @@ struct EpochReviews: Sendable {
     if let entry { entries[call, default: []].append(entry) }
   }
 
+  /// A `review` record whose stream is `planted`.
+  mutating func sawPlanted(_ line: inout LogLine, _ text: Span<UInt8>) {
+    guard let key = line.withBytes(.callID, in: text, { ContentHash($0) }) else { return }
+    let label = Label(line.string(.reviewLabel, in: text))
+    sawPlanted(label, by: line.string(.reviewer, in: text) ?? "", call: key)
+  }
+
   /// A label of an item that was known to be false.
   mutating func sawPlanted(_ label: Label?, by reviewer: String, call: ContentHash) {
     planted[Planted(call: call, reviewer: reviewer)] = label
