@@ -63,7 +63,10 @@ package struct GatesFold: Sendable {
   /// Planted items over all tasks, and how many of them reviewers caught.
   package var catches: (planted: Int, caught: Int) { planted.catches }
 
-  /// As of the last record read, in the order in which the subjects were given or turned up.
+  /// Milliseconds since 1970: the time of the newest record.
+  package var now: Int64 { health.last }
+
+  /// As of ``now``, in the order in which the subjects were given or turned up.
   package func gates() -> [Gate] {
     zip(terms, folds).map { terms, fold in terms.judge(fold, health, catches: catches) }
   }

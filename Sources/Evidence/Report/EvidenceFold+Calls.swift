@@ -17,9 +17,11 @@ extension EvidenceFold {
     firstDecision = min(firstDecision ?? ms, ms)
     lastDecision = max(lastDecision ?? ms, ms)
     let task = taskNumber(text)
-    let row = callRow(text, key, task)
+    var row = callRow(text, key, task)
+    row.day = UInt16(clamping: ms / LogTime.dayMs)
     let call = calls.insert(row)
     tally(text, task, row)
+    live(text, task, row)
     model(text, task)
     confidenceSource(text, task)
     if line.isFilled(.hardStopMatch) { hardStop(text, task) }
@@ -39,6 +41,7 @@ extension EvidenceFold {
     var row = CallRow(key: key, task: UInt16(task))
     if line.isString(.routeCandidate, "local", in: text) { row.flags.insert(.wouldAccept) }
     if line.isString(.route, "local", in: text) { row.flags.insert(.answeredLocally) }
+    if line.isString(.cohort, "control", in: text) { row.flags.insert(.control) }
     if line.isString(.reason, "confidence_low", in: text) { row.flags.insert(.lowConfidence) }
     if line.double(.localLatencyMs, in: text) != nil { row.flags.insert(.asked) }
     if line.bool(.sampled, in: text) == true { row.flags.insert(.drawn) }
@@ -54,6 +57,7 @@ extension EvidenceFold {
       if row.isWouldAccept { runs[run].wouldAccepts += 1 }
       if line.bool(.fallbackTriggered, in: text) == true { runs[run].fallbacks += 1 }
       runs[run].localCost += Float(line.double(.localCostUSD, in: text) ?? 0)
+      runs[run].routedMs += Float(line.double(.localLatencyMs, in: text) ?? 0)
     }
     return row
   }
@@ -192,6 +196,7 @@ extension EvidenceFold {
     bin(row, verdict)
     guard row.isWouldAccept else { return }
     let task = Int(row.task)
+    if row.flags.contains(.drawn) { keepDrawn(text, call) }
     let kind = line.withBytes(.agreementDetail, in: text) { words.number($0.upTo(UInt8(ascii: ":"))) }
     let decisionLine = waiting.take(call)
     switch verdict {
@@ -225,12 +230,21 @@ extension EvidenceFold {
     if let cost {
       tallies[task].costedAnswers += 1
       tallies[task].frontierCost += cost
-      if row.isWouldAccept { tallies[task].frontierCostOfAccepts += cost }
+      if row.isWouldAccept {
+        tallies[task].costedAccepts += 1
+        tallies[task].costOfAccepts += cost
+      }
+      if row.isSpared { tallies[task].frontierCostOfAccepts += cost }
+      if row.flags.contains(.answeredLocally) { tallies[task].live.auditCost += cost }
     }
     guard row.run != .max else { return }
     runs[Int(row.run)].frontierCost += Float(cost ?? 0)
     runs[Int(row.run)].latencyMs += Float(latency ?? 0)
-    if row.isWouldAccept { runs[Int(row.run)].frontierCostOfAccepts += Float(cost ?? 0) }
+    if row.isSpared {
+      runs[Int(row.run)].frontierCostOfAccepts += Float(cost ?? 0)
+    } else if !row.flags.contains(.answeredLocally) {
+      runs[Int(row.run)].routedMs += Float(latency ?? 0)
+    }
   }
 
   private mutating func bin(_ row: CallRow, _ verdict: AgreementResult.Verdict) {
@@ -268,7 +282,8 @@ extension EvidenceFold {
     keep(Example(call: call, detail: detail, cluster: cluster), task)
   }
 
-  private func falseAccept(
+  /// Of a comparison's line and that of its decision, which ``earlierLine`` has read.
+  func falseAccept(
     _ text: Span<UInt8>, _ decision: Span<UInt8>, _ task: Int
   ) -> Report.FalseAccept {
     var item = Report.FalseAccept()
@@ -314,6 +329,7 @@ extension EvidenceFold {
   }
 
   mutating func review(_ text: Span<UInt8>, _ call: Int) {
+    ledger.saw(&line, text, call: call)
     guard line.isAboutCandidate(text) else { return }
     let label: CallRow.Review
     switch line.string(.reviewLabel, in: text) {
@@ -334,11 +350,11 @@ extension EvidenceFold {
       calls[call].flags.remove(.missedStop)
     }
     let reviewer = line.string(.reviewer, in: text)
-    reviewers.add(ReviewerKey(name: words.number(reviewer ?? "(unnamed)"), label: label))
     guard reviewNotes.count < Self.noteLimit || reviewNotes[call] != nil else { return }
     reviewNotes[call] = ReviewNote(
       callID: line.string(.callID, in: text) ?? "", reviewer: reviewer, note: line.string(.note, in: text),
       ts: line.string(.ts, in: text) ?? "", seq: line.int(.seq, in: text) ?? 0)
+    if label == .escalate { takeDrawn(call) }
   }
 
   mutating func outcome(_ text: Span<UInt8>, mayWait: Bool) {

@@ -1,0 +1,71 @@
+/// What to do first, out of what each task asks for next.
+struct ReportActions {
+  private let report: Report
+
+  private static let most = 6
+
+  init(_ report: Report) { self.report = report }
+
+  var actions: [Report.Action] { Array((faults + tasks).prefix(Self.most)) }
+
+  /// What is wrong now, before any task is brought forward.
+  private var faults: [Report.Action] {
+    var actions: [Report.Action] = []
+    for change in report.changes where change.weight == .loud && change.kind == "flag" && change.task != nil {
+      actions.append(
+        Report.Action(task: change.task, text: "find out why: \(change.text)", command: "shadow-router status"))
+    }
+    for item in report.falseAccepts.prefix(3) where item.standing == .known && (item.severity ?? 0) >= 2 {
+      actions.append(
+        Report.Action(
+          task: item.task, text: "read the false accept \(item.callID), severity \(item.severity ?? 0)",
+          command: "shadow-router tail --find \(item.callID)"))
+    }
+    return actions
+  }
+
+  /// Those that are ready, those that fail, then the others; of equals what would be saved decides.
+  private var tasks: [Report.Action] {
+    let order = report.tasks.filter { $0.isLocal != false && $0.calls > 0 }.sorted { left, right in
+      (Self.rank(left), -left.cost.saving, left.name) < (Self.rank(right), -right.cost.saving, right.name)
+    }
+    return order.flatMap { task in
+      var actions: [Report.Action] = []
+      if task.isNotMeasurable { actions.append(Self.measure(task)) }
+      actions.append(
+        Report.Action(task: task.name, text: text(task), command: task.readiness.command))
+      return actions
+    }
+  }
+
+  private static func rank(_ task: Report.Task) -> Int {
+    if task.readiness.answer == .yes { return 0 }
+    if task.readiness.answer == .no { return 1 }
+    return task.looks == .bad ? 3 : 2
+  }
+
+  private func text(_ task: Report.Task) -> String {
+    guard task.readiness.condition == "e_process", let pace = task.pace else { return task.readiness.next }
+    let due = min(Double(pace.needed - pace.labelled), max(pace.weeklyNeeded, 1).rounded(.up))
+    let weekly = pace.daysLeft < 7 ? pace.needed - pace.labelled : Int(due)
+    let share =
+      pace.isDrawnEnough
+      ? ""
+      : pace.shareNeeded.map { "; set review_sample to \(Figures.share($0)), or too few are drawn" }
+        ?? "; too few are drawn whatever the review_sample"
+    let looks = task.looks == .bad ? ", or read its disagreements first: too many to be chance" : ""
+    return
+      "label about \(Figures.count(weekly)) of its drawn would-accepts this week, of "
+      + "\(Figures.count(pace.needed - pace.labelled)) still needed\(share)\(looks)"
+  }
+
+  private static func measure(_ task: Report.Task) -> Report.Action {
+    let isSilent = task.unknownCauses.first?.name == "no_comparison"
+    return Report.Action(
+      task: task.name,
+      text: isSilent
+        ? "have the agent send an answer frame for every call: \(Figures.percent(task.unknownShare ?? 0)) cannot be compared"
+        : "say how the frontier's answer is read (tasks.\(task.name).agreement): \(Figures.percent(task.unknownShare ?? 0)) cannot be compared",
+      command: "shadow-router check POLICY")
+  }
+}
