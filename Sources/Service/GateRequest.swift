@@ -57,12 +57,12 @@ package struct GateRequest: Sendable {
 
   /// What the policy says of a subject, and which cases its corrections were fitted on.
   ///
-  /// - Parameter calibrations: The folder of the corrections.
-  static func terms(_ subject: EvidenceSubject, _ policy: Policy, _ calibrations: String) -> GateTerms {
+  /// - Parameter calibrations: The folder of the corrections; nil: none is known.
+  static func terms(_ subject: EvidenceSubject, _ policy: Policy, _ calibrations: String?) -> GateTerms {
     let own = TaskRevision.of(subject.task, in: policy, isChallenger: subject.isChallenger)
     var terms = GateTerms(
       subject, policy.task(subject.task), inForce: GateTerms.InForce(task: own, policy: policy.revision))
-    terms.usedCases = usedCases(subject.task, calibrations)
+    if let calibrations { terms.usedCases = usedCases(subject.task, calibrations) }
     return terms
   }
 

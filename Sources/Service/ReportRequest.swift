@@ -14,8 +14,15 @@ package struct ReportRequest: Sendable {
   /// For limits, owners and prices; nil: the log alone.
   package var policy: Policy?
   package let logFolder: String
+  /// The folder of corrections, whose cases count in no gate; nil: none is known.
+  package var calibrations: String?
 
   package init(logFolder: String) { self.logFolder = logFolder }
+
+  package init(_ paths: SidecarPaths) {
+    self.init(logFolder: paths.log)
+    calibrations = paths.calibrations
+  }
 
   package struct Fault: Error, Sendable {
     /// The request is wrong, rather than the log.
@@ -64,6 +71,9 @@ package struct ReportRequest: Sendable {
     var options = ReportOptions()
     options.window = window
     options.policy = policy
+    options.gates = policy.map { policy in
+      GatesFold.subjects(policy).map { GateRequest.terms($0, policy, calibrations) }
+    }
     options.command = command
     if format == "csv" {
       return Made(text: try rows(window, observe, progress), type: "text/csv; charset=utf-8")

@@ -21,13 +21,17 @@ package struct GatesFold: Sendable {
     for (index, terms) in self.terms.enumerated() { byTask[Self.key(terms.subject.task), default: []].append(index) }
   }
 
-  /// The subjects of a policy: each task that may be local, and its challenger.
-  package static func terms(_ policy: Policy) -> [GateTerms] {
+  /// Each task of a policy that may be local, and its challenger.
+  package static func subjects(_ policy: Policy) -> [EvidenceSubject] {
     policy.tasks.filter(\.mayBeLocal).flatMap { task in
-      [GateTerms(EvidenceSubject(task: task.name), task)]
-        + (task.challenger == nil
-          ? [] : [GateTerms(EvidenceSubject(task: task.name, isChallenger: true), task)])
+      [EvidenceSubject(task: task.name)]
+        + (task.challenger == nil ? [] : [EvidenceSubject(task: task.name, isChallenger: true)])
     }
+  }
+
+  /// With nothing known of revisions.
+  static func terms(_ policy: Policy) -> [GateTerms] {
+    subjects(policy).map { GateTerms($0, policy.task($0.task)) }
   }
 
   mutating func sawDamage() { health.sawDamage() }
