@@ -25,7 +25,7 @@ extension HTMLReport {
   }
 
   /// Shown without a click.
-  private static let openCases = 8
+  private static let openCases = 5
 
   private static func cases(_ items: [Report.FalseAccept], from first: Int, _ html: inout HTMLText) {
     html.element("ol", class: "cases") { list in
@@ -159,7 +159,8 @@ extension HTMLReport {
         details.element("summary") { summary in
           summary.element("strong", whose + ": ")
           summary.pill(gate.outcome.rawValue, Self.tone(gate.outcome))
-          summary.text(gate.epoch == nil ? "" : " \(unmet) of \(gate.conditions.count) conditions unmet")
+          let first = gate.blocking.first.map { ", first \($0.name.rawValue)" } ?? ""
+          summary.text(gate.epoch == nil ? "" : " \(unmet) of \(gate.conditions.count) conditions unmet\(first)")
         }
         details.element("p", ReportWords.gateHead(gate))
         guard gate.epoch != nil else { return }
@@ -177,7 +178,7 @@ extension HTMLReport {
   }
 
   /// Shown without a click.
-  private static let openGates = 6
+  private static let openGates = 2
 
   private static func tone(_ outcome: Gate.Outcome) -> HTMLText.Tone {
     switch outcome {

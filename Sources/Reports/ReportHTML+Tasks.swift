@@ -195,10 +195,10 @@ extension HTMLReport {
   }
 
   private static func tables(_ task: Report.Task, _ html: inout HTMLText) {
-    html.table("Figures of \(task.name)", ["Figure", "Value"], figures(task))
     if let note = ReportWords.cost(task) { html.element("p", class: "soft small", note) }
     html.element("details") { details in
-      details.element("summary", "Reasons, causes and thresholds")
+      details.element("summary", "All figures, reasons, causes and thresholds")
+      details.table("Figures of \(task.name)", ["Figure", "Value"], figures(task))
       details.table("Reasons", ["Reason", "Calls", "Share"], shares(task.reasons, of: task.calls))
       details.table("Details of the reasons", ["Detail", "Calls"], counts(task.reasonDetails))
       details.table("Why some could not be compared", ["Cause", "Would-accepts"], counts(task.unknownCauses))

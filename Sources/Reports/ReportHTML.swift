@@ -63,14 +63,17 @@ struct HTMLReport {
   private func glance(_ html: inout HTMLText) {
     html.element("section", [("class", "card glance"), ("aria-label", "At a glance")]) { card in
       card.element("dl") { list in
-        Self.answer("Which task is ready?", &list) { $0.text(readySummary) }
+        Self.answer("Which task is ready?", &list) { value in
+          value.text(readySummary + " ")
+          value.element("a", [("href", "#tasks")]) { $0.text("Why") }
+        }
         Self.answer("The worst false accept", &list) { worst(&$0) }
         Self.answer("What should have caught it", &list) { value in
           value.prose(report.falseAccepts.first.map(ReportWords.remedy) ?? "Nothing to catch.")
         }
         Self.answer("What it saved", &list) { value in
-          value.text(ReportWords.saving(report).joined(separator: " ") + " ")
-          value.element("a", [("href", "#money")]) { $0.text("By task") }
+          value.text(ReportWords.savingHeadline(report) + " ")
+          value.element("a", [("href", "#money")]) { $0.text("How") }
         }
         Self.answer("What to do this week", &list) { actions(&$0) }
       }
@@ -170,13 +173,16 @@ struct HTMLReport {
   }
 
   private var readySummary: String {
-    let ready = report.tasks.filter { $0.readiness.answer == .yes }.map(\.name)
-    let refused = report.tasks.filter { $0.readiness.answer == .no }.map(\.name)
-    let open = report.tasks.filter { $0.readiness.answer == .cannotTell }.map(\.name)
-    var parts: [String] = []
-    parts.append(ready.isEmpty ? "No task is ready to go live." : "Ready: \(ready.joined(separator: ", ")).")
-    if !open.isEmpty { parts.append("Cannot tell yet: \(open.joined(separator: ", ")).") }
-    if !refused.isEmpty { parts.append("Not ready: \(refused.joined(separator: ", ")).") }
+    let local = report.tasks.filter { $0.isLocal != false }
+    let names = { (answer: Report.Readiness.Answer) in
+      local.filter { $0.readiness.answer == answer }.map(\.name).joined(separator: ", ")
+    }
+    let (ready, refused, open) = (names(.yes), names(.no), names(.cannotTell))
+    let kept = report.tasks.filter { $0.isLocal == false }.map(\.name).joined(separator: ", ")
+    var parts = [ready.isEmpty ? "No task is ready to go live." : "Ready: \(ready)."]
+    if !refused.isEmpty { parts.append("Not ready: \(refused).") }
+    if !open.isEmpty { parts.append("Cannot tell yet: \(open).") }
+    if !kept.isEmpty { parts.append("Kept on the frontier by the policy: \(kept).") }
     return parts.joined(separator: " ")
   }
 

@@ -357,6 +357,7 @@ extension Report.Saving {
     writer.member("audits_usd", audits)
     writer.member("live_net_usd", liveNet)
     writer.member("upkeep_usd", upkeep)
+    writer.member("live_upkeep_usd", liveUpkeep)
   }
 }
 

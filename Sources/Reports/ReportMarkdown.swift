@@ -43,7 +43,7 @@ private struct MarkdownReport {
     guard report.totals.calls > 0 else { return }
     lines += ["## At a glance", ""]
     for answer in [Report.Readiness.Answer.yes, .cannotTell, .no] {
-      let names = report.tasks.filter { $0.readiness.answer == answer }.map { Self.plain($0.name) }
+      let names = report.tasks.filter { $0.readiness.answer == answer && $0.isLocal != false }.map { Self.plain($0.name) }
       if answer == .yes || !names.isEmpty {
         let title = answer == .yes ? "Ready" : answer == .no ? "Not ready" : "Cannot tell yet"
         lines.append("- \(title): \(names.isEmpty ? "none" : names.joined(separator: ", "))")
@@ -54,7 +54,8 @@ private struct MarkdownReport {
         "- The worst false accept: \(Self.plain(worst.task)) `\(Self.code(worst.callID))`, \(ReportWords.standing(worst)); "
           + "caught by \(prose(ReportWords.remedy(worst)))")
     }
-    for sentence in ReportWords.saving(report) { lines.append("- \(sentence)") }
+    lines.append("- Saved: \(Self.plain(ReportWords.savingHeadline(report)))")
+    for sentence in ReportWords.saving(report) { lines.append("  - \(Self.plain(sentence))") }
     lines += ["", "To do, most pressing first:", ""]
     for (index, action) in report.actions.enumerated() {
       let task = action.task.map { "\(Self.plain($0)): " } ?? ""

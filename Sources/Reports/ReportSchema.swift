@@ -182,7 +182,7 @@ package enum ReportSchema {
   private static let saving: Fields = [
     ("shadow_frontier_usd", number), ("shadow_local_usd", number), ("shadow_net_usd", number),
     ("served", count), ("audited", count), ("control", count), ("spared_estimate_usd", number),
-    ("live_local_usd", number), ("audits_usd", number), ("live_net_usd", number), ("upkeep_usd", number),
+    ("live_local_usd", number), ("audits_usd", number), ("live_net_usd", number), ("upkeep_usd", number), ("live_upkeep_usd", number),
   ]
 
   private static let latencies: Fields = [

@@ -199,34 +199,52 @@ enum ReportWords {
 
   // MARK: Money
 
-  /// What it saved, or in shadow would have saved; one sentence or two a state.
+  /// What it saved, or in shadow would have saved: the net in a sentence a state.
+  static func savingHeadline(_ report: Report) -> String {
+    let saving = report.saving
+    var words: [String] = []
+    if saving.isLive {
+      words.append(
+        "Live: \(gain(saving.liveNet)) about \(Figures.usd(abs(saving.liveNet))), over "
+          + "\(Figures.count(saving.served)) calls answered locally, net of audits and upkeep.")
+    } else {
+      words.append("Nothing: all was in shadow, the frontier was paid for every call.")
+    }
+    if hasShadow(saving) {
+      let share =
+        saving.frontierOnly > 0 ? " (\(signedPercent(saving.shadowNet / saving.frontierOnly)) of the frontier's cost)" : ""
+      words.append(
+        "In shadow, answering the would-accepts locally would have \(gain(saving.shadowNet)) "
+          + "\(Figures.usd(abs(saving.shadowNet)))\(share).")
+    }
+    return words.joined(separator: " ")
+  }
+
+  /// How the headline comes about.
   static func saving(_ report: Report) -> [String] {
     let saving = report.saving
     var words: [String] = []
     if saving.isLive {
-      let net = saving.liveNet - saving.upkeep
       words.append(
-        "Live: \(Figures.count(saving.served)) calls were answered locally. \(net < 0 ? "That lost" : "That saved") about "
-          + "\(Figures.usd(abs(net))): the frontier was spared \(Figures.usd(saving.spared)) (an estimate, by the mean cost of the "
-          + "same tasks' compared answers), running the candidate cost \(Figures.usd(saving.liveLocal)), stated upkeep "
-          + "\(Figures.usd(saving.upkeep)). \(Figures.count(saving.audited)) of them were audited, for \(Figures.usd(saving.audits)) that "
-          + "was not spared; \(Figures.count(saving.control)) calls stayed with the frontier for comparison.")
+        "Live: the frontier was spared about \(Figures.usd(saving.spared)) (an estimate, by the mean cost of the same task's "
+          + "compared answers), less \(Figures.usd(saving.liveLocal)) for running the candidate and \(Figures.usd(saving.liveUpkeep)) "
+          + "stated upkeep. \(Figures.count(saving.audited)) of the local answers were audited: their \(Figures.usd(saving.audits)) "
+          + "was not spared. \(Figures.count(saving.control)) calls were kept on the frontier for comparison.")
     }
-    guard saving.shadowFrontier > 0 || saving.shadowLocal > 0 || !saving.isLive else { return words }
-    let upkeep = saving.isLive ? 0 : saving.upkeep
-    let net = saving.shadowNet - upkeep
-    let share =
-      saving.frontierOnly > 0 ? " of \(Figures.usd(saving.frontierOnly)) (\(signedPercent(net / saving.frontierOnly)))" : ""
-    let head = saving.isLive ? "In shadow:" : "Nothing yet: all was in shadow, and the frontier was paid for every call."
-    words.append(
-      "\(head) Answering the would-accepts locally would have \(net < 0 ? "lost" : "saved") \(Figures.usd(abs(net)))\(share): "
-        + "\(Figures.usd(saving.shadowFrontier)) of the frontier's, less \(Figures.usd(saving.shadowLocal)) for running the candidate"
-        + (saving.isLive ? "." : " and \(Figures.usd(upkeep)) stated upkeep."))
-    if !saving.isLive, report.totals.disagree > 0 {
-      words.append("What a wrong answer costs is not in it.")
+    if hasShadow(saving) {
+      words.append(
+        "In shadow: \(Figures.usd(saving.shadowFrontier)) was paid to the frontier for calls that would have been answered locally, "
+          + "less \(Figures.usd(saving.shadowLocal)) for running the candidate and \(Figures.usd(saving.upkeep - saving.liveUpkeep)) "
+          + "stated upkeep. What a wrong answer costs is in none of these figures.")
     }
     return words
   }
+
+  private static func hasShadow(_ saving: Report.Saving) -> Bool {
+    saving.shadowFrontier > 0 || saving.shadowLocal > 0
+  }
+
+  private static func gain(_ usd: Double) -> String { usd < 0 ? "lost" : "saved" }
 
   private static func signedPercent(_ share: Double) -> String {
     share < 0 ? "−" + Figures.percent(-share) : Figures.percent(share)

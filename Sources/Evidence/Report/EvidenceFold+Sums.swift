@@ -57,6 +57,10 @@ extension EvidenceFold {
     saving.liveLocal = tally.live.localCost
     saving.audits = tally.live.auditCost
     saving.upkeep = task.upkeep
+    if let first = tally.live.first, let lastDecision, let firstDecision, lastDecision > firstDecision {
+      saving.liveUpkeep =
+        task.upkeep * Double(max(0, lastDecision - first)) / Double(lastDecision - firstDecision)
+    }
     saving.frontierOnly = task.cost.frontierOnly
     return saving
   }
@@ -95,6 +99,7 @@ extension Report.Saving {
     liveLocal += other.liveLocal
     audits += other.audits
     upkeep += other.upkeep
+    liveUpkeep += other.liveUpkeep
     frontierOnly += other.frontierOnly
   }
 }

@@ -346,14 +346,15 @@ package struct Report: Sendable {
     package var spared = 0.0
     package var liveLocal = 0.0
     package var audits = 0.0
-    /// Stated upkeep of the policy for the time of the report.
+    /// Stated upkeep of the policy for the time of the report; of it, for the time since the first live call.
     package var upkeep = 0.0
+    package var liveUpkeep = 0.0
     package var frontierOnly = 0.0
 
     package var isLive: Bool { served > 0 }
-    /// What would have been saved, before any upkeep.
-    package var shadowNet: Double { shadowFrontier - shadowLocal }
-    /// Net of running the candidate; audits spare nothing and so are no part of it.
-    package var liveNet: Double { spared - liveLocal }
+    /// What would have been saved, net of the rest of the upkeep.
+    package var shadowNet: Double { shadowFrontier - shadowLocal - (upkeep - liveUpkeep) }
+    /// Net of running the candidate and of upkeep; audits spare nothing and so are no part of what was spared.
+    package var liveNet: Double { spared - liveLocal - liveUpkeep }
   }
 }

@@ -8,18 +8,22 @@ struct ReportActions {
 
   var actions: [Report.Action] { Array((faults + tasks).prefix(Self.most)) }
 
-  /// What is wrong now, before any task is brought forward.
+  /// What is wrong now, before any task is brought forward: the worst false accept, and the last demotion of each task.
   private var faults: [Report.Action] {
     var actions: [Report.Action] = []
-    for change in report.changes where change.weight == .loud && change.kind == "flag" && change.task != nil {
-      actions.append(
-        Report.Action(task: change.task, text: "find out why: \(change.text)", command: "shadow-router status"))
-    }
-    for item in report.falseAccepts.prefix(3) where item.standing == .known && (item.severity ?? 0) >= 2 {
+    let severe = report.falseAccepts.filter { $0.standing == .known && ($0.severity ?? 0) >= 2 }
+    if let worst = severe.first {
+      let others = severe.count > 1 ? " and the other \(Figures.count(severe.count - 1)) costly or severe ones" : ""
       actions.append(
         Report.Action(
-          task: item.task, text: "read the false accept \(item.callID), severity \(item.severity ?? 0)",
-          command: "shadow-router tail --find \(item.callID)"))
+          task: worst.task, text: "read the false accept \(worst.callID)\(others), and close the way they came",
+          command: "shadow-router tail --find \(worst.callID)"))
+    }
+    var seen: Set<String> = []
+    for change in report.changes.reversed() where change.kind == "flag" {
+      guard let task = change.task, seen.insert(task).inserted, change.weight == .loud else { continue }
+      actions.append(
+        Report.Action(task: task, text: "settle what stands out: \(change.text)", command: "shadow-router status"))
     }
     return actions
   }
@@ -45,7 +49,9 @@ struct ReportActions {
   }
 
   private func text(_ task: Report.Task) -> String {
-    guard task.readiness.condition == "e_process", let pace = task.pace else { return task.readiness.next }
+    guard task.readiness.condition == "e_process", task.readiness.answer != .no, let pace = task.pace else {
+      return task.readiness.next
+    }
     let due = min(Double(pace.needed - pace.labelled), max(pace.weeklyNeeded, 1).rounded(.up))
     let weekly = pace.daysLeft < 7 ? pace.needed - pace.labelled : Int(due)
     let share =

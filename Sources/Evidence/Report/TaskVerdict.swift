@@ -159,9 +159,13 @@ extension GateCondition {
   /// What to do about it, in words and as a command.
   fileprivate func remedy(_ task: String) -> (String, String) {
     // The words of the gate may end in a command; here it stands by itself.
-    let words = missing.map { $0.text(before: ": shadow-router") } ?? wants
+    let words =
+      name == .evidence && weight == .against
+      ? "more of the labelled ones are false than the limit allows: tighten the policy, or change the candidate"
+      : missing.map { $0.text(before: ": shadow-router") } ?? wants
     let command =
       switch name {
+      case .evidence where weight == .against: "shadow-router simulate --thresholds \(task)"
       case .evidence, .labelled, .catchRate: "shadow-router review --task \(task)"
       case .severe, .hunt: "shadow-router simulate --thresholds \(task)"
       case .missedStops: "shadow-router check --against running POLICY"
