@@ -1,5 +1,8 @@
 import Evidence
+import Gates
 import Glibc
+import LogReading
+import Statistics
 
 /// Charts over all tasks, as wide as a phone is.
 extension ReportCharts {
@@ -49,7 +52,8 @@ extension ReportCharts {
       if let gate, let epoch = gate.epoch, epoch.accepted + epoch.falseLabelled > 0 {
         upper = gate.upperBound
         style = gate.upperBound <= gate.maxFalseAcceptRate ? "good" : "bad"
-        figure = "≤ \(Figures.bound(gate.upperBound)) false, limit \(Figures.percent(gate.maxFalseAcceptRate))"
+        figure =
+          "≤ \(Figures.bound(gate.upperBound)) false, limit \(Figures.percent(gate.maxFalseAcceptRate))"
       } else if task.comparable > 0 {
         upper = task.disagreementUpper
         style = "grey"
@@ -73,13 +77,16 @@ extension ReportCharts {
       "\(period.name): \(Figures.count(period.wouldAccepts)) would-accepts, \(Figures.count(period.disagree)) disagree, "
         + "\(Figures.count(period.knownFalse)) known false"
     }
-    var chart = begin(400, 236, "Would-accepts and false accepts over time", described.joined(separator: "; ") + ".")
+    var chart = begin(
+      400, 236, "Would-accepts and false accepts over time", described.joined(separator: "; ") + ".")
     let width = min(48, 344 / Double(max(1, periods.count)))
     let most = Double(max(1, periods.map(\.wouldAccepts).max() ?? 0))
     let wrong = Double(max(1, periods.map { max($0.disagree, $0.knownFalse) }.max() ?? 0))
     for (index, period) in periods.enumerated() {
       let x = 48 + width * Double(index)
-      let bar = { (count: Int, top: Double, height: Double) in count > 0 ? max(1.5, height * Double(count) / top) : 0 }
+      let bar = { (count: Int, top: Double, height: Double) in
+        count > 0 ? max(1.5, height * Double(count) / top) : 0
+      }
       let accepts = bar(period.wouldAccepts, most, 96)
       chart.bar(x + 1, 112 - accepts, width - 2, accepts, "good")
       let suspected = bar(period.disagree, wrong, 72)

@@ -1,4 +1,6 @@
 import Evidence
+import Gates
+import Statistics
 
 extension HTMLReport {
   // MARK: False accepts
@@ -10,7 +12,8 @@ extension HTMLReport {
     html.element("p") { line in
       line.prose(
         "\(Figures.count(known)) known. \(Figures.count(report.totals.disagree)) would-accepts disagree with the frontier, "
-          + "\(Figures.count(shown)) of the worst are listed, one of each kind that looks alike: the more confident, the worse. All of them: `shadow-router report --format csv`. Texts are redacted.")
+          + "\(Figures.count(shown)) of the worst are listed, one of each kind that looks alike: the more confident, the worse. All of them: `shadow-router report --format csv`. Texts are redacted."
+      )
     }
     guard !report.falseAccepts.isEmpty else { return }
     html.element("div", class: "card") { card in
@@ -113,7 +116,8 @@ extension HTMLReport {
     html.table(
       "Runs, worst return first",
       [
-        "Run", "Agent", "Outcome", "Steps", "Would-accepts", "Fallbacks", "Time, frontier only", "Time with router",
+        "Run", "Agent", "Outcome", "Steps", "Would-accepts", "Fallbacks", "Time, frontier only",
+        "Time with router",
         "Cost, frontier only", "Cost with router",
       ],
       report.runs.map { run in
@@ -154,13 +158,15 @@ extension HTMLReport {
       let whose = gate.subject.isChallenger ? "\(gate.subject.task), challenger" : gate.subject.task
       let unmet = gate.conditions.count { $0.state == .unmet }
       let attributes: [(StaticString, String)] =
-        report.gates.count <= Self.openGates ? [("class", "card gate"), ("open", "")] : [("class", "card gate")]
+        report.gates.count <= Self.openGates
+        ? [("class", "card gate"), ("open", "")] : [("class", "card gate")]
       html.element("details", attributes) { details in
         details.element("summary") { summary in
           summary.element("strong", whose + ": ")
           summary.pill(gate.outcome.rawValue, Self.tone(gate.outcome))
           let first = gate.blocking.first.map { ", first \($0.name.rawValue)" } ?? ""
-          summary.text(gate.epoch == nil ? "" : " \(unmet) of \(gate.conditions.count) conditions unmet\(first)")
+          summary.text(
+            gate.epoch == nil ? "" : " \(unmet) of \(gate.conditions.count) conditions unmet\(first)")
         }
         details.element("p", ReportWords.gateHead(gate))
         guard gate.epoch != nil else { return }

@@ -1,4 +1,6 @@
 import Evidence
+import Gates
+import Statistics
 
 extension HTMLReport {
   // MARK: All tasks
@@ -33,7 +35,8 @@ extension HTMLReport {
           .text(task.name), .number(Figures.count(task.calls)),
           .number(Figures.optionalPercent(task.acceptanceRate)),
           .number(Figures.optionalPercent(task.escalationRate)), .text(ReportWords.mainReasons(task)),
-          .text(ReportWords.defects(task, gate(task))), .number(ReportWords.percentiles(task.fallbackLatency)),
+          .text(ReportWords.defects(task, gate(task))),
+          .number(ReportWords.percentiles(task.fallbackLatency)),
           .text(ReportWords.costParts(task)),
           .number(task.frontierOnlyCostPerSuccess.map(Figures.usd) ?? "–"),
         ]

@@ -1,4 +1,7 @@
 package import Evidence
+import Gates
+import LogReading
+import Statistics
 
 extension Report {
   /// The report as one HTML file: no scripts, nothing loaded from outside, every text escaped.
@@ -88,7 +91,8 @@ struct HTMLReport {
   private func worst(_ html: inout HTMLText) {
     guard let item = report.falseAccepts.first else {
       return html.text(
-        report.totals.wouldAccepts == 0 ? "None: nothing would have been answered locally." : "None known or suspected.")
+        report.totals.wouldAccepts == 0
+          ? "None: nothing would have been answered locally." : "None known or suspected.")
     }
     html.pill(ReportWords.standing(item), item.standing == .known ? .bad : .warn)
     html.text(" \(item.task): ")
@@ -127,7 +131,8 @@ struct HTMLReport {
   private static func contents(_ html: inout HTMLText) {
     html.element("nav", [("aria-label", "Contents")]) { nav in
       for (target, name) in [
-        ("changes", "What changed"), ("false", "False accepts"), ("tasks", "Tasks"), ("runs", "Agents and runs"),
+        ("changes", "What changed"), ("false", "False accepts"), ("tasks", "Tasks"),
+        ("runs", "Agents and runs"),
         ("stops", "Hard stops"), ("gates", "Gates"), ("balance", "Balance"), ("reviewers", "Reviewers"),
         ("words", "Words used"),
       ] {
@@ -226,7 +231,8 @@ struct HTMLReport {
         }
       }
       if report.changesNotShown > 0 {
-        card.element("p", class: "soft small", "and \(Figures.count(report.changesNotShown)) more that are not shown")
+        card.element(
+          "p", class: "soft small", "and \(Figures.count(report.changesNotShown)) more that are not shown")
       }
     }
   }

@@ -1,4 +1,6 @@
 package import Evidence
+import Gates
+import LogReading
 import Wire
 
 extension Report {

@@ -1,4 +1,7 @@
 package import Evidence
+import Gates
+import LogReading
+import Statistics
 
 extension Report {
   /// The report as Markdown, for a terminal, a pull request or a wiki.
@@ -20,7 +23,7 @@ private struct MarkdownReport {
   private mutating func write() {
     lines += ["# Shadow report: \(Self.plain(report.window.name))", ""]
     lines += [report.sentence.claim, ""]
-    for caveat in report.sentence.caveats { lines += ["> \(caveat)", ""] }
+    for caveat in report.sentence.caveats { lines += ["> \(Self.plain(caveat))", ""] }
     lines += [
       "A *would-accept* is a call that the router would have answered locally. A *suspected* false accept is a "
         + "would-accept whose answer differs from the frontier's.", "",
@@ -43,7 +46,9 @@ private struct MarkdownReport {
     guard report.totals.calls > 0 else { return }
     lines += ["## At a glance", ""]
     for answer in [Report.Readiness.Answer.yes, .cannotTell, .no] {
-      let names = report.tasks.filter { $0.readiness.answer == answer && $0.isLocal != false }.map { Self.plain($0.name) }
+      let names = report.tasks.filter { $0.readiness.answer == answer && $0.isLocal != false }.map {
+        Self.plain($0.name)
+      }
       if answer == .yes || !names.isEmpty {
         let title = answer == .yes ? "Ready" : answer == .no ? "Not ready" : "Cannot tell yet"
         lines.append("- \(title): \(names.isEmpty ? "none" : names.joined(separator: ", "))")
@@ -120,9 +125,12 @@ private struct MarkdownReport {
     lines += ["## What changed", ""]
     if report.changes.isEmpty { lines += ["Nothing: no policy, candidate or flag changed.", ""] }
     // What nobody may overlook stands first.
-    for change in report.changes.filter({ $0.weight == .loud }) + report.changes.filter({ $0.weight != .loud }) {
+    for change in report.changes.filter({ $0.weight == .loud })
+      + report.changes.filter({ $0.weight != .loud })
+    {
       let task = change.task.map { " · \(Self.plain($0))" } ?? ""
-      let kind = change.weight == .loud ? "**\(Self.plain(change.kind).uppercased())**" : Self.plain(change.kind)
+      let kind =
+        change.weight == .loud ? "**\(Self.plain(change.kind).uppercased())**" : Self.plain(change.kind)
       lines.append("- \(change.ts) · \(kind)\(task) · \(Self.plain(change.text))")
     }
     if report.changesNotShown > 0 { lines.append("- and \(Figures.count(report.changesNotShown)) more") }
@@ -151,7 +159,9 @@ private struct MarkdownReport {
     if let input = item.inputPreview { lines.append("  - input: `\(Self.code(input))`") }
     if item.alike > 1, let template = item.template { lines.append("  - alike: `\(Self.code(template))`") }
     lines.append("  - catch it by: \(prose(ReportWords.remedy(item)))")
-    if let confirmed = ReportWords.confirmed(item) { lines.append("  - called false by \(Self.plain(confirmed))") }
+    if let confirmed = ReportWords.confirmed(item) {
+      lines.append("  - called false by \(Self.plain(confirmed))")
+    }
     let checks = ReportWords.checks(item)
     if !checks.isEmpty { lines.append("  - checks: \(Self.plain(checks))") }
     if let detail = item.agreementDetail { lines.append("  - compared: \(Self.plain(detail))") }
@@ -171,7 +181,7 @@ private struct MarkdownReport {
 
   private mutating func task(_ task: Report.Task) {
     lines += ["### \(Self.plain(task.name))", "", "**\(Self.plain(ReportWords.opening(task)))**", ""]
-    let command = task.readiness.command.map { ": `\($0)`" } ?? ""
+    let command = task.readiness.command.map { ": `\(Self.code($0))`" } ?? ""
     lines += ["Next: \(Self.plain(task.readiness.next))\(command)", ""]
     lines += [
       "Looks: \(ReportWords.looks(task.looks)). \(ReportWords.looksBecause(task))", "",
@@ -286,10 +296,13 @@ private struct MarkdownReport {
         [
           Self.cell(run.id), Self.cell(run.agent ?? "–"), run.outcome ?? "–", Figures.count(run.calls),
           Figures.count(run.wouldAccepts), Figures.count(run.fallbacks), Figures.milliseconds(run.latencyMs),
-          Figures.milliseconds(run.routedMs), Figures.usd(run.cost.frontierOnly), Figures.usd(run.cost.withRouter),
+          Figures.milliseconds(run.routedMs), Figures.usd(run.cost.frontierOnly),
+          Figures.usd(run.cost.withRouter),
         ]
       } + otherRuns)
-    if report.callsWithoutRun > 0 { lines += ["\(Figures.count(report.callsWithoutRun)) calls name no run.", ""] }
+    if report.callsWithoutRun > 0 {
+      lines += ["\(Figures.count(report.callsWithoutRun)) calls name no run.", ""]
+    }
   }
 
   private var otherRuns: [[String]] {
@@ -308,7 +321,9 @@ private struct MarkdownReport {
     lines += ["## Gates", ""]
     for gate in report.gates {
       let whose = gate.subject.isChallenger ? "\(gate.subject.task), challenger" : gate.subject.task
-      lines += ["### \(Self.plain(whose)): \(gate.outcome.rawValue)", "", Self.plain(ReportWords.gateHead(gate)), ""]
+      lines += [
+        "### \(Self.plain(whose)): \(gate.outcome.rawValue)", "", Self.plain(ReportWords.gateHead(gate)), "",
+      ]
       guard gate.epoch != nil else { continue }
       table(
         ["Condition", "State", "Figure", "Wanted", "Missing"],

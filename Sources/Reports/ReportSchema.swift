@@ -1,4 +1,5 @@
 import Evidence
+import Gates
 package import Wire
 
 /// The JSON Schema (2020-12) of the report's JSON form.
@@ -182,7 +183,8 @@ package enum ReportSchema {
   private static let saving: Fields = [
     ("shadow_frontier_usd", number), ("shadow_local_usd", number), ("shadow_net_usd", number),
     ("served", count), ("audited", count), ("control", count), ("spared_estimate_usd", number),
-    ("live_local_usd", number), ("audits_usd", number), ("live_net_usd", number), ("upkeep_usd", number), ("live_upkeep_usd", number),
+    ("live_local_usd", number), ("audits_usd", number), ("live_net_usd", number), ("upkeep_usd", number),
+    ("live_upkeep_usd", number),
   ]
 
   private static let latencies: Fields = [

@@ -1,4 +1,7 @@
 import Evidence
+import Gates
+import LogReading
+import Statistics
 
 /// The words that all renderers share.
 enum ReportWords {
@@ -101,12 +104,14 @@ enum ReportWords {
         + "review_sample \(Figures.share(pace.sampleShare)), and \(needed)."
       guard let share = pace.shareNeeded else { return head + " No review_sample would do." }
       return pace.isFresh
-        ? head + " A review_sample of \(Figures.share(share)) would do in a whole new window of \(pace.windowDays) days."
+        ? head
+          + " A review_sample of \(Figures.share(share)) would do in a whole new window of \(pace.windowDays) days."
         : head + " A review_sample of \(Figures.share(share)) would do."
     }
     let now =
       pace.weeklyNow > 0
-      ? "about \(Figures.count(Int(pace.weeklyNow.rounded()))) are labelled a week" : "nobody has labelled any"
+      ? "about \(Figures.count(Int(pace.weeklyNow.rounded()))) are labelled a week"
+      : "nobody has labelled any"
     return
       "Cannot pass at this pace of review: \(now), and \(needed). With \(days) days left that takes about "
       + "\(Figures.count(Int(pace.weeklyNeeded.rounded(.up)))) a week; enough are drawn."
@@ -139,8 +144,10 @@ enum ReportWords {
     let reasons = task.reasons.dropFirst().sorted { ($1.count, $0.name) < ($0.count, $1.name) }
     guard !reasons.isEmpty else { return "–" }
     let more = reasons.count > 3 ? ", …" : ""
-    return reasons.prefix(3).map { "\($0.name) \(Figures.percent(Double($0.count) / Double(max(1, task.calls))))" }
-      .joined(separator: ", ") + more
+    return reasons.prefix(3).map {
+      "\($0.name) \(Figures.percent(Double($0.count) / Double(max(1, task.calls))))"
+    }
+    .joined(separator: ", ") + more
   }
 
   static func percentiles(_ latency: Report.Latency?) -> String {
@@ -183,7 +190,8 @@ enum ReportWords {
     let others = remedy.suspectedKeptOut ?? 0
     let kept =
       others > 1
-      ? "; it keeps out \(Figures.count(others)) of \(Figures.count(remedy.suspected ?? 0)) that differ from the frontier" : ""
+      ? "; it keeps out \(Figures.count(others)) of \(Figures.count(remedy.suspected ?? 0)) that differ from the frontier"
+      : ""
     switch remedy.check {
     case .hardStop:
       return
@@ -212,7 +220,8 @@ enum ReportWords {
     }
     if hasShadow(saving) {
       let share =
-        saving.frontierOnly > 0 ? " (\(signedPercent(saving.shadowNet / saving.frontierOnly)) of the frontier's cost)" : ""
+        saving.frontierOnly > 0
+        ? " (\(signedPercent(saving.shadowNet / saving.frontierOnly)) of the frontier's cost)" : ""
       words.append(
         "In shadow, answering the would-accepts locally would have \(gain(saving.shadowNet)) "
           + "\(Figures.usd(abs(saving.shadowNet)))\(share).")
@@ -229,7 +238,8 @@ enum ReportWords {
         "Live: the frontier was spared about \(Figures.usd(saving.spared)) (an estimate, by the mean cost of the same task's "
           + "compared answers), less \(Figures.usd(saving.liveLocal)) for running the candidate and \(Figures.usd(saving.liveUpkeep)) "
           + "stated upkeep. \(Figures.count(saving.audited)) of the local answers were audited: their \(Figures.usd(saving.audits)) "
-          + "was not spared. \(Figures.count(saving.control)) calls were kept on the frontier for comparison.")
+          + "was not spared. \(Figures.count(saving.control)) calls were kept on the frontier for comparison."
+      )
     }
     if hasShadow(saving) {
       words.append(
@@ -265,10 +275,13 @@ enum ReportWords {
   static func catchRate(_ report: Report) -> String {
     let (planted, caught) = report.reviewers.reduce((0, 0)) { ($0.0 + $1.planted, $0.1 + $1.caught) }
     guard planted > 0 else {
-      return "No known false accepts were planted in the queue, so the gates take it that reviewers catch all."
+      return
+        "No known false accepts were planted in the queue, so the gates take it that reviewers catch all."
     }
-    let bound = report.gates.first.map { ", at least \(Figures.percent($0.catchRate)) with 99 % confidence" } ?? ""
-    return "Reviewers caught \(Figures.count(caught)) of \(Figures.count(planted)) planted false accepts\(bound)."
+    let bound =
+      report.gates.first.map { ", at least \(Figures.percent($0.catchRate)) with 99 % confidence" } ?? ""
+    return
+      "Reviewers caught \(Figures.count(caught)) of \(Figures.count(planted)) planted false accepts\(bound)."
   }
 
   static func frames(_ frames: Report.Frames) -> [(name: String, value: Int)] {
@@ -291,7 +304,8 @@ enum ReportWords {
     guard let epoch = gate.epoch else { return gate.problem ?? "No epoch of evidence has begun." }
     let end = epoch.end.map { ", window closes \(LogTime.format($0).prefix(10))" } ?? ""
     let needed =
-      gate.needed == .max ? "no number of reviews is enough" : "\(Figures.count(gate.needed)) reviews with none false pass"
+      gate.needed == .max
+      ? "no number of reviews is enough" : "\(Figures.count(gate.needed)) reviews with none false pass"
     let problem = gate.problem.map { "\($0). " } ?? ""
     return
       "\(problem)Epoch \(epoch.id) since \(LogTime.format(epoch.start).prefix(10))\(end). "

@@ -1,5 +1,7 @@
-package import Evidence
+import Evidence
+import Gates
 import Journal
+package import LogReading
 import Reports
 package import RouterCore
 

@@ -1,3 +1,5 @@
+internal import Agreements
+internal import LogReading
 internal import RouterCore
 internal import Wire
 

@@ -1,3 +1,4 @@
+internal import LogReading
 internal import Wire
 
 extension EvidenceFold {
@@ -35,7 +36,8 @@ extension EvidenceFold {
     let passed = line.bool(.passed, in: text)
     let result = passed.map { $0 ? " passed" : " FAILED" } ?? ""
     note(
-      "drill", task: nil, ts: ts, "kill switch drill\(result)\(reason(text))", passed == false ? .loud : .normal)
+      "drill", task: nil, ts: ts, "kill switch drill\(result)\(reason(text))",
+      passed == false ? .loud : .normal)
   }
 
   /// A digest that differs from the last one known of the model, across restarts too.
@@ -114,7 +116,8 @@ extension EvidenceFold {
     let approver = line.string(.approver, in: text).map { ", approved by \($0)" } ?? ""
     let isDemotion = line.string(.task, in: text) != nil && new == "shadow" && old != "shadow"
     let what =
-      line.string(.task, in: text) == nil ? "kill switch " : isDemotion ? "demoted: " : isOverride ? "OVERRIDE: " : ""
+      line.string(.task, in: text) == nil
+      ? "kill switch " : isDemotion ? "demoted: " : isOverride ? "OVERRIDE: " : ""
     return "\(what)\(old) → \(new)\(actor)\(approver)\(reason(text))"
   }
 

@@ -1,4 +1,7 @@
-internal import RouterCore
+import LogReading
+import Reviews
+import RouterCore
+import Statistics
 
 extension EvidenceFold {
   /// Keeps what the records say of a drawn call until people have labelled it: they also find mistakes where both models
@@ -109,7 +112,8 @@ private struct Remedies {
   init(_ fold: EvidenceFold) {
     words = fold.words
     tallies = Dictionary(
-      fold.tallies.indices.map { (fold.taskNames[$0], fold.tallies[$0]) }, uniquingKeysWith: { first, _ in first })
+      fold.tallies.indices.map { (fold.taskNames[$0], fold.tallies[$0]) },
+      uniquingKeysWith: { first, _ in first })
   }
 
   /// A check that keeps out more than this share of would-accepts is no remedy.

@@ -1,4 +1,6 @@
-internal import RouterCore
+import LogReading
+import RouterCore
+import Wire
 
 /// Sums over one task's calls while it was served live.
 struct LiveTally: Sendable {

@@ -1,4 +1,8 @@
-internal import RouterCore
+import Agreements
+import Gates
+import LogReading
+import Reviews
+import RouterCore
 
 extension EvidenceFold {
   /// The report on what was read so far. Reading may go on afterwards.

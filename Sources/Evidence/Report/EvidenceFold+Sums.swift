@@ -1,4 +1,8 @@
-internal import RouterCore
+import Agreements
+import Gates
+import LogReading
+import RouterCore
+import Statistics
 
 extension EvidenceFold {
   /// By day, or by week where that would be too many.

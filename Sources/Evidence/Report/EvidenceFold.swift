@@ -1,5 +1,8 @@
+package import Gates
+package import LogReading
+import Reviews
 package import RouterCore
-internal import Wire
+import Wire
 
 /// What a report is about.
 package struct ReportOptions: Sendable {
@@ -198,7 +201,7 @@ package struct EvidenceFold: Sendable {
     } else if line.isString(.kind, "challenge", in: text) {
       challenge(text, call)
     } else {
-      calls[call].outcome = Outcome(line.string(.result, in: text))
+      calls[call].outcome = OutcomeResult(line.string(.result, in: text))
     }
   }
 

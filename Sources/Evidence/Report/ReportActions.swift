@@ -1,3 +1,5 @@
+import Statistics
+
 /// What to do first, out of what each task asks for next.
 struct ReportActions {
   private let report: Report
@@ -13,17 +15,20 @@ struct ReportActions {
     var actions: [Report.Action] = []
     let severe = report.falseAccepts.filter { $0.standing == .known && ($0.severity ?? 0) >= 2 }
     if let worst = severe.first {
-      let others = severe.count > 1 ? " and the other \(Figures.count(severe.count - 1)) costly or severe ones" : ""
+      let others =
+        severe.count > 1 ? " and the other \(Figures.count(severe.count - 1)) costly or severe ones" : ""
       actions.append(
         Report.Action(
-          task: worst.task, text: "read the false accept \(worst.callID)\(others), and close the way they came",
+          task: worst.task,
+          text: "read the false accept \(worst.callID)\(others), and close the way they came",
           command: "shadow-router tail --find \(worst.callID)"))
     }
     var seen: Set<String> = []
     for change in report.changes.reversed() where change.kind == "flag" {
       guard let task = change.task, seen.insert(task).inserted, change.weight == .loud else { continue }
       actions.append(
-        Report.Action(task: task, text: "settle what stands out: \(change.text)", command: "shadow-router status"))
+        Report.Action(
+          task: task, text: "settle what stands out: \(change.text)", command: "shadow-router status"))
     }
     return actions
   }

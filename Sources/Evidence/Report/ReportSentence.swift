@@ -1,3 +1,7 @@
+import Gates
+import LogReading
+import Statistics
+
 /// Writes the claim that opens a report, in the weakest words that the evidence allows. Its figures are the gates'.
 struct ReportSentence {
   private let report: Report
@@ -104,7 +108,8 @@ struct ReportSentence {
     }.map(\.name)
     if !bare.isEmpty {
       caveats.append(
-        "Nothing is claimed of \(bare.joined(separator: ", ")): nobody has labelled a random sample of their present evidence.")
+        "Nothing is claimed of \(bare.joined(separator: ", ")): nobody has labelled a random sample of their present evidence."
+      )
     }
     return caveats
   }
@@ -112,7 +117,8 @@ struct ReportSentence {
   /// Candidates of whose present sample people have labelled something.
   private var sampled: [SampledTask] {
     report.gates.compactMap { gate in
-      guard !gate.subject.isChallenger, let epoch = gate.epoch, epoch.accepted + epoch.falseLabelled > 0 else {
+      guard !gate.subject.isChallenger, let epoch = gate.epoch, epoch.accepted + epoch.falseLabelled > 0
+      else {
         return nil
       }
       return SampledTask(gate: gate, epoch: epoch)

@@ -1,4 +1,6 @@
-internal import Wire
+import LogReading
+import Statistics
+import Wire
 
 /// Who labelled what: agreement between reviewers, confirmations, and what became of planted items.
 ///
@@ -73,7 +75,8 @@ struct ReviewerLedger: Sendable {
     for entries in labels.values {
       for (index, first) in entries.enumerated() {
         for second in entries[(index + 1)...] {
-          guard let row = classes.firstIndex(of: first.label), let column = classes.firstIndex(of: second.label)
+          guard let row = classes.firstIndex(of: first.label),
+            let column = classes.firstIndex(of: second.label)
           else { continue }
           table[row][column] += 1
         }

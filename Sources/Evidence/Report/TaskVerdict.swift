@@ -1,4 +1,7 @@
-internal import RouterCore
+import Gates
+import LogReading
+import RouterCore
+import Statistics
 
 /// What a task comes to: ready or not, what it looks like, and what to do next.
 ///
@@ -43,7 +46,8 @@ struct TaskVerdict {
   /// nil where the gate passes, no number of reviews helps, or the epoch is less than an hour old: a forecast from less
   /// would only amuse.
   var pace: Report.Pace? {
-    guard let gate, gate.outcome != .pass, let epoch = gate.epoch, let missing = gate.missingReviews, missing > 0,
+    guard let gate, gate.outcome != .pass, let epoch = gate.epoch, let missing = gate.missingReviews,
+      missing > 0,
       let now
     else { return nil }
     let day = Double(LogTime.dayMs)
@@ -60,7 +64,8 @@ struct TaskVerdict {
       needed: labelled + missing, labelled: labelled,
       expected: epoch.drawn + Int(min(draws, Self.weeklyDraws / 7) * left),
       labelsExpected: labelled + Int(labels * left), windowDays: rules.windowDays, daysLeft: left,
-      sampleShare: share, weeklyNow: labels * 7, weeklyNeeded: left > 0 ? Double(missing) / left * 7 : .infinity)
+      sampleShare: share, weeklyNow: labels * 7,
+      weeklyNeeded: left > 0 ? Double(missing) / left * 7 : .infinity)
     let rest = missing - epoch.unlabelled
     pace.shareNeeded = Self.share(rest, of: accepts, days: left)
     if pace.shareNeeded == nil {
@@ -92,7 +97,8 @@ struct TaskVerdict {
     let code = gate.outcome.rawValue
     if gate.outcome == .error {
       return answer(
-        .cannotTell, code, nil, gate.problem ?? "the log cannot be believed", "see what is wrong with the log",
+        .cannotTell, code, nil, gate.problem ?? "the log cannot be believed",
+        "see what is wrong with the log",
         "shadow-router verify-log")
     }
     if gate.outcome == .pass {
@@ -100,7 +106,8 @@ struct TaskVerdict {
     }
     if let early = tooEarly(code) { return early }
     guard let first = gate.blocking.first else {
-      return answer(.cannotTell, code, nil, gate.problem ?? "", "ask the gate", "shadow-router gate \(task.name)")
+      return answer(
+        .cannotTell, code, nil, gate.problem ?? "", "ask the gate", "shadow-router gate \(task.name)")
     }
     let (next, command) = first.remedy(task.name)
     let isFail = gate.outcome == .fail
@@ -112,7 +119,8 @@ struct TaskVerdict {
 
   /// What stands before any evidence: no calls, or none that would have been accepted.
   private func tooEarly(_ code: String) -> Report.Readiness? {
-    guard gate?.outcome == .insufficientData, (gate?.epoch?.wouldAccepts ?? 0) == 0, task.wouldAccepts == 0 else {
+    guard gate?.outcome == .insufficientData, (gate?.epoch?.wouldAccepts ?? 0) == 0, task.wouldAccepts == 0
+    else {
       return nil
     }
     if task.calls == 0 {
