@@ -60,7 +60,7 @@ extension HTMLReport {
       if let note = item.note { plainEntry("Note", note + (item.reviewer.map { " (\($0))" } ?? ""), &list) }
       list.element("dt", "Find it")
       list.element("dd") { value in
-        value.element("code", "shadow-router tail --find \(item.callID)")
+        value.element("code", "shadow-router tail --find \(ShellWord.of(item.callID))")
         if let run = item.runID { value.text(" run \(run)") }
         if let task = item.taskID { value.text(" task \(task)") }
         value.text(", \(String(item.ts.prefix(16)).replacingT) UTC")

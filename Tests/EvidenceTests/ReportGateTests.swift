@@ -86,7 +86,8 @@ struct ReportGateTests {
     let most = Int(gate.upperBound * 500)
     #expect(
       made.sentence.claim.contains(
-        "1 known false accepts among 120 randomly drawn would-accepts (of 500; 10 drawn but unlabelled, counted as false"))
+        "1 known false accepts among 120 randomly drawn would-accepts (of 500; 10 drawn but unlabelled, counted as false"
+      ))
     #expect(made.sentence.claim.contains("at most \(most) of 500"))
     #expect(made.tasks.first?.readiness.condition == gate.blocking.first?.name.rawValue)
   }
@@ -209,6 +210,16 @@ struct ReportGateTests {
     #expect(cut.runs.reduce(rest.calls) { $0 + $1.calls } == 60)
     #expect(rest.latencyMs == 26 * 1_800 && rest.routedMs == 26 * 200)
     #expect(cut.callsWithoutRun == 1)
+  }
+
+  @Test(
+    "a name in a command is one word",
+    arguments: [
+      ("triage_ticket", "triage_ticket"), ("a;rm -rf x", "'a;rm -rf x'"), ("it's", "'it'\\''s'"), ("", "''"),
+      ("--override", "'--override'"), ("$(id)", "'$(id)'"),
+    ])
+  func shellWords(name: String, word: String) {
+    #expect(ShellWord.of(name) == word)
   }
 
   // MARK: People and frames

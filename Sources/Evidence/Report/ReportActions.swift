@@ -21,7 +21,7 @@ struct ReportActions {
         Report.Action(
           task: worst.task,
           text: "read the false accept \(worst.callID)\(others), and close the way they came",
-          command: "shadow-router tail --find \(worst.callID)"))
+          command: "shadow-router tail --find \(ShellWord.of(worst.callID))"))
     }
     var seen: Set<String> = []
     for change in report.changes.reversed() where change.kind == "flag" {

@@ -102,12 +102,14 @@ struct TaskVerdict {
         "shadow-router verify-log")
     }
     if gate.outcome == .pass {
-      return answer(.yes, code, nil, "", "promote it", "shadow-router promote \(task.name) --percent 1")
+      return answer(
+        .yes, code, nil, "", "promote it", "shadow-router promote \(ShellWord.of(task.name)) --percent 1")
     }
     if let early = tooEarly(code) { return early }
     guard let first = gate.blocking.first else {
       return answer(
-        .cannotTell, code, nil, gate.problem ?? "", "ask the gate", "shadow-router gate \(task.name)")
+        .cannotTell, code, nil, gate.problem ?? "", "ask the gate",
+        "shadow-router gate \(ShellWord.of(task.name))")
     }
     let (next, command) = first.remedy(task.name)
     let isFail = gate.outcome == .fail
@@ -142,10 +144,10 @@ struct TaskVerdict {
     case Reason.confidenceLow.rawValue:
       (
         "compare tasks.\(task).min_confidence with what each threshold would let through",
-        "shadow-router simulate --thresholds \(task)"
+        "shadow-router simulate --thresholds \(ShellWord.of(task))"
       )
     case Reason.manualOverride.rawValue: ("see who turned the kill switch on", "shadow-router status")
-    default: ("see what one call would meet", "shadow-router explain POLICY --task \(task)")
+    default: ("see what one call would meet", "shadow-router explain POLICY --task \(ShellWord.of(task))")
     }
   }
 
@@ -173,17 +175,17 @@ extension GateCondition {
       : missing.map { $0.text(before: ": shadow-router") } ?? wants
     let command =
       switch name {
-      case .evidence where weight == .against: "shadow-router simulate --thresholds \(task)"
-      case .evidence, .labelled, .catchRate: "shadow-router review --task \(task)"
-      case .severe, .hunt: "shadow-router simulate --thresholds \(task)"
+      case .evidence where weight == .against: "shadow-router simulate --thresholds \(ShellWord.of(task))"
+      case .evidence, .labelled, .catchRate: "shadow-router review --task \(ShellWord.of(task))"
+      case .severe, .hunt: "shadow-router simulate --thresholds \(ShellWord.of(task))"
       case .missedStops: "shadow-router check --against running POLICY"
       case .validity: "shadow-router tail --rows"
       case .accuracy: "shadow-router report --since 7d"
-      case .weeks: "shadow-router gate \(task)"
+      case .weeks: "shadow-router gate \(ShellWord.of(task))"
       case .losses: "shadow-router status"
       case .drift: "shadow-router report --since 7d"
       case .drill: "shadow-router drill"
-      case .evalSet: "shadow-router eval EVALSET --task \(task)"
+      case .evalSet: "shadow-router eval EVALSET --task \(ShellWord.of(task))"
       }
     return (words, command)
   }
