@@ -9,12 +9,17 @@ extension HTMLReport {
     html.heading("The tasks", "tasks")
     html.table(
       "Every task in one line",
-      ["Task", "Ready", "Looks", "Calls", "Would-accepts", "First unmet condition", "What to do next"],
+      [
+        "Task", "Ready", "Looks, before labels", "Calls", "Would-accepts", "First unmet condition",
+        "What to do next",
+      ],
       report.tasks.enumerated().map { index, task in
         [
           .link(task.name, "task\(index)"),
           .pill(ReportWords.ready(task.readiness.answer), Self.tone(task.readiness.answer)),
-          .pill(ReportWords.looks(task.looks), Self.tone(task.looks)), .number(Figures.count(task.calls)),
+          ReportWords.isUnlabelled(gate(task))
+            ? .pill(ReportWords.looks(task.looks), Self.tone(task.looks)) : .text("see the gate"),
+          .number(Figures.count(task.calls)),
           .number(Figures.count(task.wouldAccepts)),
           .text(task.readiness.unmet.isEmpty ? "none" : task.readiness.unmet),
           task.readiness.command.map { .code($0) } ?? .text(task.readiness.next),
@@ -28,7 +33,7 @@ extension HTMLReport {
       "What each task came to",
       [
         "Task", "Calls", "Answered locally", "Escalated", "Reasons", "Defects of local answers",
-        "Fallback p50 / p95 / p99", "Cost per success", "Frontier only",
+        "Fallback p50 / p95 / p99", "Cost per success", "Of it local + frontier + upkeep", "Frontier only",
       ],
       seen.map { task in
         [
@@ -37,7 +42,7 @@ extension HTMLReport {
           .number(Figures.optionalPercent(task.escalationRate)), .text(ReportWords.mainReasons(task)),
           .text(ReportWords.defects(task, gate(task))),
           .number(ReportWords.percentiles(task.fallbackLatency)),
-          .text(ReportWords.costParts(task)),
+          .number(task.costPerSuccess.map(Figures.usd) ?? "–"), .text(ReportWords.costParts(task)),
           .number(task.frontierOnlyCostPerSuccess.map(Figures.usd) ?? "–"),
         ]
       })
@@ -128,7 +133,7 @@ extension HTMLReport {
       drawn.append(("How long it takes", ReportWords.percentileNote, charts.latency(task)))
     }
     html.element("section", [("class", "card"), ("id", "task\(index)")]) { card in
-      Self.opening(task, &card)
+      Self.opening(task, gate(task), &card)
       if !drawn.isEmpty {
         card.element("div", class: "grid") { grid in
           for item in drawn { grid.figure(item.title, item.caption, item.chart) }
@@ -140,15 +145,15 @@ extension HTMLReport {
     }
   }
 
-  private static func opening(_ task: Report.Task, _ html: inout HTMLText) {
+  private static func opening(_ task: Report.Task, _ gate: Gate?, _ html: inout HTMLText) {
     html.element("div", class: "head") { head in
       head.element("h3", task.name)
       head.pill("ready: " + ReportWords.ready(task.readiness.answer), tone(task.readiness.answer))
-      head.pill(ReportWords.looks(task.looks), tone(task.looks))
+      if ReportWords.isUnlabelled(gate) { head.pill(ReportWords.looks(task.looks), tone(task.looks)) }
       if let owner = task.owner { head.element("span", class: "soft small", "owner: \(owner)") }
     }
     html.element("p", ReportWords.opening(task))
-    html.element("p", class: "soft", ReportWords.looksBecause(task))
+    html.element("p", class: "soft", ReportWords.standing(task, gate))
     if let note = ReportWords.notMeasurable(task) { html.element("p", note) }
     if let sources = ReportWords.sources(task) { html.element("p", class: "soft", sources) }
     if let pace = ReportWords.pace(task) { html.element("p", pace) }

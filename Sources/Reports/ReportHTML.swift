@@ -72,7 +72,8 @@ struct HTMLReport {
         }
         Self.answer("The worst false accept", &list) { worst(&$0) }
         Self.answer("What should have caught it", &list) { value in
-          value.prose(report.falseAccepts.first.map(ReportWords.remedy) ?? "Nothing to catch.")
+          let remedy = report.falseAccepts.first.map(ReportWords.remedy) ?? "nothing to catch"
+          value.prose(remedy.prefix(1).uppercased() + remedy.dropFirst() + ".")
         }
         Self.answer("What it saved", &list) { value in
           value.text(ReportWords.savingHeadline(report) + " ")

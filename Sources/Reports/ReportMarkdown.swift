@@ -78,12 +78,17 @@ private struct MarkdownReport {
     }.joined()
   }
 
+  private func gate(_ task: Report.Task) -> Gate? {
+    report.gates.first { $0.subject == EvidenceSubject(task: task.name) }
+  }
+
   private mutating func summary() {
     table(
-      ["Task", "Ready", "Looks", "Calls", "Would-accepts", "First unmet condition", "Next"],
+      ["Task", "Ready", "Looks, before labels", "Calls", "Would-accepts", "First unmet condition", "Next"],
       report.tasks.map { task in
         [
-          Self.cell(task.name), ReportWords.ready(task.readiness.answer), ReportWords.looks(task.looks),
+          Self.cell(task.name), ReportWords.ready(task.readiness.answer),
+          ReportWords.isUnlabelled(gate(task)) ? ReportWords.looks(task.looks) : "see the gate",
           Figures.count(task.calls), Figures.count(task.wouldAccepts),
           task.readiness.unmet.isEmpty ? "none" : Self.cell(task.readiness.unmet),
           task.readiness.command.map { "`\(Self.code($0))`" } ?? "–",
@@ -93,14 +98,16 @@ private struct MarkdownReport {
     table(
       [
         "Task", "Calls", "Answered locally", "Escalated", "Reasons", "Defects of local answers",
-        "Fallback p50 / p95 / p99", "Cost per success", "Frontier only",
+        "Fallback p50 / p95 / p99", "Cost per success", "Of it local + frontier + upkeep",
+        "Frontier only",
       ],
       report.tasks.filter { $0.calls > 0 }.map { task in
         [
           Self.cell(task.name), Figures.count(task.calls), Figures.optionalPercent(task.acceptanceRate),
           Figures.optionalPercent(task.escalationRate), Self.cell(ReportWords.mainReasons(task)),
-          ReportWords.defects(task, report.gates.first { $0.subject == EvidenceSubject(task: task.name) }),
-          ReportWords.percentiles(task.fallbackLatency), ReportWords.costParts(task),
+          ReportWords.defects(task, gate(task)),
+          ReportWords.percentiles(task.fallbackLatency), optionalUSD(task.costPerSuccess),
+          ReportWords.costParts(task),
           optionalUSD(task.frontierOnlyCostPerSuccess),
         ]
       })
@@ -184,7 +191,7 @@ private struct MarkdownReport {
     let command = task.readiness.command.map { ": `\(Self.code($0))`" } ?? ""
     lines += ["Next: \(Self.plain(task.readiness.next))\(command)", ""]
     lines += [
-      "Looks: \(ReportWords.looks(task.looks)). \(ReportWords.looksBecause(task))", "",
+      ReportWords.standing(task, gate(task)), "",
     ]
     if let sources = ReportWords.sources(task) { lines += [Self.plain(sources), ""] }
     guard task.calls > 0 else { return }

@@ -78,7 +78,8 @@ package enum ReportStyle {
     @media (max-width:40rem){header{padding-top:1.6rem}h1{font-size:1.6rem}.claim{font-size:1.12rem}
     .card{padding:1rem}dl.words{grid-template-columns:1fr}dl.words dd{margin-bottom:.4rem}
     .said{grid-template-columns:5.4rem 1fr;gap:.2rem .7rem}.glance dl{grid-template-columns:1fr;gap:.1rem}
-    .glance dd{margin-bottom:.7rem}.pill{white-space:normal}}
+    .glance dd{margin-bottom:.7rem}.pill{white-space:normal}
+    table:has(td:nth-child(7)){min-width:60rem}}
     @media print{:root{--bg:#fff;--card:#fff}body{font-size:11pt}header{padding-top:0}.card,.case,figure,tr{break-inside:avoid}
     .scroll,.chart{overflow:visible}.wide svg{min-width:0}h2,h3{break-after:avoid}*{-webkit-print-color-adjust:exact;
     print-color-adjust:exact}nav{display:none}details::details-content{content-visibility:visible;display:block}a{color:inherit;text-decoration:none}}

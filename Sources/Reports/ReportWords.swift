@@ -155,13 +155,25 @@ enum ReportWords {
     return [latency.p50, latency.p95, latency.p99].map(Figures.milliseconds).joined(separator: " / ")
   }
 
+  /// Nobody has labelled any of the evidence, so that only agreement can be looked at.
+  static func isUnlabelled(_ gate: Gate?) -> Bool {
+    gate?.epoch.map { $0.accepted + $0.falseLabelled == 0 } ?? true
+  }
+
+  /// How the evidence stands: by people's labels, before there are any by agreement.
+  static func standing(_ task: Report.Task, _ gate: Gate?) -> String {
+    guard !isUnlabelled(gate) else { return looksBecause(task) }
+    return
+      "By people's labels: \(defects(task, gate)). \(Figures.count(task.disagree)) of \(Figures.count(task.comparable)) comparable "
+      + "would-accepts disagree with the frontier."
+  }
+
   /// Cost of one success: candidate, fallback and upkeep.
   static func costParts(_ task: Report.Task) -> String {
     guard task.successes > 0 else { return "no success known" }
-    let one = { (usd: Double) in Figures.usd(usd / Double(task.successes)) }
-    return
-      "\(Figures.usd(task.costPerSuccess ?? 0)) = local \(one(task.cost.local)) + frontier "
-      + "\(one(task.cost.frontierOnly - task.cost.frontierOfAccepts)) + upkeep \(one(task.upkeep))"
+    return [task.cost.local, task.cost.frontierOnly - task.cost.frontierOfAccepts, task.upkeep].map {
+      Figures.usd($0 / Double(task.successes))
+    }.joined(separator: " + ")
   }
 
   // MARK: False accepts

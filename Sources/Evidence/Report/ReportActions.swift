@@ -1,3 +1,4 @@
+import Gates
 import Statistics
 
 /// What to do first, out of what each task asks for next.
@@ -54,8 +55,14 @@ struct ReportActions {
   }
 
   private func text(_ task: Report.Task) -> String {
-    guard task.readiness.condition == "e_process", task.readiness.answer != .no, let pace = task.pace else {
+    guard task.readiness.condition == "e_process", task.readiness.answer != .no, task.wouldAccepts > 0 else {
       return task.readiness.next
+    }
+    let looks = task.looks == .bad ? "; read its disagreements first, too many to be chance" : ""
+    guard let pace = task.pace else {
+      let gate = report.gates.first { $0.subject == EvidenceSubject(task: task.name) }
+      guard let missing = gate?.missingReviews else { return task.readiness.next }
+      return "label its drawn would-accepts: \(Figures.count(missing)) more with none false pass\(looks)"
     }
     let due = min(Double(pace.needed - pace.labelled), max(pace.weeklyNeeded, 1).rounded(.up))
     let weekly = pace.daysLeft < 7 ? pace.needed - pace.labelled : Int(due)
@@ -64,7 +71,6 @@ struct ReportActions {
       ? ""
       : pace.shareNeeded.map { "; set review_sample to \(Figures.share($0)), or too few are drawn" }
         ?? "; too few are drawn whatever the review_sample"
-    let looks = task.looks == .bad ? ", or read its disagreements first: too many to be chance" : ""
     return
       "label about \(Figures.count(weekly)) of its drawn would-accepts this week, of "
       + "\(Figures.count(pace.needed - pace.labelled)) still needed\(share)\(looks)"

@@ -116,7 +116,7 @@ struct TaskVerdict {
     let problem = gate.problem.map { "\($0); " } ?? ""
     return answer(
       isFail ? .no : .cannotTell, code, first.name.rawValue,
-      "\(problem)\(first.name.rawValue): \(first.shown), wants \(first.wants)", next, command)
+      problem + first.words(gate), next, command)
   }
 
   /// What stands before any evidence: no calls, or none that would have been accepted.
@@ -166,13 +166,32 @@ extension Report.Task {
 }
 
 extension GateCondition {
+  /// What is not met, for a reader who does not know the conditions.
+  fileprivate func words(_ gate: Gate) -> String {
+    let count = figure.map { Figures.count(Int($0)) } ?? "some"
+    return switch name {
+    case .evidence:
+      "\(Figures.count(gate.epoch?.falseOrUnlabelled ?? 0)) of \(Figures.count(gate.epoch?.drawn ?? 0)) drawn are false or unlabelled: "
+        + "at most \(Figures.bound(gate.upperBound)) are false, the limit is \(Figures.percent(gate.maxFalseAcceptRate))"
+    case .severe: "\(count) severe false accepts, confirmed"
+    case .hunt: "\(count) false accepts found outside the random sample"
+    case .missedStops: "\(count) would-accepts that a hard stop should have caught"
+    case .drill: "no drill of the kill switch passed \(wants)"
+    default: "\(name.rawValue.replacing("_", with: " ")): \(shown), wants \(wants)"
+    }
+  }
+
   /// What to do about it, in words and as a command.
   fileprivate func remedy(_ task: String) -> (String, String) {
     // The words of the gate may end in a command; here it stands by itself.
     let words =
-      name == .evidence && weight == .against
-      ? "more of the labelled ones are false than the limit allows: tighten the policy, or change the candidate"
-      : missing.map { $0.text(before: ": shadow-router") } ?? wants
+      switch name {
+      case .evidence where weight == .against:
+        "more are false than the limit allows: tighten the policy, or change the candidate"
+      case .hunt:
+        "tighten the policy until it no longer accepts what people called false: the rest of the evidence is kept"
+      default: missing.map { $0.text(before: ": shadow-router") } ?? wants
+      }
     let command =
       switch name {
       case .evidence where weight == .against: "shadow-router simulate --thresholds \(ShellWord.of(task))"
