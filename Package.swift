@@ -10,8 +10,11 @@ let settings: [SwiftSetting] = [
   .enableUpcomingFeature("InternalImportsByDefault"),
 ]
 
-func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-  .target(name: name, dependencies: dependencies, swiftSettings: settings)
+/// For what reads every byte of a log, and is called from other modules for each.
+let inlined: [SwiftSetting] = [.unsafeFlags(["-cross-module-optimization"], .when(configuration: .release))]
+
+func module(_ name: String, _ dependencies: [Target.Dependency] = [], _ more: [SwiftSetting] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: settings + more)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency], path: String? = nil) -> Target {
@@ -41,7 +44,7 @@ let package = Package(
     module("Rollout", ["RouterCore", "Wire"]),
     // Pure, from records to figures.
     module("Statistics", ["RouterCore"]),
-    module("LogReading", ["RouterCore", "Wire"]),
+    module("LogReading", ["RouterCore", "Wire"], inlined),
     module("Agreements", ["RouterCore", "Wire", "Text"]),
     module("Gates", ["Statistics", "LogReading", "RouterCore", "Wire"]),
     module("Reviews", ["LogReading", "RouterCore", "Wire"]),

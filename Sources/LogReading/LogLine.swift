@@ -34,7 +34,9 @@ package struct LogLine {
   }
 
   /// The decoded bytes of a string, passed to `body`; nil where there is no string.
-  package mutating func withBytes<R>(_ field: LogField, in text: Span<UInt8>, _ body: (Span<UInt8>) -> R) -> R? {
+  package mutating func withBytes<R>(_ field: LogField, in text: Span<UInt8>, _ body: (Span<UInt8>) -> R)
+    -> R?
+  {
     guard let member = member(field), member.kind == .string else { return nil }
     if !member.hasEscapes {
       return body(text.extracting(member.value.lowerBound + 1..<member.value.upperBound - 1))

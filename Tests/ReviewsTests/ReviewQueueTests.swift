@@ -57,6 +57,30 @@ struct ReviewQueueTests {
     #expect(queue(log).backlog(now: now) == ["triage_ticket": 2])
   }
 
+  @Test("what is drawn and not labelled is overdue past the task's deadline, until it is labelled")
+  func overdue() {
+    var log = SampleLog()
+    for id in ["a", "b"] {
+      log.decision(id, sampled: true)
+      log.comparison(id, "agree")
+    }
+    log.decision("not drawn")
+    log.comparison("not drawn", "disagree")
+    var task = TaskPolicy(name: "triage_ticket", mark: Mark(line: 1, column: 1))
+    task.gate.reviewDeadlineDays = 2
+    func overdue(afterDays days: Int64) -> [String: Int] {
+      var queue = queue(log)
+      queue.rules = ["triage_ticket": ReviewQueue.Rules(task)]
+      return queue.overdue(now: now + days * 86_400_000)
+    }
+    #expect(overdue(afterDays: 1) == [:])
+    #expect(overdue(afterDays: 3) == ["triage_ticket": 2])
+    review(&log, "a", "unsure")
+    #expect(overdue(afterDays: 3) == ["triage_ticket": 1])
+    review(&log, "b", "escalate")
+    #expect(overdue(afterDays: 3) == [:])
+  }
+
   @Test("equal inputs are asked about once, and a label of any of them counts for all")
   func twins() {
     var log = SampleLog()

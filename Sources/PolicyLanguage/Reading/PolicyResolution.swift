@@ -133,6 +133,11 @@ struct PolicyResolution {
     checkCandidate(challenger, "challenger", &findings)
     if challenger.value == candidate(of: task) {
       findings.error(challenger.mark, "`challenger` names the candidate itself; name another model")
+    } else if task.cascade.contains(where: { $0.value == challenger.value }) {
+      findings.warning(
+        challenger.mark,
+        "`challenger` is also a later step of `cascade`: such calls ask it twice, and it competes against itself; name another model"
+      )
     }
   }
 

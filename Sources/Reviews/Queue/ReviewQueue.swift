@@ -298,6 +298,18 @@ package struct ReviewQueue: Sendable {
     return counts
   }
 
+  /// Drawn, and unlabelled past the task's `gate.review_deadline_days`; by task.
+  package func overdue(now: Int64) -> [String: Int] {
+    var counts: [String: Int] = [:]
+    for key in drawn {
+      guard let item = items[key], !item.isLabelled, let days = rules[item.task]?.deadlineDays,
+        item.at < now - Int64(days) * 86_400_000
+      else { continue }
+      counts[item.task, default: 0] += 1
+    }
+    return counts
+  }
+
   private func huntLeft(_ task: String, now: Int64) -> Int {
     guard let spent = huntSpent[task], spent.week == ISOWeek(containing: now) else { return Self.huntPerWeek }
     return max(0, Self.huntPerWeek - spent.count)

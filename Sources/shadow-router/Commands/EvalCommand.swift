@@ -36,6 +36,7 @@ enum EvalCommand {
     // Found out before an hour of asking, not after it.
     if let path = arguments.value("html") { try write("", to: path) }
     let asking = try CaseAsking(arguments, task: name, model: arguments.value("model"), corrects: true)
+    EvalSet.tellForeignLabels(in: cases, of: asking.task.policy, path: file)
     var evaluation = evaluate(cases, asking)
     evaluation.command = command(file, name, arguments)
     evaluation.seenByCalibration = CalibrationFile.seen(cases, evaluation, arguments.paths)
@@ -59,6 +60,7 @@ enum EvalCommand {
   private static func evaluate(_ cases: [EvalCase], _ asking: CaseAsking) -> Evaluation {
     let heard = asking.ask(cases.map(\.call))
     asking.stop()
+    if let complaint = asking.complaint(heard) { Terminal.message("shadow-router eval: \(complaint)\n") }
     let task = asking.task.policy
     var evaluation = Evaluation(task: task, model: asking.pool.model.id)
     evaluation.modelName = asking.pool.names.model
