@@ -82,6 +82,8 @@ package enum ReportStyle {
     table:has(td:nth-child(7)){min-width:60rem}}
     @media print{:root{--bg:#fff;--card:#fff}body{font-size:11pt}header{padding-top:0}.card,.case,figure,tr{break-inside:avoid}
     .scroll,.chart{overflow:visible}.wide svg{min-width:0}h2,h3{break-after:avoid}*{-webkit-print-color-adjust:exact;
-    print-color-adjust:exact}nav{display:none}details::details-content{content-visibility:visible;display:block}a{color:inherit;text-decoration:none}}
+    print-color-adjust:exact}nav{display:none}
+    table{font-size:8.5pt}table:has(td:nth-child(7)){font-size:7pt;min-width:0}th,td{padding:.15rem .3rem;overflow-wrap:anywhere}
+    thead th{font-size:inherit}.number,.pill{white-space:normal}td code{min-width:0}details::details-content{content-visibility:visible;display:block}a{color:inherit;text-decoration:none}}
     """
 }

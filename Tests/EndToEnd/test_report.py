@@ -116,6 +116,10 @@ def test_the_page_is_read_on_a_phone_on_a_desk_in_the_dark_and_on_paper():
             nameless = page.value("[...document.querySelectorAll('svg')].filter(s => !s.querySelector('title, desc')).length")
             equal(nameless, 0, "charts without words")
         check("rgb(20, 23, 27)" in page.value("getComputedStyle(document.body).backgroundColor"), "dark mode")
+        page.size(794, 1123)
+        page.call("Emulation.setEmulatedMedia", media="print")
+        wide = page.value("document.documentElement.scrollWidth")
+        check(wide <= 794, "on A4 the page is %d wide" % wide)
         pages = page.call("Page.printToPDF", 60, paperWidth=8.27, paperHeight=11.69)["data"]
         check(len(pages) > 10_000, "the printed page")
         equal(page.errors, [], "complaints of the browser")
