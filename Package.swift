@@ -47,7 +47,7 @@ let package = Package(
     module("LogReading", ["RouterCore", "Wire"], inlined),
     module("Agreements", ["RouterCore", "Wire", "Text"]),
     module("Gates", ["Statistics", "LogReading", "RouterCore", "Wire"]),
-    module("Reviews", ["LogReading", "RouterCore", "Wire"]),
+    module("Reviews", ["Statistics", "LogReading", "RouterCore", "Wire"]),
     module("Evidence", ["Statistics", "LogReading", "Agreements", "Gates", "Reviews", "RouterCore", "Wire"]),
     module(
       "Simulations", ["Evidence", "Statistics", "LogReading", "Agreements", "RouterCore", "Wire", "Text"]),
@@ -102,7 +102,7 @@ let package = Package(
       swiftSettings: settings),
     tests("StatisticsTests", ["Statistics", "RouterCore", "Wire", "TestData"]),
     tests("AgreementsTests", ["Agreements", "RouterCore", "Wire", "Text", "TestData"]),
-    tests("GatesTests", ["Gates", "Statistics", "RouterCore", "Wire", "TestLogs"]),
+    tests("GatesTests", ["Gates", "Statistics", "LogReading", "RouterCore", "Wire", "TestLogs"]),
     tests("ReviewsTests", ["Reviews", "RouterCore", "Wire", "TestLogs"]),
     tests(
       "EvidenceTests",

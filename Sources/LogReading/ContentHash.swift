@@ -31,6 +31,9 @@ package struct ContentHash: Hashable, Sendable {
     low = (second.high ^ second.low) &+ high
   }
 
+  /// Half of it, where millions are kept.
+  package var short: UInt64 { low }
+
   /// The hash is its own bits: hashing them again would cost more than it gives.
   package func hash(into hasher: inout Hasher) { hasher.combine(low) }
 }

@@ -72,12 +72,6 @@ package struct LogLine {
     return text[member.value.lowerBound] == UInt8(ascii: "t")
   }
 
-  /// Whether a `review` says something of the candidate's answer: not one of the challenger's answer, nor one of a
-  /// planted item, which says something of the reviewer.
-  package func isAboutCandidate(_ text: Span<UInt8>) -> Bool {
-    !isString(.subject, "challenger", in: text) && !isString(.stream, "planted", in: text)
-  }
-
   /// A tree of one member: for the few that are structured, and rare.
   package func value(_ field: LogField, in text: Span<UInt8>) -> JSONValue? {
     guard let member = member(field) else { return nil }

@@ -34,40 +34,76 @@ package struct GateRequest: Sendable {
     return subject.isChallenger && task.challenger == nil ? "task \(subject.task) has no challenger" : nil
   }
 
-  /// Reads the log and judges. A log that cannot be read is an answer too: `error`.
-  package func make() -> Answer {
-    var terms = Self.terms(subject, policy, paths.calibrations)
-    terms.balance = balance
-    var fold = EpochFold(subject, terms.rules)
-    do throws(JournalError) {
-      var reader = try JournalReader(folder: paths.log)
-      try reader.visit { line, _ in
-        fold.add(line)
-        return true
-      }
-    } catch {
-      let around = Gate.Surroundings(now: now ?? 0, policy: terms.gate)
-      return Answer(
-        gate: .refused(subject, .error, "the log cannot be read: \(error.description)", around), isNews: false
-      )
-    }
-    let gate = terms.judge(fold, fold.health, catches: fold.catches, at: now)
-    let known = fold.asks.last { $0.epoch == gate.epoch?.id && $0.isChallenger == subject.isChallenger }
-    return Answer(gate: gate, isNews: gate.epoch != nil && known?.outcome != gate.outcome.rawValue)
+  /// What folding the log for this gate takes.
+  package var rules: EpochRules {
+    var rules = terms(nil).rules
+    rules.usedCases = Self.usedCases(subject.task, paths.calibrations)
+    return rules
   }
 
-  /// What the policy says of a subject, and which cases its corrections were fitted on.
-  ///
-  /// - Parameter calibrations: The folder of the corrections; nil: none is known.
-  static func terms(_ subject: EvidenceSubject, _ policy: Policy, _ calibrations: String?) -> GateTerms {
-    let own = TaskRevision.of(subject.task, in: policy, isChallenger: subject.isChallenger)
-    var terms = GateTerms(
-      subject, policy.task(subject.task), inForce: GateTerms.InForce(task: own, policy: policy.revision))
-    if let calibrations { terms.usedCases = usedCases(subject.task, calibrations) }
+  /// - Parameter paths: nil: without what lies in files.
+  private func terms(_ paths: SidecarPaths?) -> GateTerms {
+    var terms = Self.terms(subject, policy, paths)
+    terms.balance = balance
     return terms
   }
 
-  /// The cases that corrections of this task were fitted on.
+  /// Reads the log and judges. A log that cannot be read is an answer too: `error`.
+  ///
+  /// - Parameter known: The whole log, folded by these ``rules``; nil: it is read.
+  package func make(_ known: EpochFold? = nil) -> Answer {
+    let terms = terms(paths)
+    var fold: EpochFold
+    if let known {
+      fold = known
+    } else {
+      fold = EpochFold(subject, terms.rules)
+      do throws(JournalError) {
+        var reader = try JournalReader(folder: paths.log)
+        try reader.visit { line, _ in
+          fold.add(line)
+          return true
+        }
+      } catch {
+        let around = Gate.Surroundings(now: now ?? 0, policy: terms.gate)
+        return Answer(
+          gate: .refused(subject, .error, "the log cannot be read: \(error.description)", around),
+          isNews: false)
+      }
+    }
+    let gate = terms.judge(fold, fold.health, catches: fold.catches, at: now)
+    let asked = fold.asks.last { $0.epoch == gate.epoch?.id && $0.isChallenger == subject.isChallenger }
+    return Answer(gate: gate, isNews: gate.epoch != nil && asked?.outcome != gate.outcome.rawValue)
+  }
+
+  /// The upper bound of the rate of false accepts, as the gate would say it; nil where no epoch is in force.
+  package func upperBound(_ fold: EpochFold) -> Double? { terms(nil).upperBound(fold, at: now) }
+
+  /// What the policy and the files that it names say of a subject.
+  static func terms(_ subject: EvidenceSubject, _ policy: Policy, _ paths: SidecarPaths?) -> GateTerms {
+    let task = policy.task(subject.task)
+    let own = TaskRevision.of(subject.task, in: policy, isChallenger: subject.isChallenger)
+    var terms = GateTerms(
+      subject, task, inForce: GateTerms.InForce(task: own, policy: policy.revision))
+    guard let paths else { return terms }
+    terms.usedCases = usedCases(subject.task, paths.calibrations)
+    terms.evalSet = evalSet(task, policy: paths.policy)
+    return terms
+  }
+
+  /// The task's eval set as it is on the disk now.
+  private static func evalSet(_ task: TaskPolicy?, policy: String) -> Gate.EvalSet {
+    guard let file = task?.evalSet else { return .none }
+    do throws(PosixError) {
+      let path = file.hasPrefix("/") ? file : Files.join(Files.folder(of: policy), file)
+      return .file(sha256: try FileDigest.sha256(path))
+    } catch {
+      return .unreadable(error.description)
+    }
+  }
+
+  /// The cases that corrections of this task were fitted on. Those that a model was trained on need no list: it has another
+  /// digest than the model that they were put to, and so another epoch.
   private static func usedCases(_ task: String, _ folder: String) -> Set<String> {
     guard let names = try? Files.list(folder) else { return [] }
     var used: Set<String> = []

@@ -154,6 +154,12 @@ struct MetricsText {
     for task in sidecar.pipeline.current.prepared.policy.tasks where task.mayBeLocal {
       sample("review_overdue", [("task", task.name)], Double(queue.overdue[task.name] ?? 0))
     }
+    family(
+      "false_accept_upper_bound", "gauge",
+      "Anytime bound of the rate of false accepts in the task's epoch; absent where none has begun.")
+    for bound in sidecar.gates.bounds {
+      sample("false_accept_upper_bound", [("task", bound.task)], bound.upperBound)
+    }
     let vault = sidecar.vault.counts
     family("captures_total", "counter", "Drawn calls by what came of keeping their text.")
     sample("captures_total", [("result", "kept")], Double(vault.kept))

@@ -16,14 +16,14 @@ package struct ReportRequest: Sendable {
   /// For limits, owners and prices; nil: the log alone.
   package var policy: Policy?
   package let logFolder: String
-  /// The folder of corrections, whose cases count in no gate; nil: none is known.
-  package var calibrations: String?
+  /// Where corrections and eval sets lie that gates ask for; nil: not known.
+  private var paths: SidecarPaths?
 
   package init(logFolder: String) { self.logFolder = logFolder }
 
   package init(_ paths: SidecarPaths) {
     self.init(logFolder: paths.log)
-    calibrations = paths.calibrations
+    self.paths = paths
   }
 
   package struct Fault: Error, Sendable {
@@ -74,7 +74,7 @@ package struct ReportRequest: Sendable {
     options.window = window
     options.policy = policy
     options.gates = policy.map { policy in
-      GatesFold.subjects(policy).map { GateRequest.terms($0, policy, calibrations) }
+      GatesFold.subjects(policy).map { GateRequest.terms($0, policy, paths) }
     }
     options.command = command
     if format == "csv" {

@@ -15,6 +15,7 @@ final class SidecarState: Sendable {
   let reloading: Reloading
   let probing: Probing
   let reviewing: Reviewing
+  let gates: LiveGates
   let weeks: WeekKeys
   let vault: Vault
   let admission: Admission
@@ -25,7 +26,8 @@ final class SidecarState: Sendable {
   let consoleURL: String?
 
   init(
-    pipeline: Pipeline, reloading: Reloading, probing: Probing, reviewing: Reviewing, weeks: WeekKeys,
+    pipeline: Pipeline, reloading: Reloading, probing: Probing, reviewing: Reviewing, gates: LiveGates,
+    weeks: WeekKeys,
     vault: Vault, admission: Admission, paths: SidecarPaths,
     startedAt: Int64, log: EventLog, consoleURL: String? = nil
   ) {
@@ -34,6 +36,7 @@ final class SidecarState: Sendable {
     self.reloading = reloading
     self.probing = probing
     self.reviewing = reviewing
+    self.gates = gates
     self.weeks = weeks
     self.vault = vault
     self.admission = admission

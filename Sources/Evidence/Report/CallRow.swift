@@ -35,8 +35,10 @@ struct CallRow: KeyedRow {
     /// The candidate took its time over it.
     static let asked = Flags(rawValue: 16)
     static let lowConfidence = Flags(rawValue: 32)
+    /// A severe false accept that two people or the task's owner confirmed.
+    static let severe = Flags(rawValue: 64)
     /// Eligible, and kept on the frontier for comparison.
-    static let control = Flags(rawValue: 64)
+    static let control = Flags(rawValue: 128)
   }
 
   var isWouldAccept: Bool { flags.contains(.wouldAccept) }

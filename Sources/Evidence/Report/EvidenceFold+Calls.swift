@@ -332,32 +332,32 @@ extension EvidenceFold {
   }
 
   mutating func review(_ text: Span<UInt8>, _ call: Int) {
-    ledger.saw(&line, text, call: call)
-    guard line.isAboutCandidate(text) else { return }
-    let label: CallRow.Review
-    switch line.string(.reviewLabel, in: text) {
-    case "accept": label = .accept
-    case "escalate": label = .escalate
-    case "unsure": label = .unsure
-    // Taken back.
-    case nil:
-      calls[call].review = .none
+    let ms = line.withBytes(.ts, in: text) { LogTime.parse($0) } ?? nil
+    guard let record = ReviewRecord(line, in: text, at: ms ?? 0), !record.isChallenger else {
       return
-    default: return
     }
-    calls[call].review = label
-    calls[call].severity = UInt8(clamping: line.int(.severity, in: text) ?? 0)
-    if line.bool(.missedStop, in: text) == true {
-      calls[call].flags.insert(.missedStop)
-    } else {
-      calls[call].flags.remove(.missedStop)
-    }
-    let reviewer = line.string(.reviewer, in: text)
-    guard reviewNotes.count < Self.noteLimit || reviewNotes[call] != nil else { return }
+    if record.isPlanted { return planted.saw(record, call: call) }
+    labels[call, default: CallLabels()].add(record.entry, by: record.reviewer)
+    let counting = labels[call]?.counting
+    apply(labels[call] ?? CallLabels(), to: call)
+    guard let entry = record.entry else { return }
+    // What is told of a call is what the label that counts was given with.
+    guard counting?.reviewer == record.reviewer,
+      reviewNotes.count < Self.noteLimit || reviewNotes[call] != nil
+    else { return }
     reviewNotes[call] = ReviewNote(
-      callID: line.string(.callID, in: text) ?? "", reviewer: reviewer, note: line.string(.note, in: text),
-      ts: line.string(.ts, in: text) ?? "", seq: line.int(.seq, in: text) ?? 0)
-    if label == .escalate { takeDrawn(call) }
+      callID: line.string(.callID, in: text) ?? "", reviewer: line.string(.reviewer, in: text),
+      note: line.string(.note, in: text), ts: line.string(.ts, in: text) ?? "",
+      seq: line.int(.seq, in: text) ?? 0)
+    if entry.label == .escalate { takeDrawn(call) }
+  }
+
+  private mutating func apply(_ labels: CallLabels, to call: Int) {
+    calls[call].review = labels.counting.map { CallRow.Review($0.label) } ?? .none
+    calls[call].severity = UInt8(clamping: labels.severity)
+    let task = taskNames[Int(calls[call].task)]
+    calls[call].flags.set(.missedStop, labels.isMissedStop)
+    calls[call].flags.set(.severe, labels.isSevere(owner: options.policy?.task(task)?.owner))
   }
 
   mutating func outcome(_ text: Span<UInt8>, mayWait: Bool) {
@@ -386,4 +386,10 @@ extension Span<UInt8> {
 
 extension Interner {
   fileprivate mutating func number(_ bytes: [UInt8]) -> Int { number(bytes.span) }
+}
+
+extension CallRow.Flags {
+  fileprivate mutating func set(_ flag: Self, _ isOn: Bool) {
+    if isOn { insert(flag) } else { remove(flag) }
+  }
 }

@@ -97,7 +97,7 @@ extension EvidenceFold {
     item.reviewLabel = row.review == .escalate ? "escalate" : row.review == .accept ? "accept" : "unsure"
     item.severity = row.severity > 0 ? Int(row.severity) : nil
     item.isMissedStop = row.flags.contains(.missedStop)
-    item.confirmedBy = ledger.confirmations(call)
+    item.confirmedBy = confirmations(call)
     item.reviewer = reviewNotes[call]?.reviewer
     item.note = reviewNotes[call]?.note
     return item

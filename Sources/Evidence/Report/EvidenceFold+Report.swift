@@ -34,8 +34,8 @@ extension EvidenceFold {
     }
     report.balance = finishedBalance()
     report.frames = frames
-    report.reviewers = ledger.reviewers()
-    report.reviewerAgreement = ledger.agreement()
+    report.reviewers = reviewerReports()
+    report.reviewerAgreement = reviewerAgreement()
     report.head = head
     report.sentence = ReportSentence(report).sentence
     report.actions = ReportActions(report).actions
@@ -84,7 +84,7 @@ extension EvidenceFold {
       if row.verdict == code(.disagree) { reviews.clearedDisagreements += 1 }
     case .escalate:
       reviews.escalate += 1
-      if row.severity >= 2 { reviews.severe += 1 }
+      if row.flags.contains(.severe) { reviews.severe += 1 }
       if row.flags.contains(.missedStop) { reviews.missedStops += 1 }
     case .unsure: reviews.unsure += 1
     }

@@ -7,7 +7,7 @@ package struct GateTerms: Sendable {
   package var gate: GatePolicy
   package var owner: String?
   package var mayBeLocal: Bool
-  package var hasEvalSet: Bool
+  package var evalSet: Gate.EvalSet
   /// nil: no policy is known, and evidence counts whatever it is about.
   package var inForce: InForce?
   /// First 16 hex digits of the SHA-256 of the ids of calls that a correction was fitted on.
@@ -34,7 +34,7 @@ package struct GateTerms: Sendable {
     gate = policy?.gate ?? GatePolicy()
     owner = policy?.owner
     mayBeLocal = policy?.mayBeLocal ?? true
-    hasEvalSet = policy?.evalSet != nil
+    evalSet = policy?.evalSet.map { _ in .unreadable("it was not looked for") } ?? .none
   }
 
   package var rules: EpochRules {
@@ -59,7 +59,7 @@ package struct GateTerms: Sendable {
     var epoch = fold.evidence(at: around.now)
     let stale = epoch.flatMap { staleness($0.revision) }
     if stale != nil { epoch = nil }
-    around.hasEvalSet = hasEvalSet
+    around.evalSet = evalSet
     (around.planted, around.caught) = catches
     around.asks = fold.asks
     around.lastDrill = health.lastDrill
@@ -71,6 +71,16 @@ package struct GateTerms: Sendable {
     var gate = Gate(subject, epoch, around)
     gate.problem = stale
     return gate
+  }
+
+  /// The upper bound of the rate of false accepts, as the gate would say it; nil where no epoch is in force.
+  package func upperBound(_ fold: EpochFold, at now: Int64? = nil) -> Double? {
+    let now = now ?? fold.health.last
+    guard mayBeLocal, let epoch = fold.sample(at: now), staleness(epoch.revision) == nil else { return nil }
+    var around = Gate.Surroundings(now: now, policy: gate)
+    (around.planted, around.caught) = fold.catches
+    around.asks = fold.asks
+    return Gate(subject, epoch, around).upperBound
   }
 
   /// Evidence about another policy than the one in force is none: no call has come under this one yet.

@@ -45,15 +45,17 @@ package struct GatesFold: Sendable {
     if line.isString(.kind, "decision", in: text) || line.isString(.kind, "challenge", in: text) {
       guard let key = line.withBytes(.taskType, in: text, { ContentHash($0) }) else { return }
       if takesOthers, byTask[key] == nil { adopt(key, line, text) }
-      for index in byTask[key] ?? [] { folds[index].add(text, read: &line, at: ms) }
+      for index in byTask[key] ?? [] { folds[index].follow(text, ms, &line) }
       return
     }
     // Most of the other records are these, and no gate reads them.
     if line.isString(.kind, "comparison", in: text) || line.isString(.kind, "outcome", in: text) { return }
     if line.isString(.kind, "review", in: text), line.isString(.stream, "planted", in: text) {
-      return planted.sawPlanted(&line, text)
+      let key = line.withBytes(.callID, in: text) { ContentHash($0).short }
+      if let key, let record = ReviewRecord(line, in: text, at: ms) { planted.add(record, to: key) }
+      return
     }
-    for index in folds.indices { folds[index].add(text, read: &line, at: ms) }
+    for index in folds.indices { folds[index].follow(text, ms, &line) }
   }
 
   private mutating func adopt(_ key: ContentHash, _ line: LogLine, _ text: Span<UInt8>) {

@@ -2,6 +2,7 @@
 answer compared, and `tail` shows them. Needs the SDKs and the built binary (SHADOW_ROUTER_BIN or .build/release)."""
 import json
 import os
+import signal
 import sys
 import unittest
 
@@ -69,6 +70,40 @@ class BesideTheSidecar(unittest.TestCase):
                 self.assertIn(decision["call_id"], shown)
             balance = json.loads(sidecar.run("status", "--json", *router.folders).stdout)["balance"]
             self.assertEqual((balance["received"], balance["recorded"], balance["lost_by_sender"]), (10, 10, 0))
+
+    def test_questions_are_answered_and_the_frontier_is_called(self):
+        with sidecar.Sidecar(POLICY) as router, Frontier((200, {}, CHAT)) as frontier:
+            observer = shadow_router.Observer(os.path.join(router.runtime, "tap.sock"))
+            client = openai.OpenAI(base_url=frontier.url + "/v1", api_key="k", http_client=shadow_router.http_client(observer=observer, decide_ms=5000))
+            with shadow_router.context(task_type="chat"):
+                said = client.chat.completions.create(model="gpt-x", messages=ASK)
+                self.assertEqual(shadow_router.route_of(said), "frontier")
+                known = shadow_router.decision_of(said)
+                self.assertEqual((known.problem, known.reason, known.reason_code), (None, "policy_requires_frontier", 2))
+                self.assertEqual(known.policy_revision, sidecar.revision(POLICY))
+            again = observer.decide(known.call_id, input="the same call once more", deadline_ms=5000)
+            self.assertEqual((again.route, again.problem), ("frontier", "refused"))
+            sidecar.until(lambda: len(router.records("comparison")) == 1, "the answer of the frontier is compared")
+            observer.close()
+            balance = json.loads(sidecar.run("status", "--json", *router.folders).stdout)["balance"]
+            self.assertEqual((balance["received"], balance["malformed"], balance["lost_by_sender"]), (3, 1, 0))
+            self.assertEqual(observer.counters()["sent"], 3)
+
+    def test_stopped_and_killed_it_only_costs_the_deadline(self):
+        with sidecar.Sidecar(POLICY) as router:
+            observer = shadow_router.Observer(os.path.join(router.runtime, "tap.sock"))
+            self.assertIsNone(observer.decide(input="x", task_type="chat", deadline_ms=5000).problem)
+            router.signal(signal.SIGSTOP)
+            self.assertEqual([observer.decide(input="x", task_type="chat", deadline_ms=30).problem for _ in range(5)], ["late"] * 3 + ["resting"] * 2)
+            router.signal(signal.SIGCONT)
+            observer._rest_until = 0.0
+            self.assertIsNone(observer.decide(input="x", task_type="chat", deadline_ms=5000).problem)
+            router.crash()
+            self.assertEqual(observer.decide(input="x", task_type="chat", deadline_ms=5000).problem, "no_socket")
+            router.start()
+            observer._rest_until = 0.0
+            self.assertIsNone(observer.decide(input="x", task_type="chat", deadline_ms=5000).problem)
+            observer.close()
 
 
 if __name__ == "__main__":
