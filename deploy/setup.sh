@@ -48,7 +48,7 @@ need_python() {
 
 # Node 18 or later, which the JavaScript client's tests need.
 has_node() {
-  command -v node >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 18)'
+  command -v node >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)'
 }
 
 need_node() {

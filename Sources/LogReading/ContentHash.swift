@@ -3,11 +3,11 @@
 /// Ids are up to 128 characters and there may be millions; what the report keeps of each is 16 bytes. Two ids are taken
 /// for one only by a collision, which at 2 million ids has a chance of about 1e-26. Not keyed: ids come from the agent
 /// that is being measured, who has nothing to gain.
-package struct ContentHash: Hashable, Sendable {
-  package let high: UInt64
-  package let low: UInt64
+public struct ContentHash: Hashable, Sendable {
+  public let high: UInt64
+  public let low: UInt64
 
-  package init(_ bytes: Span<UInt8>) {
+  public init(_ bytes: Span<UInt8>) {
     var high: UInt64 = 0x9e37_79b9_7f4a_7c15 ^ UInt64(bytes.count)
     var low: UInt64 = 0xd6e8_feb8_6659_fd93
     let whole = bytes.count & ~7
@@ -35,19 +35,19 @@ package struct ContentHash: Hashable, Sendable {
   package var short: UInt64 { low }
 
   /// The hash is its own bits: hashing them again would cost more than it gives.
-  package func hash(into hasher: inout Hasher) { hasher.combine(low) }
+  public func hash(into hasher: inout Hasher) { hasher.combine(low) }
 }
 
 /// Small numbers for texts that repeat: task types, models, labels. Texts beyond `limit` share one number, ``overflow``.
-package struct Interner: Sendable {
-  package private(set) var texts: [String] = []
+public struct Interner: Sendable {
+  public private(set) var texts: [String] = []
   private var numbers: [ContentHash: Int] = [:]
   private let limit: Int
-  package static let overflow = "(others)"
+  public static let overflow = "(others)"
 
-  package init(limit: Int) { self.limit = limit }
+  public init(limit: Int) { self.limit = limit }
 
-  package mutating func number(_ bytes: Span<UInt8>) -> Int {
+  public mutating func number(_ bytes: Span<UInt8>) -> Int {
     let hash = ContentHash(bytes)
     if let known = numbers[hash] { return known }
     // The number after the last regular one stands for all that came too late; they are not kept apart.
@@ -60,7 +60,7 @@ package struct Interner: Sendable {
     return texts.count - 1
   }
 
-  package mutating func number(_ text: String) -> Int { number(Array(text.utf8).span) }
+  public mutating func number(_ text: String) -> Int { number(Array(text.utf8).span) }
 
-  package subscript(number: Int) -> String { texts[number] }
+  public subscript(number: Int) -> String { texts[number] }
 }

@@ -63,7 +63,7 @@ package enum LogField: Int, CaseIterable {
   case localModelID
   case taskRevision
   case epoch, attempt, outcome
-  case tasks, passed
+  case tasks, passed, rotated
   case received, shed
   case lostBySender
 

@@ -27,7 +27,7 @@ struct EpochDrift {
   /// - Parameter accepts: nil: the policy did not tighten since the epoch began.
   init(_ items: EpochItems, _ accepts: Acceptance?) {
     var weeks: [ISOWeek: Int] = [:]
-    items.forEach { item in
+    items.visit { item in
       if accepts?.holds(item) ?? true { weeks[ISOWeek(containing: item.ts), default: 0] += 1 }
     }
     guard let first = weeks.keys.min(), weeks[first] ?? 0 >= Self.least,
@@ -38,7 +38,7 @@ struct EpochDrift {
     }
     var reference = Side()
     var now = Side()
-    items.forEach { item in
+    items.visit { item in
       guard accepts?.holds(item) ?? true else { return }
       let week = ISOWeek(containing: item.ts)
       if week == first { reference.add(item) } else if week >= newest { now.add(item) }

@@ -95,16 +95,26 @@ package struct EpochFold: Sendable {
       let key = line.withBytes(.callID, in: text, { ContentHash($0).short })
     else { return }
     let features = features(text, &line)
-    guard subject.isChallenger else { return call(text, key, ms, features, &line) }
-    epochs.learn(features, of: key)
+    // Rotated, the challenger has answered in the candidate's place.
+    guard subject.isChallenger != Self.isRotated(text, line) else {
+      return call(text, key, ms, features, &line)
+    }
+    epochs.learn(features, of: Self.ofChallenge(key))
   }
 
   private mutating func challenge(_ text: Span<UInt8>, _ ms: Int64, _ line: inout LogLine) {
-    guard subject.isChallenger, line.isTask(.taskType, subject.task, in: text),
+    guard subject.isChallenger != Self.isRotated(text, line), line.isTask(.taskType, subject.task, in: text),
       let key = line.withBytes(.callID, in: text, { ContentHash($0).short })
     else { return }
-    call(text, key, ms, InputFeatures(), &line)
+    call(text, Self.ofChallenge(key), ms, InputFeatures(), &line)
   }
+
+  private static func isRotated(_ text: Span<UInt8>, _ line: LogLine) -> Bool {
+    line.bool(.rotated, in: text) == true
+  }
+
+  /// Labels and items of the two answers to one call are kept apart.
+  private static func ofChallenge(_ call: UInt64) -> UInt64 { ~call }
 
   private func features(_ text: Span<UInt8>, _ line: inout LogLine) -> InputFeatures {
     var bits: UInt8 = 0
@@ -165,10 +175,9 @@ package struct EpochFold: Sendable {
 
   private mutating func review(_ text: Span<UInt8>, _ ms: Int64, _ line: inout LogLine) {
     guard let key = line.withBytes(.callID, in: text, { ContentHash($0).short }),
-      let record = ReviewRecord(line, in: text, at: ms),
-      record.isPlanted || record.isChallenger == subject.isChallenger
+      let record = ReviewRecord(line, in: text, at: ms)
     else { return }
-    reviews.add(record, to: key)
+    reviews.add(record, to: record.isChallenger && !record.isPlanted ? Self.ofChallenge(key) : key)
   }
 
   private mutating func evaluation(_ text: Span<UInt8>, _ ms: Int64) {

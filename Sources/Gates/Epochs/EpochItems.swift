@@ -49,7 +49,7 @@ struct EpochItems: Sendable {
     _modify { yield &pieces[number >> Self.pieceShift][number & Self.pieceMask] }
   }
 
-  func forEach(_ body: (EpochItem) -> Void) {
+  func visit(_ body: (EpochItem) -> Void) {
     for piece in pieces { for item in piece { body(item) } }
   }
 

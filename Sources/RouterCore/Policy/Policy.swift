@@ -24,7 +24,10 @@ package struct Policy: Sendable {
   package init() {}
 
   package func model(_ id: String) -> ModelPolicy? { models.first { $0.id == id } }
-  package func task(_ name: String) -> TaskPolicy? { tasks.first { $0.name == name } }
+  package func task(_ name: String) -> TaskPolicy? {
+    // By index: a task is large, and `first(where:)` would copy each one that it looks at.
+    tasks.indices.first { tasks[$0].name == name }.map { tasks[$0] }
+  }
 
   /// Who reviewed the policy, when, and when the next review is due (`YYYY-MM-DD`).
   package struct Review: Sendable {
@@ -163,6 +166,14 @@ package struct TaskPolicy: Sendable {
 
   /// Ids of the candidates in the order in which they are asked.
   package var steps: [String] { cascade.isEmpty ? [model].compactMap(\.self) : cascade }
+
+  /// Who is asked for the answer, from cheap to dear, and who beside them.
+  ///
+  /// - Parameter isRotated: Candidate and challenger have changed places. A cascade cannot stand in a challenger's.
+  package func models(isRotated: Bool) -> (steps: [String], challenger: String?) {
+    guard isRotated, let challenger else { return (steps, challenger) }
+    return ([challenger], cascade.isEmpty ? model : nil)
+  }
 
   package init(name: String, mark: Mark) {
     self.name = name
