@@ -116,7 +116,7 @@ extension EvidenceFold {
     let approver = line.string(.approver, in: text).map { ", approved by \($0)" } ?? ""
     let isDemotion = line.string(.task, in: text) != nil && new == "shadow" && old != "shadow"
     let what =
-      line.string(.task, in: text) == nil
+      line.string(.task, in: text) == nil && ["on", "off", "true", "false"].contains(new)
       ? "kill switch " : isDemotion ? "demoted: " : isOverride ? "OVERRIDE: " : ""
     return "\(what)\(old) → \(new)\(actor)\(approver)\(reason(text))"
   }
