@@ -148,7 +148,8 @@ final class Pipeline: Sendable {
       nanoseconds: screened - arrived, steps: CandidateSteps(nil))
     if decision == nil, let task = screening.task, let standing {
       let budget = budget(of: task, call)
-      conversation.steps = steps(of: task, generation, isRotated: standing.isRotated, maySpend: budget.maySpend)
+      conversation.steps = steps(
+        of: task, generation, isRotated: standing.isRotated, maySpend: budget.maySpend)
       if let cause = refusal(call, task, standing, budget, conversation.steps) {
         var refused = Engine.withoutCandidate(screening)
         refused.withhold(cause)
