@@ -46,10 +46,11 @@ let package = Package(
     module("Agreements", ["RouterCore", "Wire", "Text"]),
     module("Gates", ["Statistics", "LogReading", "RouterCore", "Wire"]),
     module("Reviews", ["Statistics", "LogReading", "RouterCore", "Wire"]),
-    module("Evidence", ["Statistics", "LogReading", "Agreements", "Reviews", "RouterCore", "Wire"]),
+    module("Evidence", ["Statistics", "LogReading", "Agreements", "Gates", "Reviews", "RouterCore", "Wire"]),
     module(
       "Simulations", ["Evidence", "Statistics", "LogReading", "Agreements", "RouterCore", "Wire", "Text"]),
-    module("Reports", ["Evidence", "Simulations", "Statistics", "LogReading", "Agreements", "Wire"]),
+    module(
+      "Reports", ["Evidence", "Simulations", "Gates", "Statistics", "LogReading", "Agreements", "Wire"]),
     module("ConsolePage", ["Reports"]),
     // The edge.
     module("Posix", ["CSystem"]),

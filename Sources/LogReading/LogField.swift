@@ -67,6 +67,13 @@ package enum LogField: Int, CaseIterable {
   case received, shed
   case lostBySender
 
+  // What became of frames, and what people changed.
+  case recorded, answered, malformed
+  case inFlight
+  case audit
+  case override, approver
+  case expiresAt
+
   /// The name in the log: `localCostUSD` is `local_cost_usd`.
   package var name: String {
     var text = ""

@@ -293,7 +293,7 @@ final class Control: Sendable {
   }
 
   private func report(_ query: String?) -> Answer {
-    var wanted = ReportRequest(logFolder: state.paths.log)
+    var wanted = ReportRequest(state.paths)
     wanted.policy = state.pipeline.current.prepared.policy
     for (name, value) in PercentDecoding.query(query) {
       switch name {

@@ -1,4 +1,5 @@
 import Evidence
+import Gates
 import Journal
 package import LogReading
 import Reports
@@ -15,8 +16,15 @@ package struct ReportRequest: Sendable {
   /// For limits, owners and prices; nil: the log alone.
   package var policy: Policy?
   package let logFolder: String
+  /// Where corrections and eval sets lie that gates ask for; nil: not known.
+  private var paths: SidecarPaths?
 
   package init(logFolder: String) { self.logFolder = logFolder }
+
+  package init(_ paths: SidecarPaths) {
+    self.init(logFolder: paths.log)
+    self.paths = paths
+  }
 
   package struct Fault: Error, Sendable {
     /// The request is wrong, rather than the log.
@@ -65,6 +73,9 @@ package struct ReportRequest: Sendable {
     var options = ReportOptions()
     options.window = window
     options.policy = policy
+    options.gates = policy.map { policy in
+      GatesFold.subjects(policy).map { GateRequest.terms($0, policy, paths) }
+    }
     options.command = command
     if format == "csv" {
       return Made(text: try rows(window, observe, progress), type: "text/csv; charset=utf-8")

@@ -18,6 +18,8 @@ struct CallRow: KeyedRow {
   /// Number of the challenger that was asked as well, plus one; 0: none.
   var challenger: UInt8 = 0
   var pair: Pair = []
+  /// Of the decision, since 1970.
+  var day: UInt16 = 0
 
   init(key: ContentHash, task: UInt16) {
     self.key = key
@@ -35,6 +37,8 @@ struct CallRow: KeyedRow {
     static let lowConfidence = Flags(rawValue: 32)
     /// A severe false accept that two people or the task's owner confirmed.
     static let severe = Flags(rawValue: 64)
+    /// Eligible, and kept on the frontier for comparison.
+    static let control = Flags(rawValue: 128)
   }
 
   var isWouldAccept: Bool { flags.contains(.wouldAccept) }
@@ -55,7 +59,9 @@ struct RunRow: KeyedRow {
   var frontierCost: Float = 0
   var frontierCostOfAccepts: Float = 0
   var localCost: Float = 0
+  /// Of the frontier over all calls; then with would-accepts answered by the candidate, its own time included.
   var latencyMs: Float = 0
+  var routedMs: Float = 0
 
   init(key: ContentHash) { self.key = key }
 }

@@ -1,3 +1,4 @@
+package import Gates
 package import LogReading
 import Reviews
 package import RouterCore
@@ -10,6 +11,8 @@ package struct ReportOptions: Sendable {
   package var policy: Policy?
   /// The command that makes the report again, as it is to be shown.
   package var command = "shadow-router report"
+  /// Whose gates are shown; nil: those of the policy's tasks, with nothing told apart from the log.
+  package var gates: [GateTerms]?
   /// Suspected false accepts kept with their previews, for each task.
   package var examplesPerTask = 25
   /// Runs listed.
@@ -38,10 +41,18 @@ package struct EvidenceFold: Sendable {
   /// Models, labels, terms, details, causes: the words of which there are few.
   var words = Interner(limit: 20_000)
   var hardStops = Counts<HardStopKey>(limit: 10_000)
-  var reviewers = Counts<ReviewerKey>(limit: 1_000)
+  /// The same folds that `gate` uses.
+  var gates: GatesFold
+  var planted = PlantedLabels()
+  var frames = Report.Frames()
 
   /// Lines of would-accepts that wait for their comparison, for the previews in them.
   var waiting = WaitingLines(limit: 16_384)
+  /// Drawn would-accepts: their decision's and comparison's lines wait for a label that calls them false.
+  var drawnDecisions = WaitingLines(limit: 4_096)
+  var drawnComparisons = WaitingLines(limit: 4_096)
+  /// What is known of calls that people called false where the frontier said the same.
+  var labelledDetails: [Int: Report.FalseAccept] = [:]
   /// Lines that came before the decision they belong to.
   var early: [ContentHash: [[UInt8]]] = [:]
   var earlyCount = 0
@@ -74,7 +85,10 @@ package struct EvidenceFold: Sendable {
   static let noteLimit = 1_000
   static let gapLimit = 200
 
-  package init(_ options: ReportOptions = ReportOptions()) { self.options = options }
+  package init(_ options: ReportOptions = ReportOptions()) {
+    self.options = options
+    gates = GatesFold(options.gates ?? options.policy.map(GatesFold.terms))
+  }
 
   /// Reads the lines of a piece of log; the last may lack its newline.
   package mutating func add(ndjson text: Span<UInt8>) {
@@ -91,10 +105,13 @@ package struct EvidenceFold: Sendable {
     guard text.count > 0 else { return }
     guard line.read(text), let ms = line.withBytes(.ts, in: text, { LogTime.parse($0) }) ?? nil else {
       balance.damaged += 1
+      gates.sawDamage()
       return
     }
     balance.recordsRead += 1
     follow(text)
+    // An epoch has its own window.
+    gates.add(text, read: &line, at: ms)
     guard options.window.contains(ms) else {
       balance.outsideWindow += 1
       return belated(text)
@@ -209,15 +226,6 @@ package struct EvidenceFold: Sendable {
     }
   }
 
-  struct ReviewerKey: Hashable, Comparable {
-    var name: Int
-    var label: CallRow.Review
-
-    static func < (left: Self, right: Self) -> Bool {
-      (left.name, left.label.rawValue) < (right.name, right.label.rawValue)
-    }
-  }
-
   struct Example: Sendable {
     var call: Int
     var detail: Report.FalseAccept
@@ -263,6 +271,8 @@ struct WaitingLines: Sendable {
       oldest = 0
     }
   }
+
+  func peek(_ call: Int) -> [UInt8]? { lines[call] }
 
   mutating func take(_ call: Int) -> [UInt8]? { lines.removeValue(forKey: call) }
 }

@@ -42,7 +42,12 @@ package struct EpochFold: Sendable {
   /// Takes in a line that was read.
   mutating func take(_ text: Span<UInt8>, _ ms: Int64?, _ line: inout LogLine) {
     guard let ms else { return health.sawDamage() }
-    health.saw(seq: line.int(.seq, in: text), log: line.string(.log, in: text), at: ms)
+    health.saw(line, text, at: ms)
+    follow(text, ms, &line)
+  }
+
+  /// Likewise, where somebody else keeps the ``health`` of the log.
+  mutating func follow(_ text: Span<UInt8>, _ ms: Int64, _ line: inout LogLine) {
     if line.isString(.kind, "decision", in: text) { return decision(text, ms, &line) }
     if line.isString(.kind, "challenge", in: text) { return challenge(text, ms, &line) }
     if line.isString(.kind, "review", in: text) { return review(text, ms, &line) }
@@ -51,8 +56,7 @@ package struct EpochFold: Sendable {
     if line.isString(.kind, "policy", in: text) || line.isString(.kind, "start", in: text) {
       return policy(text, ms, line)
     }
-    if line.isString(.kind, "probe", in: text) { return probe(text, line) }
-    other(text, ms, line)
+    if line.isString(.kind, "probe", in: text) { probe(text, line) }
   }
 
   /// The epoch in force at a time (milliseconds since 1970); nil where none has begun.
@@ -77,6 +81,9 @@ package struct EpochFold: Sendable {
 
   /// See ``EpochRules/undrawnLimit``.
   package var isPartial: Bool { epochs.isPartial }
+
+  /// Epochs that another one followed, oldest first; the newest few.
+  var endings: [EpochEnding] { epochs.endings }
 
   /// Labels of people on items that they were known to have to catch.
   package var catches: (planted: Int, caught: Int) { reviews.catches }
@@ -202,18 +209,6 @@ package struct EpochFold: Sendable {
       return
     }
     epochs.probed(id, digest)
-  }
-
-  private mutating func other(_ text: Span<UInt8>, _ ms: Int64, _ line: LogLine) {
-    if line.isString(.kind, "stop", in: text) {
-      health.stopped(
-        received: line.int(.received, in: text) ?? 0,
-        lost: (line.int(.shed, in: text) ?? 0) + (line.int(.lostBySender, in: text) ?? 0), at: ms)
-    } else if line.isString(.kind, "gap", in: text) {
-      health.gap(from: line.int(.from, in: text) ?? 0, to: line.int(.to, in: text) ?? 0, at: ms)
-    } else if line.isString(.kind, "drill", in: text), line.bool(.passed, in: text) == true {
-      health.lastDrill = ms
-    }
   }
 }
 
