@@ -1,7 +1,7 @@
 import Evidence
 import Journal
 import Posix
-import Reports
+import Screens
 import RouterCore
 import Service
 import Wire
