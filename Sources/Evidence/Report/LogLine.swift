@@ -1,71 +1,63 @@
+internal import Glibc
 internal import Wire
 
 /// Reads one record of the log without making a tree of it: where each known member stands.
 ///
 /// Its memory is used again from line to line; the text is passed along because it is not kept.
 struct LogLine {
-  private var members: [JSONMemberRange] = []
-  /// Index into `members` by ``LogField``, or −1.
-  private var places = [Int16](repeating: -1, count: LogField.allCases.count)
-  private var elements: [JSONElementRange] = []
+  private var outline = JSONOutline(LogField.allCases.map(\.name))
   private var scratch: [UInt8] = []
-  private let names = FieldNames()
 
   /// Longest record that the log may hold, in bytes.
   static let limitBytes = 65_536
 
   /// - Returns: Whether the line is a record: one JSON object with a `kind`, of a version that is known.
   mutating func read(_ text: Span<UInt8>) -> Bool {
-    guard text.count <= Self.limitBytes else { return false }
-    do { try JSONIndex.members(of: text, into: &members) } catch { return false }
-    for index in places.indices { places[index] = -1 }
-    for (index, member) in members.enumerated() {
-      guard let field = names.find(text.extracting(member.key)) else { continue }
-      places[field] = Int16(truncatingIfNeeded: index)
-    }
+    guard text.count <= Self.limitBytes, outline.read(text) else { return false }
     return member(.kind)?.kind == .string && int(.v, in: text) == 1
   }
 
-  private func member(_ field: LogField) -> JSONMemberRange? {
-    let place = places[field.rawValue]
-    return place >= 0 ? members[Int(place)] : nil
+  @inline(__always)
+  private func member(_ field: LogField) -> JSONPlace? {
+    let place = outline.places[field.rawValue]
+    return place.reading == outline.reading ? place : nil
   }
 
   /// The decoded bytes of a string, passed to `body`; nil where there is no string.
   mutating func withBytes<R>(_ field: LogField, in text: Span<UInt8>, _ body: (Span<UInt8>) -> R) -> R? {
     guard let member = member(field), member.kind == .string else { return nil }
     if !member.hasEscapes {
-      return body(text.extracting(member.value.lowerBound + 1..<member.value.upperBound - 1))
+      return body(text.extracting(Int(member.start) + 1..<Int(member.end) - 1))
     }
     scratch.removeAll(keepingCapacity: true)
-    JSONIndex.unescape(text, member.value, into: &scratch)
+    JSONIndex.unescape(text, member.range, into: &scratch)
     return body(scratch.span)
   }
 
   func string(_ field: LogField, in text: Span<UInt8>) -> String? {
     guard let member = member(field), member.kind == .string else { return nil }
-    return JSONIndex.string(text, member.value)
+    return JSONIndex.string(text, member.range)
   }
 
   /// Whether the string has exactly these bytes; the text must not need escapes.
   func isString(_ field: LogField, _ expected: StaticString, in text: Span<UInt8>) -> Bool {
     guard let member = member(field), member.kind == .string else { return false }
-    return text.extracting(member.value.lowerBound + 1..<member.value.upperBound - 1).equals(expected)
+    return text.extracting(Int(member.start) + 1..<Int(member.end) - 1).equals(expected)
   }
 
   func int(_ field: LogField, in text: Span<UInt8>) -> Int? {
     guard let member = member(field), member.kind == .number else { return nil }
-    return JSONIndex.int(text, member.value)
+    return JSONIndex.int(text, member.range)
   }
 
   func double(_ field: LogField, in text: Span<UInt8>) -> Double? {
     guard let member = member(field), member.kind == .number else { return nil }
-    return DecimalText.double(text.extracting(member.value))
+    return DecimalText.double(text.extracting(member.range))
   }
 
   func bool(_ field: LogField, in text: Span<UInt8>) -> Bool? {
     guard let member = member(field), member.kind == .bool else { return nil }
-    return text[member.value.lowerBound] == UInt8(ascii: "t")
+    return text[Int(member.start)] == UInt8(ascii: "t")
   }
 
   /// Whether a `review` says something of the candidate's answer: not one of the challenger's answer, nor one of a
@@ -77,49 +69,13 @@ struct LogLine {
   /// A tree of one member: for the few that are structured, and rare.
   func value(_ field: LogField, in text: Span<UInt8>) -> JSONValue? {
     guard let member = member(field) else { return nil }
-    return try? JSONValue(parsing: text.extracting(member.value))
+    return try? JSONValue(parsing: text.extracting(member.range))
   }
 
   /// Whether the member is an array or object with something in it.
   func isFilled(_ field: LogField) -> Bool {
     guard let member = member(field), member.kind == .array || member.kind == .object else { return false }
-    return member.value.count > 2
-  }
-}
-
-/// Field numbers by name: open addressing over hashes that were worked out once.
-private struct FieldNames {
-  private var slots: [(hash: UInt64, field: Int16)]
-  private static let mask = 511
-
-  init() {
-    slots = Array(repeating: (0, -1), count: Self.mask + 1)
-    for field in LogField.allCases {
-      let name = Array(field.name.utf8)
-      let hash = Self.hash(name.span)
-      var slot = Int(truncatingIfNeeded: hash) & Self.mask
-      while slots[slot].field >= 0 { slot = (slot + 1) & Self.mask }
-      slots[slot] = (hash, Int16(field.rawValue))
-    }
-  }
-
-  @inline(__always)
-  func find(_ name: Span<UInt8>) -> Int? {
-    let hash = Self.hash(name)
-    var slot = Int(truncatingIfNeeded: hash) & Self.mask
-    while slots[slot].field >= 0 {
-      if slots[slot].hash == hash { return Int(slots[slot].field) }
-      slot = (slot + 1) & Self.mask
-    }
-    return nil
-  }
-
-  /// FNV-1a, folded so that the low bits depend on all of it.
-  @inline(__always)
-  private static func hash(_ name: Span<UInt8>) -> UInt64 {
-    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    for index in 0..<name.count { hash = (hash ^ UInt64(name[index])) &* 0x100_0000_01b3 }
-    return hash ^ hash >> 29
+    return member.end - member.start > 2
   }
 }
 
@@ -154,7 +110,9 @@ enum DecimalText {
 extension Span<UInt8> {
   func equals(_ expected: StaticString) -> Bool {
     guard count == expected.utf8CodeUnitCount else { return false }
-    for index in 0..<count where unsafe self[index] != expected.utf8Start[index] { return false }
-    return true
+    return unsafe withUnsafeBufferPointer { bytes in
+      guard let base = bytes.baseAddress else { return true }
+      return unsafe memcmp(base, expected.utf8Start, bytes.count) == 0
+    }
   }
 }
