@@ -1,15 +1,16 @@
-/// Rows found by a 16-byte key: an array of rows and four bytes a slot beside it, nothing else.
+/// Rows found by the hash of an id: the rows, and four bytes a slot beside them, nothing else.
 struct CompactTable<Row: KeyedRow>: Sendable {
-  private(set) var rows: [Row] = []
+  private(set) var rows = RowList<Row>()
   /// Row number plus one; 0 is free. Always a power of two, at most three quarters full.
-  private var slots = [UInt32](repeating: 0, count: 64)
+  private(set) var slots = [UInt32](repeating: 0, count: 64)
 
   func find(_ key: ContentHash) -> Int? {
-    var slot = place(key)
+    let mask = slots.count - 1
+    var slot = Int(truncatingIfNeeded: key.low) & mask
     while slots[slot] != 0 {
       let row = Int(slots[slot]) - 1
-      if rows[row].key == key { return row }
-      slot = (slot + 1) & (slots.count - 1)
+      if rows[row].key.stands(for: key) { return row }
+      slot = (slot + 1) & mask
     }
     return nil
   }
@@ -29,29 +30,89 @@ struct CompactTable<Row: KeyedRow>: Sendable {
     _modify { yield &rows[number] }
   }
 
-  private func place(_ key: ContentHash) -> Int { Int(truncatingIfNeeded: key.low) & (slots.count - 1) }
-
-  private mutating func occupy(_ key: ContentHash, _ value: Int) {
-    var slot = place(key)
-    while slots[slot] != 0 { slot = (slot + 1) & (slots.count - 1) }
+  private mutating func occupy(_ key: Row.Key, _ value: Int) {
+    let mask = slots.count - 1
+    var slot = Int(truncatingIfNeeded: key.low) & mask
+    while slots[slot] != 0 { slot = (slot + 1) & mask }
     slots[slot] = UInt32(value)
   }
 
   private mutating func grow() {
-    slots = [UInt32](repeating: 0, count: slots.count * 2)
+    // The old ones go first, so that both are never there together.
+    let count = slots.count * 2
+    slots = []
+    slots = [UInt32](repeating: 0, count: count)
     for (index, row) in rows.enumerated() { occupy(row.key, index + 1) }
+  }
+
+  /// What was stored; nil where the parts do not belong together.
+  init?(rows: RowList<Row>, slots: [UInt32]) {
+    guard slots.count >= 64, slots.count & (slots.count - 1) == 0, (rows.count + 1) * 4 <= slots.count * 3 + 4,
+      slots.allSatisfy({ $0 <= UInt32(rows.count) }), slots.contains(0)
+    else { return nil }
+    (self.rows, self.slots) = (rows, slots)
+  }
+
+  init() {}
+}
+
+/// An array that grows without being copied: in pieces.
+struct RowList<Row: Sendable>: RandomAccessCollection, Sendable {
+  private(set) var pieces: [[Row]] = []
+  private(set) var count = 0
+
+  private static var bits: Int { 12 }
+  static var pieceCount: Int { 1 << bits }
+
+  var startIndex: Int { 0 }
+  var endIndex: Int { count }
+
+  subscript(number: Int) -> Row {
+    get { pieces[number >> Self.bits][number & (Self.pieceCount - 1)] }
+    _modify { yield &pieces[number >> Self.bits][number & (Self.pieceCount - 1)] }
+  }
+
+  mutating func append(_ row: Row) {
+    let piece = count >> Self.bits
+    if piece == pieces.count {
+      pieces.append([])
+      // The first grows as it needs to: most tables are small.
+      if piece > 0 { pieces[piece].reserveCapacity(Self.pieceCount) }
+    }
+    pieces[piece].append(row)
+    count += 1
   }
 }
 
-protocol KeyedRow: Sendable {
-  var key: ContentHash { get }
+/// What a row is found by.
+protocol RowKey: Sendable {
+  var low: UInt64 { get }
+  func stands(for hash: ContentHash) -> Bool
 }
 
-/// What is kept of every call in the window: 32 bytes.
+extension ContentHash: RowKey {
+  @inline(__always) func stands(for hash: ContentHash) -> Bool { self == hash }
+}
+
+/// Half a ``ContentHash``, where there may be millions of rows: that two of two million ids share one has a chance of 1e-7.
+struct ShortKey: RowKey {
+  let low: UInt64
+
+  init(_ hash: ContentHash) { low = hash.low }
+
+  @inline(__always) func stands(for hash: ContentHash) -> Bool { low == hash.low }
+}
+
+protocol KeyedRow: Sendable {
+  associatedtype Key: RowKey
+  var key: Key { get }
+}
+
+/// What is kept of every call in the window: 24 bytes, numbers only, so that any bytes that were stored are a row.
 struct CallRow: KeyedRow {
   enum Review: UInt8 { case none, accept, escalate, unsure }
 
-  let key: ContentHash
+  let key: ShortKey
   var run: UInt32 = .max
   let task: UInt16
   /// Hundredths, rounded down; 255 where there is none.
@@ -59,16 +120,28 @@ struct CallRow: KeyedRow {
   var flags: Flags = []
   /// Index into ``AgreementResult/Verdict/allCases`` plus one; 0 until compared.
   var verdict: UInt8 = 0
-  var review = Review.none
+  private var reviewCode: UInt8 = 0
   var severity: UInt8 = 0
-  var outcome = Outcome.none
+  private var outcomeCode: UInt8 = 0
   /// Number of the challenger that was asked as well, plus one; 0: none.
   var challenger: UInt8 = 0
   var pair: Pair = []
+  /// No row has bytes that nobody wrote.
+  private let unused: UInt16 = 0
 
   init(key: ContentHash, task: UInt16) {
-    self.key = key
+    self.key = ShortKey(key)
     self.task = task
+  }
+
+  var review: Review {
+    get { Review(rawValue: reviewCode) ?? .none }
+    set { reviewCode = newValue.rawValue }
+  }
+
+  var outcome: Outcome {
+    get { Outcome(rawValue: outcomeCode) ?? .none }
+    set { outcomeCode = newValue.rawValue }
   }
 
   struct Flags: OptionSet {
@@ -107,9 +180,9 @@ enum Outcome: UInt8 {
   }
 }
 
-/// What is kept of every run that has an id.
+/// What is kept of every run that has an id; numbers only, as of a call.
 struct RunRow: KeyedRow {
-  let key: ContentHash
+  let key: ShortKey
   /// Where its id stands in the arena of ids.
   var nameStart: UInt32 = 0
   var nameCount: UInt16 = 0
@@ -117,12 +190,17 @@ struct RunRow: KeyedRow {
   var calls: UInt32 = 0
   var wouldAccepts: UInt32 = 0
   var fallbacks: UInt32 = 0
-  var outcome = Outcome.none
+  private var outcomeCode: UInt32 = 0
   /// USD. What the frontier was paid, what of it was for would-accepts, and what the candidate cost.
   var frontierCost: Float = 0
   var frontierCostOfAccepts: Float = 0
   var localCost: Float = 0
   var latencyMs: Float = 0
 
-  init(key: ContentHash) { self.key = key }
+  init(key: ContentHash) { self.key = ShortKey(key) }
+
+  var outcome: Outcome {
+    get { Outcome(rawValue: UInt8(truncatingIfNeeded: outcomeCode)) ?? .none }
+    set { outcomeCode = UInt32(newValue.rawValue) }
+  }
 }

@@ -38,23 +38,50 @@ struct ContentHash: Hashable, Sendable {
 /// Small numbers for texts that repeat: task types, models, labels. Texts beyond `limit` share one number, ``overflow``.
 struct Interner: Sendable {
   private(set) var texts: [String] = []
-  private var numbers: [ContentHash: Int] = [:]
+  private var hashes: [ContentHash] = []
+  /// Number plus one; 0 is free. Always a power of two, at most half full.
+  private var slots = [UInt32](repeating: 0, count: 64)
   private let limit: Int
   static let overflow = "(others)"
 
   init(limit: Int) { self.limit = limit }
 
+  /// What was stored: ``texts`` in their order.
+  init(limit: Int, texts: [String]) {
+    self.limit = limit
+    for text in texts.prefix(limit) { _ = number(text) }
+    if texts.count > limit { self.texts.append(Self.overflow) }
+  }
+
   mutating func number(_ bytes: Span<UInt8>) -> Int {
     let hash = ContentHash(bytes)
-    if let known = numbers[hash] { return known }
+    let mask = slots.count - 1
+    var slot = Int(truncatingIfNeeded: hash.low) & mask
+    while slots[slot] != 0 {
+      let number = Int(slots[slot]) - 1
+      if hashes[number] == hash { return number }
+      slot = (slot + 1) & mask
+    }
     // The number after the last regular one stands for all that came too late; they are not kept apart.
-    guard texts.count < limit else {
+    guard hashes.count < limit else {
       if texts.count == limit { texts.append(Self.overflow) }
       return limit
     }
     texts.append(bytes.text)
-    numbers[hash] = texts.count - 1
-    return texts.count - 1
+    hashes.append(hash)
+    slots[slot] = UInt32(hashes.count)
+    if hashes.count * 2 > slots.count { grow() }
+    return hashes.count - 1
+  }
+
+  private mutating func grow() {
+    slots = [UInt32](repeating: 0, count: slots.count * 2)
+    let mask = slots.count - 1
+    for (number, hash) in hashes.enumerated() {
+      var slot = Int(truncatingIfNeeded: hash.low) & mask
+      while slots[slot] != 0 { slot = (slot + 1) & mask }
+      slots[slot] = UInt32(number + 1)
+    }
   }
 
   mutating func number(_ text: String) -> Int { number(Array(text.utf8).span) }

@@ -63,9 +63,7 @@ extension EvidenceFold {
     if let known = runs.find(key) { return known }
     var row = RunRow(key: key)
     row.nameStart = UInt32(runNames.count)
-    line.withBytes(.runID, in: text) { name in
-      for index in name.indices { runNames.append(name[index]) }
-    }
+    line.withBytes(.runID, in: text) { runNames.append(copying: $0) }
     row.nameCount = UInt16(clamping: runNames.count - Int(row.nameStart))
     return runs.insert(row)
   }
@@ -118,9 +116,9 @@ extension EvidenceFold {
     lastCalibration[key] = calibration
   }
 
-  private func reasonSlot(_ text: Span<UInt8>, _ row: CallRow) -> Int {
+  private mutating func reasonSlot(_ text: Span<UInt8>, _ row: CallRow) -> Int {
     if row.isWouldAccept { return 0 }
-    let known = line.string(.reason, in: text).flatMap(Reason.init(rawValue:))?.code
+    let known = line.withBytes(.reason, in: text) { ReasonCodes.shared.find($0) } ?? nil
     let code = known ?? line.int(.reasonCode, in: text) ?? TaskTally.reasonSlots - 1
     return (1..<TaskTally.reasonSlots).contains(code) ? code : TaskTally.reasonSlots - 1
   }
@@ -168,12 +166,10 @@ extension EvidenceFold {
   }
 
   private mutating func hardStop(_ text: Span<UInt8>, _ task: Int) {
-    for match in line.value(.hardStopMatch, in: text)?.arrayValue ?? [] {
+    for match in line.hardStops(in: text) {
       hardStops.add(
         HardStopKey(
-          task: task, stopClass: words.number(match["class"]?.stringValue ?? "?"),
-          term: words.number(match["term"]?.stringValue ?? "?"),
-          isAnswer: match["where"]?.stringValue == "answer"))
+          task: task, stopClass: words.number(match.stopClass), term: words.number(match.term), isAnswer: match.isAnswer))
     }
   }
 
@@ -185,15 +181,14 @@ extension EvidenceFold {
       balance.duplicateComparisons += 1
       return
     }
-    let verdict = AgreementResult.Verdict(rawValue: line.string(.agreement, in: text) ?? "") ?? .unknown
+    let verdict = line.verdict(.agreement, in: text) ?? .unknown
     calls[call].verdict = Self.code(verdict)
     measure(text, row)
     pair(text, call, candidate: verdict)
     bin(row, verdict)
     guard row.isWouldAccept else { return }
     let task = Int(row.task)
-    let kind = line.withBytes(.agreementDetail, in: text) { words.number($0.upTo(UInt8(ascii: ":"))) }
-    let decisionLine = waiting.take(call)
+    let kind = line.withBytes(.agreementDetail, in: text) { words.number(upToColon: $0) }
     switch verdict {
     case .agree: tallies[task].agree += 1
     case .unknown:
@@ -202,7 +197,7 @@ extension EvidenceFold {
     case .disagree:
       tallies[task].disagree += 1
       tallies[task].disagreementKinds.add(kind ?? words.number("no_detail"))
-      disagreement(text, call, decisionLine)
+      disagreement(text, call)
     }
   }
 
@@ -249,23 +244,30 @@ extension EvidenceFold {
     }
   }
 
-  private mutating func disagreement(_ text: Span<UInt8>, _ call: Int, _ decisionLine: [UInt8]?) {
+  private mutating func disagreement(_ text: Span<UInt8>, _ call: Int) {
     let task = Int(calls[call].task)
-    guard let decisionLine, earlierLine.read(decisionLine.span) else {
+    guard let waited = waiting.line(call), earlierLine.read(waited.span) else {
       balance.detailsNotKept += 1
       return
     }
-    let detail = falseAccept(text, decisionLine.span, task)
-    if let candidate = detail.label, let frontier = detail.frontierLabel {
-      let pair = TaskTally.Confusion(candidate: words.number(candidate), frontier: words.number(frontier))
-      tallies[task].confusions.add(pair)
+    let decision = waited.span
+    let label = earlierLine.string(.label, in: decision)
+    let frontierLabel = line.string(.frontierLabel, in: text)
+    if let label, let frontierLabel {
+      tallies[task].confusions.add(
+        TaskTally.Confusion(candidate: words.number(label), frontier: words.number(frontierLabel)))
     }
     let cluster = clusters.number(
       TemplateClusters.Member(
-        task: detail.task, preview: detail.inputPreview, label: detail.label,
-        frontierLabel: detail.frontierLabel))
+        task: taskNames[task], preview: earlierLine.string(.inputPreview, in: decision), label: label,
+        frontierLabel: frontierLabel))
     if let cluster { clustered.append((call, cluster)) }
-    keep(Example(call: call, detail: detail, cluster: cluster), task)
+    // Most are too mild to be kept: only of the others everything is read.
+    let rank = Example.Rank(
+      confidence: earlierLine.double(.confidence, in: decision) ?? 0, score: line.double(.agreementScore, in: text) ?? 0,
+      seq: earlierLine.int(.seq, in: decision) ?? 0)
+    guard let place = place(for: rank, task) else { return }
+    keep(Example(call: call, detail: falseAccept(text, decision, task), cluster: cluster), at: place, task)
   }
 
   private func falseAccept(
@@ -298,11 +300,15 @@ extension EvidenceFold {
   /// More than one, because people may clear the worst.
   private static let alikeKept = 8
 
-  /// Keeps the worst few of a task, twice as many as are shown: people may clear some of them.
-  private mutating func keep(_ example: Example, _ task: Int) {
+  /// Where an example belongs among the worst few of its task, twice as many as are shown: people may clear some of them.
+  private func place(for rank: Example.Rank, _ task: Int) -> Int? {
+    let list = examples[task] ?? []
+    let place = list.firstIndex { rank.isWorse(than: $0.rank) } ?? list.count
+    return place < 2 * options.examplesPerTask ? place : nil
+  }
+
+  private mutating func keep(_ example: Example, at place: Int, _ task: Int) {
     var list = examples[task] ?? []
-    let place = list.firstIndex { Example.isWorse(example, than: $0) } ?? list.count
-    guard place < 2 * options.examplesPerTask else { return }
     list.insert(example, at: place)
     if let cluster = example.cluster {
       // Few of those that look alike, so that there is room for others.
@@ -353,18 +359,22 @@ extension EvidenceFold {
   }
 }
 
-extension Span<UInt8> {
-  /// The bytes before the first `byte`.
-  fileprivate func upTo(_ byte: UInt8) -> [UInt8] {
-    var head: [UInt8] = []
-    for index in indices {
-      if self[index] == byte { break }
-      head.append(self[index])
-    }
-    return head
+extension Interner {
+  /// Of the part before the first colon.
+  fileprivate mutating func number(upToColon text: Span<UInt8>) -> Int {
+    var end = 0
+    while end < text.count, text[end] != UInt8(ascii: ":") { end += 1 }
+    return number(text.extracting(0..<end))
   }
 }
 
-extension Interner {
-  fileprivate mutating func number(_ bytes: [UInt8]) -> Int { number(bytes.span) }
+/// The codes of reasons by name.
+private struct ReasonCodes {
+  static let shared = ReasonCodes()
+  private let names: [(name: [UInt8], code: Int)] = Reason.allCases.map { (Array($0.rawValue.utf8), $0.code) }
+
+  func find(_ name: Span<UInt8>) -> Int? {
+    for entry in names where name.isSame(as: entry.name.span) { return entry.code }
+    return nil
+  }
 }

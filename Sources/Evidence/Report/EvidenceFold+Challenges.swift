@@ -41,8 +41,7 @@ extension EvidenceFold {
     let own = standing(candidate, .agreementDetail, text)
     calls[call].pair.insert(own.asCandidate)
     guard
-      let verdict = line.string(.challengerAgreement, in: text).flatMap(
-        AgreementResult.Verdict.init(rawValue:))
+      let verdict = line.verdict(.challengerAgreement, in: text)
     else { return }
     calls[call].pair.insert(standing(verdict, .challengerAgreementDetail, text).asChallenger)
   }

@@ -23,7 +23,7 @@ extension EvidenceFold {
     }
     report.balance = finishedBalance()
     report.reviewers = reviewerReports()
-    report.head = head
+    report.head = head.report
     report.sentence = ReportSentence(report).sentence
     return report
   }
@@ -233,7 +233,7 @@ extension EvidenceFold {
       known.append(labelled(item, calls[call], call))
     }
     known.sort { ($1.severity ?? 0, $0.seq) < ($0.severity ?? 0, $1.seq) }
-    suspected.sort { Example.isWorse($0, than: $1) }
+    suspected.sort { $0.rank.isWorse(than: $1.rank) }
     return known + suspected.map(\.detail)
   }
 
@@ -282,10 +282,7 @@ extension EvidenceFold {
   }
 
   private func runReports() -> [Report.Run] {
-    let worst = runs.rows.indices.filter { runs[$0].calls > 0 }.sorted { left, right in
-      (saving(runs[left]), left) < (saving(runs[right]), right)
-    }
-    return worst.prefix(options.runsShown).map { index in
+    return worstRuns.map { index in
       let row = runs[index]
       let start = Int(row.nameStart)
       return Report.Run(
@@ -297,6 +294,18 @@ extension EvidenceFold {
           frontierOnly: Double(row.frontierCost), frontierOfAccepts: Double(row.frontierCostOfAccepts),
           local: Double(row.localCost)))
     }
+  }
+
+  /// The numbers of those that are shown, worst first: there may be a million runs, so they are not all sorted.
+  private var worstRuns: [Int] {
+    var worst: [Int] = []
+    for (index, run) in runs.rows.enumerated() where run.calls > 0 {
+      if worst.count == options.runsShown, let last = worst.last, saving(runs[last]) <= saving(run) { continue }
+      let place = worst.firstIndex { saving(run) < saving(runs[$0]) } ?? worst.count
+      worst.insert(index, at: place)
+      if worst.count > options.runsShown { worst.removeLast() }
+    }
+    return worst
   }
 
   private func saving(_ run: RunRow) -> Float { run.frontierCostOfAccepts - run.localCost }
@@ -319,11 +328,11 @@ extension EvidenceFold {
 
   private func finishedBalance() -> Report.Balance {
     var balance = balance
-    balance.kinds = kinds.map { Report.Count(name: $0.key, count: $0.value) }.sorted { $0.name < $1.name }
+    balance.kinds = kinds.report
     balance.unexplainedHoles = max(0, balance.unexplainedHoles - holesNamed)
     for lines in early.values {
       var reader = LogLine()
-      for text in lines where reader.read(text.span) && reader.isString(.kind, "comparison", in: text.span) {
+      for text in lines where reader.read(text.span) && reader.kind == .comparison {
         balance.comparisonsWithoutDecision += 1
       }
     }

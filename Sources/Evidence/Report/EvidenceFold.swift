@@ -39,7 +39,7 @@ package struct EvidenceFold: Sendable {
   var reviewers = Counts<ReviewerKey>(limit: 1_000)
 
   /// Lines of would-accepts that wait for their comparison, for the previews in them.
-  var waiting = WaitingLines(limit: 16_384)
+  var waiting = WaitingLines()
   /// Lines that came before the decision they belong to.
   var early: [ContentHash: [[UInt8]]] = [:]
   var earlyCount = 0
@@ -58,9 +58,9 @@ package struct EvidenceFold: Sendable {
   var challengers: [ChallengerTally] = []
   /// By id of a model: what its newest probe says.
   var lastProbe: [String: (model: String, digest: String)] = [:]
-  var kinds: [String: Int] = [:]
+  var kinds = KindCounts()
   var balance = Report.Balance()
-  var head: Report.Head?
+  var head = LastRecord()
   var holesNamed = 0
   var firstDecision: Int64?
   var lastDecision: Int64?
@@ -85,7 +85,7 @@ package struct EvidenceFold: Sendable {
   /// Reads one line without its newline. What is no record is counted as damaged, an empty line is skipped.
   package mutating func add(_ text: Span<UInt8>) {
     guard text.count > 0 else { return }
-    guard line.read(text), let ms = line.withBytes(.ts, in: text, { LogTime.parse($0) }) ?? nil else {
+    guard line.read(text), let ms = line.time(in: text) else {
       balance.damaged += 1
       return
     }
@@ -95,42 +95,37 @@ package struct EvidenceFold: Sendable {
       balance.outsideWindow += 1
       return belated(text)
     }
-    kinds[line.string(.kind, in: text) ?? "", default: 0] += 1
+    kinds.add(line, text)
     inWindow(text, at: ms)
   }
 
   private mutating func inWindow(_ text: Span<UInt8>, at ms: Int64) {
-    if line.isString(.kind, "decision", in: text) { return decision(text, at: ms) }
-    if line.isString(.kind, "comparison", in: text) { return ofCall(text, mayWait: true) }
-    if line.isString(.kind, "outcome", in: text) { return outcome(text, mayWait: true) }
-    if line.isString(.kind, "review", in: text) { return ofCall(text, mayWait: true) }
-    if line.isString(.kind, "challenge", in: text) { return ofCall(text, mayWait: true) }
-    if line.isString(.kind, "gap", in: text) { return gap(text) }
-    if line.isString(.kind, "recovered", in: text) {
-      balance.recovered += 1
-      return
+    switch line.kind {
+    case .decision: decision(text, at: ms)
+    case .comparison, .review, .challenge: ofCall(text, mayWait: true)
+    case .outcome: outcome(text, mayWait: true)
+    case .gap: gap(text)
+    case .recovered: balance.recovered += 1
+    default: change(text, at: ms)
     }
-    change(text, at: ms)
   }
 
   /// Records outside the window that still belong to calls in it.
   private mutating func belated(_ text: Span<UInt8>) {
-    if line.isString(.kind, "comparison", in: text) || line.isString(.kind, "review", in: text)
-      || line.isString(.kind, "challenge", in: text)
-    {
-      ofCall(text, mayWait: false)
-    } else if line.isString(.kind, "outcome", in: text) {
-      outcome(text, mayWait: false)
+    switch line.kind {
+    case .comparison, .review, .challenge: ofCall(text, mayWait: false)
+    case .outcome: outcome(text, mayWait: false)
+    default: break
     }
   }
 
   /// Keeps the head of the chain, and notices sequence numbers that are missing.
   private mutating func follow(_ text: Span<UInt8>) {
     guard let seq = line.int(.seq, in: text) else { return }
-    let log = line.string(.log, in: text) ?? ""
-    if let head, head.log == log, seq > head.seq + 1 { balance.unexplainedHoles += seq - head.seq - 1 }
-    head = Report.Head(
-      log: log, seq: seq, hash: line.string(.h, in: text) ?? "", ts: line.string(.ts, in: text) ?? "")
+    let before = head
+    let isSameLog = line.withBytes(.log, in: text) { $0.isSame(as: before.log.span) } ?? before.log.isEmpty
+    if isSameLog, let last = before.seq, seq > last + 1 { balance.unexplainedHoles += seq - last - 1 }
+    head.set(seq, isSameLog: isSameLog, &line, text)
   }
 
   private mutating func gap(_ text: Span<UInt8>) {
@@ -160,7 +155,7 @@ package struct EvidenceFold: Sendable {
 
   mutating func wait(_ text: Span<UInt8>, for key: ContentHash) {
     guard earlyCount < Self.earlyLimit else {
-      if line.isString(.kind, "comparison", in: text) { balance.comparisonsWithoutDecision += 1 }
+      if line.kind == .comparison { balance.comparisonsWithoutDecision += 1 }
       return
     }
     early[key, default: []].append(text.copied)
@@ -175,14 +170,11 @@ package struct EvidenceFold: Sendable {
   }
 
   private mutating func apply(_ text: Span<UInt8>, to call: Int) {
-    if line.isString(.kind, "comparison", in: text) {
-      comparison(text, call)
-    } else if line.isString(.kind, "review", in: text) {
-      review(text, call)
-    } else if line.isString(.kind, "challenge", in: text) {
-      challenge(text, call)
-    } else {
-      calls[call].outcome = Outcome(line.string(.result, in: text))
+    switch line.kind {
+    case .comparison: comparison(text, call)
+    case .review: review(text, call)
+    case .challenge: challenge(text, call)
+    default: calls[call].outcome = Outcome(line.string(.result, in: text))
     }
   }
 
@@ -220,11 +212,19 @@ package struct EvidenceFold: Sendable {
     /// Number in ``EvidenceFold/clusters``; nil: it stands alone.
     var cluster: Int?
 
-    /// A confident mistake is the worst kind: no threshold would have caught it.
-    static func isWorse(_ left: Self, than right: Self) -> Bool {
-      let leftKey = (right.detail.confidence ?? 0, left.detail.agreementScore ?? 0, left.detail.seq)
-      let rightKey = (left.detail.confidence ?? 0, right.detail.agreementScore ?? 0, right.detail.seq)
-      return leftKey < rightKey
+    var rank: Rank {
+      Rank(confidence: detail.confidence ?? 0, score: detail.agreementScore ?? 0, seq: detail.seq)
+    }
+
+    struct Rank {
+      var confidence: Double
+      var score: Double
+      var seq: Int
+
+      /// A confident mistake is the worst kind: no threshold would have caught it.
+      func isWorse(than other: Rank) -> Bool {
+        (other.confidence, score, seq) < (confidence, other.score, other.seq)
+      }
     }
   }
 
@@ -237,28 +237,48 @@ package struct EvidenceFold: Sendable {
   }
 }
 
-/// Lines kept until they are asked for, by call; of too many, the oldest go.
-struct WaitingLines: Sendable {
-  private var lines: [Int: [UInt8]] = [:]
-  private var order: [Int] = []
-  private var oldest = 0
-  private let limit: Int
+/// What is known of the record read last, as bytes: made a ``Report/Head`` of once, not for every record.
+struct LastRecord: Sendable {
+  /// nil before the first.
+  var seq: Int?
+  var log: [UInt8] = []
+  var hash: [UInt8] = []
+  var ts: [UInt8] = []
 
-  init(limit: Int) { self.limit = limit }
-
-  mutating func keep(_ text: Span<UInt8>, for call: Int) {
-    lines[call] = text.copied
-    order.append(call)
-    while lines.count > limit, oldest < order.count {
-      lines[order[oldest]] = nil
-      oldest += 1
-    }
-    // Entries that were taken meanwhile are dropped with the rest, so that this list stays short too.
-    if order.count > 4 * limit {
-      order = order[oldest...].filter { lines[$0] != nil }
-      oldest = 0
-    }
+  mutating func set(_ seq: Int, isSameLog: Bool, _ line: inout LogLine, _ text: Span<UInt8>) {
+    self.seq = seq
+    if !isSameLog { Self.copy(.log, &line, text, to: &log) }
+    Self.copy(.h, &line, text, to: &hash)
+    Self.copy(.ts, &line, text, to: &ts)
   }
 
-  mutating func take(_ call: Int) -> [UInt8]? { lines.removeValue(forKey: call) }
+  private static func copy(_ field: LogField, _ line: inout LogLine, _ text: Span<UInt8>, to bytes: inout [UInt8]) {
+    bytes.removeAll(keepingCapacity: true)
+    line.withBytes(field, in: text) { bytes.append(copying: $0) }
+  }
+
+  var report: Report.Head? {
+    seq.map { seq in
+      Report.Head(log: log.span.text, seq: seq, hash: hash.span.text, ts: ts.span.text)
+    }
+  }
+}
+
+/// How many records of each kind there are.
+struct KindCounts: Sendable {
+  /// In the order of ``RecordKind``.
+  var known = [Int](repeating: 0, count: RecordKind.allCases.count)
+  /// Of kinds that no version had, by name.
+  var others: [String: Int] = [:]
+
+  mutating func add(_ line: LogLine, _ text: Span<UInt8>) {
+    if let kind = line.kind { known[kind.index] += 1 } else { others[line.string(.kind, in: text) ?? "", default: 0] += 1 }
+  }
+
+  /// Those that came, by name.
+  var report: [Report.Count] {
+    let named = RecordKind.allCases.map { Report.Count(name: $0.rawValue, count: known[$0.index]) }
+    return (named + others.map { Report.Count(name: $0.key, count: $0.value) }).filter { $0.count > 0 }
+      .sorted { $0.name < $1.name }
+  }
 }

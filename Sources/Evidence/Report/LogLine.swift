@@ -7,6 +7,10 @@ internal import Wire
 struct LogLine {
   private var outline = JSONOutline(LogField.allCases.map(\.name))
   private var scratch: [UInt8] = []
+  /// Of the line read last; nil: a kind that no version had.
+  private(set) var kind: RecordKind?
+  private var clock = MinuteClock()
+  private var knownStops: [ContentHash: [HardStopMatch]] = [:]
 
   /// Longest record that the log may hold, in bytes.
   static let limitBytes = 65_536
@@ -14,7 +18,17 @@ struct LogLine {
   /// - Returns: Whether the line is a record: one JSON object with a `kind`, of a version that is known.
   mutating func read(_ text: Span<UInt8>) -> Bool {
     guard text.count <= Self.limitBytes, outline.read(text) else { return false }
-    return member(.kind)?.kind == .string && int(.v, in: text) == 1
+    guard int(.v, in: text) == 1, let kind = withBytes(.kind, in: text, { RecordKind($0) }) else { return false }
+    self.kind = kind
+    return true
+  }
+
+  /// `ts` in milliseconds since 1970; nil where it is no time.
+  mutating func time(in text: Span<UInt8>) -> Int64? {
+    guard let member = member(.ts), member.kind == .string, !member.hasEscapes else {
+      return withBytes(.ts, in: text) { LogTime.parse($0) } ?? nil
+    }
+    return clock.read(text.extracting(Int(member.start) + 1..<Int(member.end) - 1))
   }
 
   @inline(__always)
@@ -60,6 +74,33 @@ struct LogLine {
     return text[Int(member.start)] == UInt8(ascii: "t")
   }
 
+  func verdict(_ field: LogField, in text: Span<UInt8>) -> AgreementResult.Verdict? {
+    if isString(field, "agree", in: text) { return .agree }
+    if isString(field, "disagree", in: text) { return .disagree }
+    return isString(field, "unknown", in: text) ? .unknown : nil
+  }
+
+  struct HardStopMatch {
+    var stopClass: String
+    var term: String
+    var isAnswer: Bool
+  }
+
+  /// `hard_stop_match`, which is one of a few texts in most records.
+  mutating func hardStops(in text: Span<UInt8>) -> [HardStopMatch] {
+    guard let member = member(.hardStopMatch) else { return [] }
+    let key = ContentHash(text.extracting(member.range))
+    if let known = knownStops[key] { return known }
+    let matches = (value(.hardStopMatch, in: text)?.arrayValue ?? []).map { match in
+      HardStopMatch(
+        stopClass: match["class"]?.stringValue ?? "?", term: match["term"]?.stringValue ?? "?",
+        isAnswer: match["where"]?.stringValue == "answer")
+    }
+    if knownStops.count >= 1_000 { knownStops.removeAll(keepingCapacity: true) }
+    knownStops[key] = matches
+    return matches
+  }
+
   /// Whether a `review` says something of the candidate's answer: not one of the challenger's answer, nor one of a
   /// planted item, which says something of the reviewer.
   func isAboutCandidate(_ text: Span<UInt8>) -> Bool {
@@ -76,6 +117,38 @@ struct LogLine {
   func isFilled(_ field: LogField) -> Bool {
     guard let member = member(field), member.kind == .array || member.kind == .object else { return false }
     return member.end - member.start > 2
+  }
+}
+
+/// Reads times of which many in a row are of one minute.
+private struct MinuteClock {
+  private var minute: [UInt8] = []
+  private var start: Int64 = 0
+
+  /// As ``LogTime/parse(_:)-(Span<UInt8>)``.
+  mutating func read(_ text: Span<UInt8>) -> Int64? {
+    // 2026-11-21T10:08:51.703Z
+    guard text.count == 24, text[23] == UInt8(ascii: "Z"), text[19] == UInt8(ascii: "."), text[16] == UInt8(ascii: ":"),
+      let seconds = Self.number(text, 17, 2), seconds < 60, let rest = Self.number(text, 20, 3)
+    else { return LogTime.parse(text) }
+    let own = minute
+    guard own.count == 16, text.extracting(0..<16).isSame(as: own.span) else {
+      guard let time = LogTime.parse(text) else { return nil }
+      start = time - seconds * 1_000 - rest
+      minute = text.extracting(0..<16).copied
+      return time
+    }
+    return start + seconds * 1_000 + rest
+  }
+
+  private static func number(_ text: Span<UInt8>, _ at: Int, _ count: Int) -> Int64? {
+    var value: Int64 = 0
+    for index in at..<at + count {
+      let digit = text[index] &- UInt8(ascii: "0")
+      guard digit < 10 else { return nil }
+      value = value * 10 + Int64(digit)
+    }
+    return value
   }
 }
 
@@ -108,6 +181,16 @@ enum DecimalText {
 }
 
 extension Span<UInt8> {
+  func isSame(as other: Span<UInt8>) -> Bool {
+    guard count == other.count else { return false }
+    return unsafe withUnsafeBufferPointer { left in
+      unsafe other.withUnsafeBufferPointer { right in
+        guard let one = left.baseAddress, let two = right.baseAddress else { return true }
+        return unsafe memcmp(one, two, left.count) == 0
+      }
+    }
+  }
+
   func equals(_ expected: StaticString) -> Bool {
     guard count == expected.utf8CodeUnitCount else { return false }
     return unsafe withUnsafeBufferPointer { bytes in

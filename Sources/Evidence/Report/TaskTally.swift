@@ -106,19 +106,3 @@ struct Counts<Key: Hashable & Comparable & Sendable>: Sendable {
 
   var isEmpty: Bool { counts.isEmpty }
 }
-
-/// Latencies in milliseconds, all of them: percentiles are exact, by nearest rank.
-struct LatencySample: Sendable {
-  private var values: [Float] = []
-
-  mutating func add(_ ms: Double?) {
-    if let ms, ms.isFinite, ms >= 0 { values.append(Float(ms)) }
-  }
-
-  var summary: Report.Latency? {
-    guard !values.isEmpty else { return nil }
-    let sorted = values.sorted()
-    func rank(_ percent: Int) -> Double { Double(sorted[(sorted.count * percent + 99) / 100 - 1]) }
-    return Report.Latency(count: sorted.count, p50: rank(50), p95: rank(95), p99: rank(99))
-  }
-}
