@@ -1,15 +1,20 @@
 /// Rows found by the hash of an id: the rows, and four bytes a slot beside them, nothing else.
 struct CompactTable<Row: KeyedRow>: Sendable {
   private(set) var rows = RowList<Row>()
-  /// Row number plus one; 0 is free. Always a power of two, at most three quarters full.
+  /// Row number plus one, above it bits of the key; 0 is free. Always a power of two, at most three quarters full, so
+  /// that the numbers leave room for the bits: a slot of another key is told without looking at its row.
   private(set) var slots = [UInt32](repeating: 0, count: 64)
 
   func find(_ key: ContentHash) -> Int? {
     let mask = slots.count - 1
+    let tag = Self.tag(key.low, mask)
     var slot = Int(truncatingIfNeeded: key.low) & mask
     while slots[slot] != 0 {
-      let row = Int(slots[slot]) - 1
-      if rows[row].key.stands(for: key) { return row }
+      let value = slots[slot]
+      if value & ~UInt32(truncatingIfNeeded: mask) == tag {
+        let row = Int(value & UInt32(truncatingIfNeeded: mask)) - 1
+        if row >= 0, rows[row].key.stands(for: key) { return row }
+      }
       slot = (slot + 1) & mask
     }
     return nil
@@ -30,11 +35,17 @@ struct CompactTable<Row: KeyedRow>: Sendable {
     _modify { yield &rows[number] }
   }
 
+  /// The key's upper bits where a slot has room for them.
+  @inline(__always)
+  private static func tag(_ key: UInt64, _ mask: Int) -> UInt32 {
+    UInt32(truncatingIfNeeded: key >> 32) & ~UInt32(truncatingIfNeeded: mask)
+  }
+
   private mutating func occupy(_ key: Row.Key, _ value: Int) {
     let mask = slots.count - 1
     var slot = Int(truncatingIfNeeded: key.low) & mask
     while slots[slot] != 0 { slot = (slot + 1) & mask }
-    slots[slot] = UInt32(value)
+    slots[slot] = Self.tag(key.low, mask) | UInt32(value)
   }
 
   private mutating func grow() {
@@ -45,15 +56,16 @@ struct CompactTable<Row: KeyedRow>: Sendable {
     for (index, row) in rows.enumerated() { occupy(row.key, index + 1) }
   }
 
+  init() {}
+
   /// What was stored; nil where the parts do not belong together.
   init?(rows: RowList<Row>, slots: [UInt32]) {
-    guard slots.count >= 64, slots.count & (slots.count - 1) == 0, (rows.count + 1) * 4 <= slots.count * 3 + 4,
-      slots.allSatisfy({ $0 <= UInt32(rows.count) }), slots.contains(0)
+    let mask = UInt32(truncatingIfNeeded: slots.count - 1)
+    guard slots.count >= 64, slots.count & (slots.count - 1) == 0, rows.count * 4 <= slots.count * 3,
+      slots.allSatisfy({ $0 & mask <= UInt32(rows.count) })
     else { return nil }
     (self.rows, self.slots) = (rows, slots)
   }
-
-  init() {}
 }
 
 /// An array that grows without being copied: in pieces.

@@ -40,7 +40,7 @@ extension EvidenceFold {
     if line.isString(.routeCandidate, "local", in: text) { row.flags.insert(.wouldAccept) }
     if line.isString(.route, "local", in: text) { row.flags.insert(.answeredLocally) }
     if line.isString(.reason, "confidence_low", in: text) { row.flags.insert(.lowConfidence) }
-    if line.double(.localLatencyMs, in: text) != nil { row.flags.insert(.asked) }
+    if line.isNumber(.localLatencyMs) { row.flags.insert(.asked) }
     if line.bool(.sampled, in: text) == true { row.flags.insert(.drawn) }
     if let confidence = line.double(.confidence, in: text), (0...1).contains(confidence) {
       // 0.29 × 100 is a little less than 29; the nudge keeps every hundredth in its own bin.
@@ -130,7 +130,7 @@ extension EvidenceFold {
     {
       return true
     }
-    return reason != Reason.localUnavailable.code && line.double(.localLatencyMs, in: text) != nil
+    return reason != Reason.localUnavailable.code && line.isNumber(.localLatencyMs)
   }
 
   private func isInvalid(_ text: Span<UInt8>, _ reason: Int) -> Bool {
@@ -166,11 +166,21 @@ extension EvidenceFold {
   }
 
   private mutating func hardStop(_ text: Span<UInt8>, _ task: Int) {
-    for match in line.hardStops(in: text) {
-      hardStops.add(
-        HardStopKey(
-          task: task, stopClass: words.number(match.stopClass), term: words.number(match.term), isAnswer: match.isAnswer))
+    for match in hardStopMatches(text) {
+      hardStops.add(HardStopKey(task: task, stopClass: match.stopClass, term: match.term, isAnswer: match.isAnswer))
     }
+  }
+
+  private mutating func hardStopMatches(_ text: Span<UInt8>) -> [KnownStops.Match] {
+    guard let bytes = line.fingerprint(.hardStopMatch, in: text) else { return [] }
+    if let known = knownStops.matches[bytes] { return known }
+    let matches = (line.value(.hardStopMatch, in: text)?.arrayValue ?? []).map { match in
+      KnownStops.Match(
+        stopClass: words.number(match["class"]?.stringValue ?? "?"), term: words.number(match["term"]?.stringValue ?? "?"),
+        isAnswer: match["where"]?.stringValue == "answer")
+    }
+    knownStops.keep(matches, for: bytes)
+    return matches
   }
 
   // MARK: What comes after the decision

@@ -36,6 +36,7 @@ package struct EvidenceFold: Sendable {
   /// Models, labels, terms, details, causes: the words of which there are few.
   var words = Interner(limit: 20_000)
   var hardStops = Counts<HardStopKey>(limit: 10_000)
+  var knownStops = KnownStops()
   var reviewers = Counts<ReviewerKey>(limit: 1_000)
 
   /// Lines of would-accepts that wait for their comparison, for the previews in them.
@@ -280,5 +281,23 @@ struct KindCounts: Sendable {
     let named = RecordKind.allCases.map { Report.Count(name: $0.rawValue, count: known[$0.index]) }
     return (named + others.map { Report.Count(name: $0.key, count: $0.value) }).filter { $0.count > 0 }
       .sorted { $0.name < $1.name }
+  }
+}
+
+/// What hard stops of which bytes say: the same few come again and again. Only saves work.
+struct KnownStops: Sendable {
+  /// Numbers of words.
+  struct Match: Sendable {
+    var stopClass: Int
+    var term: Int
+    var isAnswer: Bool
+  }
+
+  private(set) var matches: [ContentHash: [Match]] = [:]
+  private static let limit = 4_096
+
+  mutating func keep(_ found: [Match], for bytes: ContentHash) {
+    if matches.count >= Self.limit { matches.removeAll(keepingCapacity: true) }
+    matches[bytes] = found
   }
 }

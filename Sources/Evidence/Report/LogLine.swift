@@ -10,7 +10,6 @@ struct LogLine {
   /// Of the line read last; nil: a kind that no version had.
   private(set) var kind: RecordKind?
   private var clock = MinuteClock()
-  private var knownStops: [ContentHash: [HardStopMatch]] = [:]
 
   /// Longest record that the log may hold, in bytes.
   static let limitBytes = 65_536
@@ -25,7 +24,7 @@ struct LogLine {
 
   /// `ts` in milliseconds since 1970; nil where it is no time.
   mutating func time(in text: Span<UInt8>) -> Int64? {
-    guard let member = member(.ts), member.kind == .string, !member.hasEscapes else {
+    guard let member = member(.ts), case .string = member.kind, !member.hasEscapes else {
       return withBytes(.ts, in: text) { LogTime.parse($0) } ?? nil
     }
     return clock.read(text.extracting(Int(member.start) + 1..<Int(member.end) - 1))
@@ -39,7 +38,7 @@ struct LogLine {
 
   /// The decoded bytes of a string, passed to `body`; nil where there is no string.
   mutating func withBytes<R>(_ field: LogField, in text: Span<UInt8>, _ body: (Span<UInt8>) -> R) -> R? {
-    guard let member = member(field), member.kind == .string else { return nil }
+    guard let member = member(field), case .string = member.kind else { return nil }
     if !member.hasEscapes {
       return body(text.extracting(Int(member.start) + 1..<Int(member.end) - 1))
     }
@@ -49,28 +48,28 @@ struct LogLine {
   }
 
   func string(_ field: LogField, in text: Span<UInt8>) -> String? {
-    guard let member = member(field), member.kind == .string else { return nil }
+    guard let member = member(field), case .string = member.kind else { return nil }
     return JSONIndex.string(text, member.range)
   }
 
   /// Whether the string has exactly these bytes; the text must not need escapes.
   func isString(_ field: LogField, _ expected: StaticString, in text: Span<UInt8>) -> Bool {
-    guard let member = member(field), member.kind == .string else { return false }
+    guard let member = member(field), case .string = member.kind else { return false }
     return text.extracting(Int(member.start) + 1..<Int(member.end) - 1).equals(expected)
   }
 
   func int(_ field: LogField, in text: Span<UInt8>) -> Int? {
-    guard let member = member(field), member.kind == .number else { return nil }
+    guard let member = member(field), case .number = member.kind else { return nil }
     return JSONIndex.int(text, member.range)
   }
 
   func double(_ field: LogField, in text: Span<UInt8>) -> Double? {
-    guard let member = member(field), member.kind == .number else { return nil }
+    guard let member = member(field), case .number = member.kind else { return nil }
     return DecimalText.double(text.extracting(member.range))
   }
 
   func bool(_ field: LogField, in text: Span<UInt8>) -> Bool? {
-    guard let member = member(field), member.kind == .bool else { return nil }
+    guard let member = member(field), case .bool = member.kind else { return nil }
     return text[Int(member.start)] == UInt8(ascii: "t")
   }
 
@@ -80,25 +79,13 @@ struct LogLine {
     return isString(field, "unknown", in: text) ? .unknown : nil
   }
 
-  struct HardStopMatch {
-    var stopClass: String
-    var term: String
-    var isAnswer: Bool
+  /// What stands for the very bytes of a member, where there is one.
+  func fingerprint(_ field: LogField, in text: Span<UInt8>) -> ContentHash? {
+    member(field).map { ContentHash(text.extracting($0.range)) }
   }
 
-  /// `hard_stop_match`, which is one of a few texts in most records.
-  mutating func hardStops(in text: Span<UInt8>) -> [HardStopMatch] {
-    guard let member = member(.hardStopMatch) else { return [] }
-    let key = ContentHash(text.extracting(member.range))
-    if let known = knownStops[key] { return known }
-    let matches = (value(.hardStopMatch, in: text)?.arrayValue ?? []).map { match in
-      HardStopMatch(
-        stopClass: match["class"]?.stringValue ?? "?", term: match["term"]?.stringValue ?? "?",
-        isAnswer: match["where"]?.stringValue == "answer")
-    }
-    if knownStops.count >= 1_000 { knownStops.removeAll(keepingCapacity: true) }
-    knownStops[key] = matches
-    return matches
+  func isNumber(_ field: LogField) -> Bool {
+    if case .number = member(field)?.kind { true } else { false }
   }
 
   /// Whether a `review` says something of the candidate's answer: not one of the challenger's answer, nor one of a
@@ -156,22 +143,28 @@ private struct MinuteClock {
 enum DecimalText {
   /// Exact for the plain decimals that the log holds; everything else goes the slow way round.
   static func double(_ text: Span<UInt8>) -> Double? {
+    let value = unsafe text.withUnsafeBufferPointer { unsafe plain($0) }
+    return value ?? Double(text.text)
+  }
+
+  /// At most 15 bytes, no exponent.
+  private static func plain(_ text: UnsafeBufferPointer<UInt8>) -> Double? {
+    guard text.count <= 15 else { return nil }
     var mantissa: UInt64 = 0
-    var decimals = 0
-    var isAfterPoint = false
-    let isNegative = text.count > 0 && text[0] == UInt8(ascii: "-")
+    var point = text.count
+    let isNegative = unsafe text.count > 0 && text[0] == UInt8(ascii: "-")
     for index in (isNegative ? 1 : 0)..<text.count {
-      let byte = text[index]
-      if byte == UInt8(ascii: "."), !isAfterPoint {
-        isAfterPoint = true
-        continue
+      let digit = unsafe text[index] &- UInt8(ascii: "0")
+      if digit < 10 {
+        mantissa = mantissa &* 10 &+ UInt64(digit)
+      } else {
+        guard unsafe text[index] == UInt8(ascii: "."), point == text.count else { return nil }
+        point = index
       }
-      guard byte &- 0x30 < 10, index < 15 else { return Double(text.text) }
-      mantissa = mantissa * 10 + UInt64(byte &- 0x30)
-      if isAfterPoint { decimals += 1 }
     }
     // Both are below 2⁵³ and so exact; one division rounds once.
-    let magnitude = Double(mantissa) / powers[decimals]
+    let decimals = point == text.count ? 0 : text.count - point - 1
+    let magnitude = decimals == 0 ? Double(mantissa) : Double(mantissa) / powers[decimals]
     return isNegative ? -magnitude : magnitude
   }
 
