@@ -38,25 +38,39 @@ let package = Package(
     module("JSONSchema", ["Wire", "Text"]),
     module("RouterCore", ["Wire", "Text", "Redaction", "JSONSchema", "CSHA256"]),
     module("PolicyLanguage", ["RouterCore", "Wire", "Text", "JSONSchema"]),
-    module("Evidence", ["RouterCore", "Wire", "Text"]),
-    module("Reports", ["Evidence", "Wire"]),
     module("Rollout", ["RouterCore", "Wire"]),
+    // Pure, from records to figures.
+    module("Statistics", ["RouterCore"]),
+    module("LogReading", ["RouterCore", "Wire"]),
+    module("Agreements", ["RouterCore", "Wire", "Text"]),
+    module("Gates", ["Statistics", "LogReading", "RouterCore", "Wire"]),
+    module("Reviews", ["LogReading", "RouterCore", "Wire"]),
+    module("Evidence", ["Statistics", "LogReading", "Agreements", "Reviews", "RouterCore", "Wire"]),
+    module("Simulations", ["Evidence", "Statistics", "LogReading", "Agreements", "RouterCore", "Wire", "Text"]),
+    module("Reports", ["Evidence", "Simulations", "Statistics", "LogReading", "Agreements", "Wire"]),
+    module("ConsolePage", ["Reports"]),
     // The edge.
     module("Posix", ["CSystem"]),
     module("PolicyYAML", ["CYAML", "PolicyLanguage", "RouterCore"]),
     module("Journal", ["Posix", "RouterCore", "Wire"]),
-    module("Candidates", ["Posix", "RouterCore", "Wire", "Text"]),
+    module("BuiltIn", ["RouterCore", "Text"]),
+    module("Candidates", ["BuiltIn", "Posix", "RouterCore", "Wire", "Text"]),
+    module("Probes", ["Candidates", "Posix", "RouterCore", "Wire"]),
+    module(
+      "PolicyFiles",
+      ["PolicyYAML", "PolicyLanguage", "Gates", "BuiltIn", "Candidates", "Posix", "RouterCore", "Wire"]),
     module(
       "Service",
       [
-        "RouterCore", "Wire", "Text", "PolicyLanguage", "Evidence", "Reports", "Rollout", "Posix",
-        "PolicyYAML", "Journal", "Candidates",
+        "RouterCore", "Wire", "Text", "Rollout", "LogReading", "Agreements", "Gates", "Reviews", "Evidence",
+        "Simulations", "Reports", "ConsolePage", "Posix", "Journal", "Candidates", "Probes", "PolicyFiles",
       ]),
     .executableTarget(
       name: "shadow-router",
       dependencies: [
-        "Service", "RouterCore", "Wire", "Text", "PolicyLanguage", "Evidence", "Reports", "Posix",
-        "PolicyYAML", "Journal", "Candidates",
+        "Service", "RouterCore", "Wire", "Text", "PolicyLanguage", "Statistics", "LogReading", "Agreements",
+        "Gates", "Reviews", "Evidence", "Simulations", "Reports", "Posix", "Journal", "BuiltIn", "Candidates",
+        "Probes", "PolicyFiles",
       ],
       swiftSettings: settings),
     // The helper for https endpoints: the only user of FoundationNetworking, in a process of its own.
@@ -79,15 +93,29 @@ let package = Package(
     tests("RouterCoreTests", ["RouterCore", "Wire", "Text", "TestData"]),
     tests("PolicyLanguageTests", ["PolicyLanguage", "RouterCore"]),
     .target(
-      name: "TestLogs", dependencies: ["Evidence", "Wire"], path: "Tests/Support/TestLogs",
+      name: "TestLogs", dependencies: ["LogReading", "TestData", "Wire"], path: "Tests/Support/TestLogs",
       swiftSettings: settings),
-    tests("EvidenceTests", ["Evidence", "RouterCore", "Wire", "Text", "TestLogs", "TestData"]),
-    tests("ReportsTests", ["Reports", "Evidence", "RouterCore", "Wire", "TestLogs"]),
+    tests("StatisticsTests", ["Statistics", "RouterCore", "Wire", "TestData"]),
+    tests("AgreementsTests", ["Agreements", "RouterCore", "Wire", "Text", "TestData"]),
+    tests("GatesTests", ["Gates", "Statistics", "RouterCore", "Wire", "TestLogs"]),
+    tests("ReviewsTests", ["Reviews", "RouterCore", "Wire", "TestLogs"]),
+    tests(
+      "EvidenceTests",
+      ["Evidence", "Statistics", "LogReading", "Reviews", "RouterCore", "Wire", "TestLogs", "TestData"]),
+    tests(
+      "SimulationsTests",
+      ["Simulations", "Evidence", "LogReading", "RouterCore", "Wire", "Text", "TestLogs", "TestData"]),
+    tests("ReportsTests", ["Reports", "Evidence", "LogReading", "RouterCore", "Wire", "TestLogs"]),
     tests("PosixTests", ["Posix"]),
     tests("PolicyYAMLTests", ["PolicyYAML", "PolicyLanguage", "RouterCore", "Wire", "TestData"]),
     tests("JournalTests", ["Journal", "Posix", "RouterCore", "Wire"]),
+    tests("BuiltInTests", ["BuiltIn", "RouterCore", "Text", "TestData"]),
     tests("CandidatesTests", ["Candidates", "Posix", "RouterCore", "Wire", "Text", "TestData"]),
-    tests("ServiceTests", ["Service", "Candidates", "Evidence", "RouterCore", "Wire", "Posix"]),
+    tests("ProbesTests", ["Probes", "Candidates", "RouterCore", "Wire"]),
+    tests("PolicyFilesTests", ["PolicyFiles", "Candidates", "RouterCore", "Wire", "Posix"]),
+    tests(
+      "ServiceTests",
+      ["Service", "PolicyFiles", "Candidates", "Reviews", "Evidence", "RouterCore", "Wire", "Posix"]),
   ],
   swiftLanguageModes: [.v6]
 )

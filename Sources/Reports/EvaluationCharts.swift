@@ -1,4 +1,5 @@
 import Evidence
+import Statistics
 
 /// The drawings of an evaluation's page.
 extension ReportCharts {

@@ -1,4 +1,5 @@
 package import Evidence
+import Statistics
 
 extension Evaluation {
   /// The evaluation as one HTML file: no scripts, nothing loaded from outside, every text escaped.

@@ -1,4 +1,5 @@
 package import Evidence
+import Statistics
 
 /// The words of an evaluation that the page and the terminal share.
 package enum EvaluationWords {

@@ -1,4 +1,5 @@
 import Evidence
+import Statistics
 
 /// Charts as inline SVG: coloured by the style sheet, described in words for those who do not see them.
 struct ReportCharts {

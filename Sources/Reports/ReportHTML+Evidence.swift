@@ -1,4 +1,5 @@
 import Evidence
+import Statistics
 
 extension HTMLReport {
   // MARK: False accepts

@@ -1,4 +1,5 @@
 import Evidence
+import Statistics
 
 extension HTMLReport {
   mutating func task(_ task: Report.Task, _ index: Int, _ html: inout HTMLText) {

@@ -1,4 +1,6 @@
 package import Evidence
+import LogReading
+import Statistics
 
 extension Report {
   /// The report as one HTML file: no scripts, nothing loaded from outside, every text escaped.

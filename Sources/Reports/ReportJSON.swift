@@ -1,4 +1,5 @@
 package import Evidence
+import LogReading
 import Wire
 
 extension Report {

@@ -1,4 +1,6 @@
 package import Evidence
+import LogReading
+import Statistics
 
 extension Report {
   /// The report as Markdown, for a terminal, a pull request or a wiki.

@@ -1,4 +1,5 @@
 import Evidence
+import Statistics
 
 /// The words that all renderers share.
 enum ReportWords {

@@ -1,5 +1,8 @@
-package import Evidence
+import Evidence
+import LogReading
 import RouterCore
+import Simulations
+import Statistics
 package import Wire
 
 extension Simulation {

@@ -1,4 +1,6 @@
-package import Evidence
+import Evidence
+import Simulations
+import Statistics
 package import Wire
 
 extension ThresholdCurve {

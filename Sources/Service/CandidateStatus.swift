@@ -1,4 +1,6 @@
 package import Candidates
+import PolicyFiles
+package import Probes
 import RouterCore
 package import Wire
 

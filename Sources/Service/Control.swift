@@ -1,5 +1,7 @@
 import Evidence
+import Gates
 import Journal
+import PolicyFiles
 import Posix
 import RouterCore
 import Synchronization

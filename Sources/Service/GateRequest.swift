@@ -1,4 +1,5 @@
-package import Evidence
+import Evidence
+package import Gates
 import Journal
 import PolicyLanguage
 import Posix

@@ -1,4 +1,6 @@
+import Agreements
 import Evidence
+import PolicyFiles
 import RouterCore
 import Wire
 

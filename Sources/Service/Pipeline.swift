@@ -1,5 +1,6 @@
 import Candidates
 import Journal
+import PolicyFiles
 import Posix
 import RouterCore
 import Synchronization

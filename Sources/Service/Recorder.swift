@@ -1,6 +1,8 @@
+import Agreements
 import Candidates
 import Evidence
 import Journal
+import PolicyFiles
 import Posix
 import RouterCore
 import Synchronization

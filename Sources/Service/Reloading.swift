@@ -1,4 +1,5 @@
 import Candidates
+import PolicyFiles
 import Posix
 import RouterCore
 import Synchronization

@@ -1,5 +1,6 @@
-package import Evidence
+import Evidence
 import Journal
+package import LogReading
 import Reports
 package import RouterCore
 
@@ -94,11 +95,15 @@ package struct ReportRequest: Sendable {
   private func read(_ progress: (Int64) -> Void, _ add: (Span<UInt8>) -> Void) throws(Fault) {
     do throws(JournalError) {
       var bytes: Int64 = 0
+      var told: Int64 = 0
       var reader = try JournalReader(folder: logFolder)
       try reader.visit { line, _ in
         add(line)
         bytes += Int64(line.count) + 1
-        progress(bytes)
+        if bytes - told >= 4 << 20 {
+          told = bytes
+          progress(bytes)
+        }
         return true
       }
     } catch {

@@ -1,4 +1,4 @@
-import Evidence
+import Reviews
 
 /// Which reviewer has which items before him. A value; time is given.
 struct Reservations: Sendable {

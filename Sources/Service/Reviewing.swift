@@ -1,6 +1,8 @@
 import Evidence
 import Journal
+import PolicyFiles
 import Posix
+import Reviews
 import RouterCore
 import Synchronization
 import Wire

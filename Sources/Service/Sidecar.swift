@@ -1,5 +1,6 @@
 import Candidates
 package import Journal
+import PolicyFiles
 package import Posix
 package import RouterCore
 import Synchronization

@@ -1,5 +1,5 @@
-import Candidates
 import Journal
+import PolicyFiles
 import Posix
 import RouterCore
 import Synchronization

@@ -1,5 +1,5 @@
-import Evidence
 import Posix
+import Reviews
 import RouterCore
 import Synchronization
 import Wire

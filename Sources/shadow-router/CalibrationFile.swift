@@ -2,6 +2,7 @@ import Evidence
 import Posix
 import RouterCore
 import Service
+import Statistics
 import Wire
 
 /// A correction on the disk, with what it was fitted on. The router reads the correction and leaves the rest alone.

@@ -1,7 +1,9 @@
+import TestData
 import TestLogs
 import Testing
 
 @testable import Evidence
+@testable import Reviews
 
 @Suite("Clusters")
 struct ClusterTests {

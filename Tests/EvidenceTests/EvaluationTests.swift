@@ -3,6 +3,7 @@ import Testing
 import Wire
 
 @testable import Evidence
+@testable import Statistics
 
 @Suite("Evaluations")
 struct EvaluationTests {

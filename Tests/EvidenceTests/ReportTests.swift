@@ -1,9 +1,12 @@
 import RouterCore
+import TestData
 import TestLogs
 import Testing
 import Wire
 
 @testable import Evidence
+@testable import LogReading
+@testable import Statistics
 
 @Suite("Report")
 struct ReportTests {

@@ -1,8 +1,10 @@
+import TestData
 import TestLogs
 import Testing
 import Wire
 
 @testable import Evidence
+@testable import LogReading
 
 @Suite("Joined rows")
 struct RowTests {

@@ -5,6 +5,8 @@ import TestLogs
 import Testing
 import Wire
 
+@testable import LogReading
+
 @Suite("Renderings")
 struct RenderingTests {
   private func week() -> Report {

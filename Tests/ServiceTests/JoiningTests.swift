@@ -1,7 +1,9 @@
+import Agreements
 import Evidence
 import Testing
 import Wire
 
+@testable import PolicyFiles
 @testable import RouterCore
 @testable import Service
 

@@ -1,9 +1,9 @@
-import Evidence
 import Posix
 import Synchronization
 import Testing
 import Wire
 
+@testable import Reviews
 @testable import RouterCore
 @testable import Service
 

@@ -1,3 +1,4 @@
+import BuiltIn
 import Posix
 import RouterCore
 import Wire

@@ -1,6 +1,6 @@
 import Posix
 package import RouterCore
-import Wire
+package import Wire
 
 /// The key that a model's server asks for, read once and sent to that server alone.
 ///
@@ -58,7 +58,7 @@ package struct Credential: Sendable, Equatable, CustomStringConvertible, CustomD
   }
 
   /// As the header the provider reads it from.
-  func add(to headers: inout HTTPHeaders, for provider: ModelPolicy.Provider) {
+  package func add(to headers: inout HTTPHeaders, for provider: ModelPolicy.Provider) {
     if provider == .anthropic {
       headers.add("x-api-key", secret)
     } else {

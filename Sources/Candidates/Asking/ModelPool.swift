@@ -1,3 +1,4 @@
+package import BuiltIn
 import Posix
 package import RouterCore
 import Synchronization
@@ -204,7 +205,7 @@ package final class ModelPool: Sendable {
   }
 
   /// Where connections to the model come from; nil for the built-in model.
-  var connector: Connector? { kind.connector }
+  package var connector: Connector? { kind.connector }
 
   // MARK: - Asking
 

@@ -1,3 +1,5 @@
+package import Statistics
+
 /// The acceptance bar of a candidate: every figure with its limit.
 package struct AcceptanceBar: Sendable {
   package struct Line: Sendable {

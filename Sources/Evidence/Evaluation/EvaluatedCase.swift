@@ -1,3 +1,4 @@
+import Agreements
 package import RouterCore
 package import Wire
 

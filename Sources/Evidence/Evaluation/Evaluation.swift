@@ -1,4 +1,5 @@
 package import RouterCore
+package import Statistics
 
 /// What a candidate is worth on labelled cases. A value, from the decisions alone; the renderers only set it.
 package struct Evaluation: Sendable {

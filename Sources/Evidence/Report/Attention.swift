@@ -1,5 +1,6 @@
+package import LogReading
 package import RouterCore
-internal import Wire
+import Wire
 
 /// What somebody has to look at, for a hook that sends the report: `report --check`.
 package struct Attention: Sendable, Equatable {

@@ -1,9 +1,12 @@
-internal import RouterCore
-internal import Wire
+package import Agreements
+import LogReading
+import Reviews
+import RouterCore
+import Wire
 
 extension EvidenceFold {
   /// The task under which calls of types that no policy knows are counted; senders can invent any number of them.
-  static let unknownTask = "(unknown task types)"
+  package static let unknownTask = "(unknown task types)"
 
   mutating func decision(_ text: Span<UInt8>, at ms: Int64) {
     guard let key = line.withBytes(.callID, in: text, { ContentHash($0) }) else {
@@ -211,7 +214,7 @@ extension EvidenceFold {
     }
   }
 
-  static func code(_ verdict: AgreementResult.Verdict) -> UInt8 {
+  package static func code(_ verdict: AgreementResult.Verdict) -> UInt8 {
     switch verdict {
     case .agree: 1
     case .disagree: 2
@@ -360,7 +363,7 @@ extension EvidenceFold {
   mutating func outcome(_ text: Span<UInt8>, mayWait: Bool) {
     if line.withBytes(.callID, in: text, { $0.count > 0 }) == true { return ofCall(text, mayWait: mayWait) }
     guard let key = line.withBytes(.runID, in: text, { ContentHash($0) }) else { return }
-    let result = Outcome(line.string(.result, in: text))
+    let result = OutcomeResult(line.string(.result, in: text))
     if let run = runs.find(key) {
       runs[run].outcome = result
     } else if mayWait, let run = runNumber(text) {

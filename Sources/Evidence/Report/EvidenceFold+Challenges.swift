@@ -1,3 +1,5 @@
+internal import Agreements
+internal import LogReading
 internal import RouterCore
 internal import Wire
 
@@ -136,5 +138,13 @@ extension Report.Challenge.Side {
     wouldAccepts += 1
     if standing == .agrees { agree += 1 }
     if standing == .differs { disagree += 1 }
+  }
+}
+
+extension LogLine {
+  func verdict(_ field: LogField, in text: Span<UInt8>) -> AgreementResult.Verdict? {
+    if isString(field, "agree", in: text) { return .agree }
+    if isString(field, "disagree", in: text) { return .disagree }
+    return isString(field, "unknown", in: text) ? .unknown : nil
   }
 }

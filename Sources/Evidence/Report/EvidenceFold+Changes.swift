@@ -1,3 +1,4 @@
+internal import LogReading
 internal import Wire
 
 extension EvidenceFold {

@@ -1,3 +1,6 @@
+internal import Agreements
+internal import LogReading
+internal import Reviews
 internal import RouterCore
 
 extension EvidenceFold {

@@ -1,5 +1,7 @@
+package import LogReading
+import Reviews
 package import RouterCore
-internal import Wire
+import Wire
 
 /// What a report is about.
 package struct ReportOptions: Sendable {
@@ -175,7 +177,7 @@ package struct EvidenceFold: Sendable {
     case .comparison: comparison(text, call)
     case .review: review(text, call)
     case .challenge: challenge(text, call)
-    default: calls[call].outcome = Outcome(line.string(.result, in: text))
+    default: calls[call].outcome = OutcomeResult(line.string(.result, in: text))
     }
   }
 

@@ -1,3 +1,5 @@
+import Statistics
+
 extension Report {
   /// A second candidate of a task beside the first, over the calls that both were asked about.
   package struct Challenge: Sendable, Equatable {

@@ -1,3 +1,5 @@
+import Statistics
+
 extension Report {
   package struct Task: Sendable, Equatable {
     package var name = ""

@@ -1,3 +1,6 @@
+package import LogReading
+import Statistics
+
 /// What the log says about each task, as a value; the renderers only set it.
 ///
 /// Counts are of calls decided in the window. Rates are fractions, money is USD, times are milliseconds.
@@ -66,6 +69,11 @@ package struct Report: Sendable {
   package struct Count: Sendable, Equatable {
     package var name: String
     package var count: Int
+
+    package init(name: String, count: Int) {
+      self.name = name
+      self.count = count
+    }
   }
 
   package struct Latency: Sendable, Equatable {

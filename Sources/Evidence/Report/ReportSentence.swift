@@ -1,3 +1,6 @@
+import LogReading
+import Statistics
+
 /// Writes the claim that opens a report, in the weakest words that the evidence allows.
 struct ReportSentence {
   private let report: Report

@@ -1,4 +1,5 @@
 internal import RouterCore
+internal import Statistics
 
 /// What a task's figures come to: ready or not, what it looks like, and what to do next.
 ///

@@ -1,3 +1,5 @@
+internal import LogReading
+
 /// Lines of would-accepts, kept until their comparison comes, by number of the call.
 ///
 /// A line is there until ``limitBytes`` of later ones have come, whether or not it was asked for: so what is found does not

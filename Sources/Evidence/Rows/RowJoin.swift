@@ -1,4 +1,5 @@
-internal import Wire
+package import LogReading
+import Wire
 
 /// Joins the records of each call into one row while the log is read.
 ///

@@ -1,3 +1,4 @@
+import ConsolePage
 import Posix
 import Synchronization
 import Wire

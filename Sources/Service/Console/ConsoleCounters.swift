@@ -1,4 +1,5 @@
 import Journal
+import PolicyFiles
 import RouterCore
 import Synchronization
 import Wire

@@ -1,8 +1,10 @@
 import Candidates
 import Evidence
+import PolicyFiles
 import Posix
 import RouterCore
 import Service
+import Statistics
 import Wire
 
 enum CalibrateCommand {

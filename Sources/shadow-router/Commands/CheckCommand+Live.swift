@@ -1,5 +1,7 @@
 import Candidates
+import PolicyFiles
 import Posix
+import Probes
 import RouterCore
 import Service
 import Wire

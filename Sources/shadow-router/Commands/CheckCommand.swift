@@ -1,3 +1,4 @@
+import PolicyFiles
 import PolicyLanguage
 import Posix
 import RouterCore

@@ -1,5 +1,6 @@
 import Evidence
 import Journal
+import PolicyFiles
 import Posix
 import RouterCore
 import Service

@@ -1,9 +1,11 @@
 import Candidates
 import Evidence
+import PolicyFiles
 import Posix
 import Reports
 import RouterCore
 import Service
+import Statistics
 import Wire
 
 enum EvalCommand {

@@ -1,3 +1,4 @@
+import PolicyFiles
 import Posix
 import RouterCore
 import Service

@@ -1,7 +1,9 @@
-import Evidence
+import Gates
+import PolicyFiles
 import Posix
 import RouterCore
 import Service
+import Statistics
 import Wire
 
 enum GateCommand {
@@ -86,11 +88,11 @@ private struct GateText {
   private var head: [String] {
     guard let epoch = gate["epoch"], !epoch.isNull else { return ["  no epoch has begun"] }
     let end = epoch["end"]?.stringValue.map { ", window closes \($0.prefix(10))" } ?? ""
-    let bound = Evidence.Figures.bound(gate["false_accept_upper_bound"]?.doubleValue ?? 1)
+    let bound = Statistics.Figures.bound(gate["false_accept_upper_bound"]?.doubleValue ?? 1)
     return [
       "  epoch \(string(epoch["id"])) since \(string(epoch["start"]).prefix(10))\(end), attempt \(count(gate["attempt"]))",
       "  \(count(epoch["false"])) known false accepts among \(count(epoch["drawn"])) drawn of \(count(epoch["would_accepts"])) would-accepts; \(count(epoch["unlabelled"])) unlabelled, counted as false",
-      "  the rate is below \(bound), valid at every look; alpha \(Evidence.Figures.fixed(gate["alpha"]?.doubleValue ?? 0, 4)) needs \(count(gate["reviews_needed"])) reviews with none false",
+      "  the rate is below \(bound), valid at every look; alpha \(Statistics.Figures.fixed(gate["alpha"]?.doubleValue ?? 0, 4)) needs \(count(gate["reviews_needed"])) reviews with none false",
     ]
   }
 
@@ -119,7 +121,7 @@ private struct GateText {
 
   private func string(_ value: JSONValue?) -> String { value?.stringValue ?? "–" }
   private func count(_ value: JSONValue?) -> String {
-    value?.intValue.map(Evidence.Figures.count) ?? "no number of"
+    value?.intValue.map(Statistics.Figures.count) ?? "no number of"
   }
 }
 

@@ -1,8 +1,8 @@
 import Evidence
 import Journal
 import Posix
+import Reviews
 import RouterCore
-import Service
 import Wire
 
 enum ReviewCommand {

@@ -1,9 +1,11 @@
-import Evidence
 import Journal
+import LogReading
+import PolicyFiles
 import Posix
 import Reports
 import RouterCore
 import Service
+import Simulations
 import Wire
 
 enum SimulateCommand {

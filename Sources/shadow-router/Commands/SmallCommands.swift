@@ -1,5 +1,7 @@
 import Evidence
 import Journal
+import LogReading
+import PolicyFiles
 import PolicyLanguage
 import Posix
 import Reports

@@ -1,8 +1,8 @@
-import Candidates
+import BuiltIn
 import Evidence
 import Posix
 import RouterCore
-import Service
+import Statistics
 import Wire
 
 enum TrainCommand {

@@ -25,14 +25,17 @@ package enum SharedData {
     return root.appendingPathComponent("../shared").standardizedFileURL
   }()
 
-  /// - Returns: nil, after a loud line, where the file is absent.
-  package static func file(_ name: String, for test: String) -> Data? {
-    let url = folder.appendingPathComponent("data/\(name)")
+  /// - Returns: nil, after a loud line, where `data/` has no such file.
+  package static func file(_ name: String, for test: String) -> Data? { read("data/\(name)", for: test) }
+
+  /// The same of any file of the shared folder. What is named `.gz` is unpacked.
+  package static func read(_ path: String, for test: String) -> Data? {
+    let url = folder.appendingPathComponent(path)
     guard FileManager.default.fileExists(atPath: url.path) else {
       print("SKIPPED: \(test): no \(url.path); set SHADOW_ROUTER_SHARED")
       return nil
     }
-    return name.hasSuffix(".gz") ? unzipped(url) : try? Data(contentsOf: url)
+    return path.hasSuffix(".gz") ? unzipped(url) : try? Data(contentsOf: url)
   }
 
   package static func events(_ name: String, for test: String) throws -> [Event]? {

@@ -1,4 +1,5 @@
-import Evidence
+import LogReading
+import TestData
 package import Wire
 
 /// Builds a log as the contract words it; the chain's hashes are made up.
@@ -182,19 +183,4 @@ extension SampleLog {
       decision("rare-1", task: "write_patch", reason: "policy_requires_frontier", label: nil, localMs: nil)
     }
   }
-}
-
-/// A small generator of numbers that are the same every time.
-package struct Dice {
-  private var state: UInt64
-
-  package init(seed: UInt64) { state = seed }
-
-  /// 0 ≤ x < 1.
-  package mutating func next() -> Double {
-    state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-    return Double(state >> 40) / Double(1 << 24)
-  }
-
-  package mutating func below(_ limit: Int) -> Int { Int(next() * Double(limit)) }
 }

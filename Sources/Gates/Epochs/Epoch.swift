@@ -1,0 +1,140 @@
+import LogReading
+
+/// Whose evidence it is: that of a task's candidate, or of its challenger.
+package struct EvidenceSubject: Sendable, Equatable {
+  package var task: String
+  package var isChallenger: Bool
+
+  package init(task: String, isChallenger: Bool = false) {
+    self.task = task
+    self.isChallenger = isChallenger
+  }
+
+  /// As records and reviews say it.
+  package var role: String { isChallenger ? "challenger" : "candidate" }
+}
+
+/// Calls that are evidence about one and the same thing: task, models, prompt, confidence, and what the policy says of them.
+struct Epoch: Sendable {
+  /// Of the first call's record: names the epoch.
+  let firstSeq: Int
+  /// Milliseconds since 1970.
+  let start: Int64
+  /// The `task_revision` in force, moved on by tightenings.
+  var revision: String
+  /// Revisions before a tightening, and until when (milliseconds since 1970) calls may still come under them.
+  var earlier: [String: Int64] = [:]
+  var limits: AcceptanceLimits?
+  /// By model id: a cascade has several.
+  var models: [String: EpochModel] = [:]
+  var items: [EpochItem] = []
+  var asked = 0
+  var invalid = 0
+  var firstDrawn: Int64?
+  /// Something changed that no call has shown yet: the next call begins a new epoch.
+  var isClosed = false
+
+  init(_ call: EpochCall) {
+    firstSeq = call.seq
+    start = call.ts
+    revision = call.revision
+    add(call)
+  }
+
+  /// `2026-03-02.1532`: the day and the number of the first call's record.
+  var id: String { "\(LogTime.date(start)).\(firstSeq)" }
+
+  /// Milliseconds since 1970; nil before the first drawn item.
+  func end(windowDays: Int) -> Int64? { firstDrawn.map { $0 + Int64(windowDays) * LogTime.dayMs } }
+
+  func isOver(at ms: Int64, windowDays: Int) -> Bool {
+    isClosed || (end(windowDays: windowDays).map { ms >= $0 } ?? false)
+  }
+
+  mutating func add(_ call: EpochCall) {
+    if var known = models[call.modelID] {
+      known.adopt(call.model)
+      models[call.modelID] = known
+    } else {
+      models[call.modelID] = call.model
+    }
+    asked += 1
+    if !call.isValid { invalid += 1 }
+    guard let item = call.item else { return }
+    items.append(item)
+    if item.isDrawn, firstDrawn == nil { firstDrawn = item.ts }
+  }
+
+  /// Whether a call belongs here, its model's digest apart.
+  func holds(_ call: EpochCall) -> Bool {
+    guard call.revision == revision || (earlier[call.revision].map { call.ts <= $0 } ?? false) else {
+      return false
+    }
+    return models[call.modelID]?.isSame(call.model) ?? true
+  }
+}
+
+/// The epochs of one subject while the log is read; only the newest is kept.
+struct SubjectEpochs: Sendable {
+  private let windowDays: Int
+  private var epoch: Epoch?
+  /// Calls without a digest, of models whose digest was known: they belong with the call that follows.
+  private var pending: [EpochCall] = []
+
+  /// How long calls that were decided under the policy before a reload may take to be recorded, in milliseconds.
+  private static let lateness: Int64 = 600_000
+  private static let pendingLimit = 100_000
+
+  init(windowDays: Int) { self.windowDays = windowDays }
+
+  mutating func add(_ call: EpochCall) {
+    // The epoch is asked in place: a copy in a variable would make every `add` copy all items.
+    guard epoch?.isOver(at: call.ts, windowDays: windowDays) == false, epoch?.holds(call) == true else {
+      pending = []
+      epoch = Epoch(call)
+      return
+    }
+    let known = epoch?.models[call.modelID]?.digest
+    if call.model.digest == nil, known != nil, pending.count < Self.pendingLimit {
+      pending.append(call)
+      return
+    }
+    let waiting = pending
+    pending = []
+    guard let known, let digest = call.model.digest, known != digest else {
+      for waited in waiting { epoch?.add(waited) }
+      epoch?.add(call)
+      return
+    }
+    epoch = nil
+    for next in waiting + [call] {
+      if epoch == nil { epoch = Epoch(next) } else { epoch?.add(next) }
+    }
+  }
+
+  /// A policy was taken: what it says of the subject, and what records without `task_revision` call it.
+  mutating func policyChanged(_ change: TaskRevisionChange, wholePolicy: String, at ms: Int64) {
+    guard let revision = epoch?.revision, revision != change.revision else { return }
+    // The same policy by its older name, as after an update of the router; or a policy that only tightened.
+    let isSame = revision == wholePolicy
+    guard isSame || (change.limits != nil && change.previous == revision) else {
+      epoch?.isClosed = true
+      return
+    }
+    epoch?.earlier[revision] = ms + Self.lateness
+    epoch?.revision = change.revision
+    if !isSame { epoch?.limits = change.limits }
+  }
+
+  /// A probe found this digest at a model.
+  mutating func probed(_ modelID: String, _ digest: String) {
+    if let known = epoch?.models[modelID]?.digest, known != digest { epoch?.isClosed = true }
+  }
+
+  /// The epoch that a call at this time would belong to, as far as can be told; nil: one that has not begun.
+  func current(at now: Int64) -> Epoch? {
+    guard var epoch, !epoch.isOver(at: now, windowDays: windowDays) else { return nil }
+    for call in pending { epoch.add(call) }
+    return epoch
+  }
+}
