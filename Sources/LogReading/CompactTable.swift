@@ -1,11 +1,11 @@
 /// Rows found by the hash of an id: the rows, and four bytes a slot beside them, nothing else.
-package struct CompactTable<Row: KeyedRow>: Sendable {
-  package var rows = RowList<Row>()
+public struct CompactTable<Row: KeyedRow>: Sendable {
+  public var rows = RowList<Row>()
   /// Row number plus one, above it bits of the key; 0 is free. Always a power of two, at most three quarters full, so
   /// that the numbers leave room for the bits: a slot of another key is told without looking at its row.
-  package var slots = [UInt32](repeating: 0, count: 64)
+  public var slots = [UInt32](repeating: 0, count: 64)
 
-  @inlinable package func find(_ key: ContentHash) -> Int? {
+  @inlinable public func find(_ key: ContentHash) -> Int? {
     let mask = slots.count - 1
     let tag = Self.tag(key.low, mask)
     var slot = Int(truncatingIfNeeded: key.low) & mask
@@ -23,31 +23,31 @@ package struct CompactTable<Row: KeyedRow>: Sendable {
   /// Adds a row whose key is not there yet.
   ///
   /// - Returns: Its number, which stays.
-  @inlinable package mutating func insert(_ row: Row) -> Int {
+  @inlinable public mutating func insert(_ row: Row) -> Int {
     if (rows.count + 1) * 4 > slots.count * 3 { grow() }
     rows.append(row)
     occupy(row.key, rows.count)
     return rows.count - 1
   }
 
-  @inlinable package subscript(number: Int) -> Row {
+  @inlinable public subscript(number: Int) -> Row {
     get { rows[number] }
     _modify { yield &rows[number] }
   }
 
   /// The key's upper bits where a slot has room for them.
-  @inlinable package static func tag(_ key: UInt64, _ mask: Int) -> UInt32 {
+  @inlinable public static func tag(_ key: UInt64, _ mask: Int) -> UInt32 {
     UInt32(truncatingIfNeeded: key >> 32) & ~UInt32(truncatingIfNeeded: mask)
   }
 
-  @inlinable package mutating func occupy(_ key: Row.Key, _ value: Int) {
+  @inlinable public mutating func occupy(_ key: Row.Key, _ value: Int) {
     let mask = slots.count - 1
     var slot = Int(truncatingIfNeeded: key.low) & mask
     while slots[slot] != 0 { slot = (slot + 1) & mask }
     slots[slot] = Self.tag(key.low, mask) | UInt32(value)
   }
 
-  @inlinable package mutating func grow() {
+  @inlinable public mutating func grow() {
     // The old ones go first, so that both are never there together.
     let count = slots.count * 2
     slots = []
@@ -55,10 +55,10 @@ package struct CompactTable<Row: KeyedRow>: Sendable {
     for (index, row) in rows.enumerated() { occupy(row.key, index + 1) }
   }
 
-  @inlinable package init() {}
+  @inlinable public init() {}
 
   /// What was stored; nil where the parts do not belong together.
-  @inlinable package init?(rows: RowList<Row>, slots: [UInt32]) {
+  @inlinable public init?(rows: RowList<Row>, slots: [UInt32]) {
     let mask = UInt32(truncatingIfNeeded: slots.count - 1)
     guard slots.count >= 64, slots.count & (slots.count - 1) == 0, rows.count * 4 <= slots.count * 3,
       slots.allSatisfy({ $0 & mask <= UInt32(rows.count) })
@@ -69,25 +69,26 @@ package struct CompactTable<Row: KeyedRow>: Sendable {
 
 /// An array that grows without being copied: in pieces.
 ///
-/// What is generic here is inlinable: without that, other modules would go through its every step by tables.
-package struct RowList<Row: Sendable>: RandomAccessCollection, Sendable {
-  @inlinable package init() {}
+/// What is generic here is public, to be inlinable: the compiler specialises nothing of another module that is only `package`, and
+/// every step would go through tables of types, four times as slow.
+public struct RowList<Row: Sendable>: RandomAccessCollection, Sendable {
+  @inlinable public init() {}
 
-  package var pieces: [[Row]] = []
-  package var count = 0
+  public var pieces: [[Row]] = []
+  public var count = 0
 
-  @inlinable package static var bits: Int { 12 }
-  @inlinable package static var pieceCount: Int { 1 << bits }
+  @inlinable public static var bits: Int { 12 }
+  @inlinable public static var pieceCount: Int { 1 << bits }
 
-  @inlinable package var startIndex: Int { 0 }
-  @inlinable package var endIndex: Int { count }
+  @inlinable public var startIndex: Int { 0 }
+  @inlinable public var endIndex: Int { count }
 
-  @inlinable package subscript(number: Int) -> Row {
+  @inlinable public subscript(number: Int) -> Row {
     get { pieces[number >> Self.bits][number & (Self.pieceCount - 1)] }
     _modify { yield &pieces[number >> Self.bits][number & (Self.pieceCount - 1)] }
   }
 
-  @inlinable package mutating func append(_ row: Row) {
+  @inlinable public mutating func append(_ row: Row) {
     let piece = count >> Self.bits
     if piece == pieces.count {
       pieces.append([])
@@ -100,25 +101,25 @@ package struct RowList<Row: Sendable>: RandomAccessCollection, Sendable {
 }
 
 /// What a row is found by.
-package protocol RowKey: Sendable {
+public protocol RowKey: Sendable {
   var low: UInt64 { get }
   func stands(for hash: ContentHash) -> Bool
 }
 
 extension ContentHash: RowKey {
-  @inlinable package func stands(for hash: ContentHash) -> Bool { self == hash }
+  @inlinable public func stands(for hash: ContentHash) -> Bool { self == hash }
 }
 
 /// Half a ``ContentHash``, where there may be millions of rows: that two of two million ids share one has a chance of 1e-7.
-package struct ShortKey: RowKey {
-  package let low: UInt64
+public struct ShortKey: RowKey, BitwiseCopyable {
+  public let low: UInt64
 
-  @inlinable package init(_ hash: ContentHash) { low = hash.low }
+  @inlinable public init(_ hash: ContentHash) { low = hash.low }
 
-  @inlinable package func stands(for hash: ContentHash) -> Bool { low == hash.low }
+  @inlinable public func stands(for hash: ContentHash) -> Bool { low == hash.low }
 }
 
-package protocol KeyedRow: Sendable {
+public protocol KeyedRow: Sendable {
   associatedtype Key: RowKey
   var key: Key { get }
 }

@@ -3,9 +3,9 @@
 /// Ids are up to 128 characters and there may be millions; what the report keeps of each is 16 bytes. Two ids are taken
 /// for one only by a collision, which at 2 million ids has a chance of about 1e-26. Not keyed: ids come from the agent
 /// that is being measured, who has nothing to gain.
-package struct ContentHash: Hashable, Sendable {
-  package let high: UInt64
-  package let low: UInt64
+public struct ContentHash: Hashable, Sendable, BitwiseCopyable {
+  public let high: UInt64
+  public let low: UInt64
 
   package init(_ bytes: Span<UInt8>) {
     var high: UInt64 = 0x9e37_79b9_7f4a_7c15 ^ UInt64(bytes.count)
@@ -31,13 +31,15 @@ package struct ContentHash: Hashable, Sendable {
     low = (second.high ^ second.low) &+ high
   }
 
+  @inlinable public static func == (left: Self, right: Self) -> Bool { left.low == right.low && left.high == right.high }
+
   /// The hash is its own bits: hashing them again would cost more than it gives.
-  package func hash(into hasher: inout Hasher) { hasher.combine(low) }
+  public func hash(into hasher: inout Hasher) { hasher.combine(low) }
 }
 
 /// Small numbers for texts that repeat: task types, models, labels. Texts beyond `limit` share one number, ``overflow``.
 package struct Interner: Sendable {
-  package private(set) var texts: [String] = []
+  package internal(set) var texts: [String] = []
   private var hashes: [ContentHash] = []
   /// Number plus one; 0 is free. Always a power of two, at most half full.
   private var slots = [UInt32](repeating: 0, count: 64)
@@ -46,11 +48,12 @@ package struct Interner: Sendable {
 
   package init(limit: Int) { self.limit = limit }
 
-  /// What was stored: ``texts`` in their order.
-  package init(limit: Int, texts: [String]) {
-    self.limit = limit
-    for text in texts.prefix(limit) { _ = number(text) }
-    if texts.count > limit { self.texts.append(Self.overflow) }
+  /// One of the same limit, with these ``texts``.
+  func restored(_ texts: [String]) -> Interner {
+    var names = Interner(limit: limit)
+    for text in texts.prefix(limit) { _ = names.number(text) }
+    if texts.count > limit { names.texts.append(Self.overflow) }
+    return names
   }
 
   package mutating func number(_ bytes: Span<UInt8>) -> Int {

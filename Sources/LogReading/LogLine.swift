@@ -5,8 +5,8 @@ package import Wire
 ///
 /// Its memory is used again from line to line; the text is passed along because it is not kept.
 package struct LogLine {
-  @usableFromInline var outline = JSONOutline(LogField.allCases.map(\.name))
-  @usableFromInline var scratch: [UInt8] = []
+  private var outline = JSONOutline(LogField.allCases.map(\.name))
+  private var scratch: [UInt8] = []
   /// Of the line read last; nil: a kind that no version had.
   package private(set) var kind: RecordKind?
   private var clock = MinuteClock()
@@ -32,13 +32,14 @@ package struct LogLine {
     return clock.read(text.extracting(Int(member.start) + 1..<Int(member.end) - 1))
   }
 
-  @inlinable func member(_ field: LogField) -> JSONPlace? {
+  @inline(__always)
+  private func member(_ field: LogField) -> JSONPlace? {
     let place = outline.places[field.rawValue]
     return place.reading == outline.reading ? place : nil
   }
 
   /// The decoded bytes of a string, passed to `body`; nil where there is no string.
-  @inlinable package mutating func withBytes<R>(_ field: LogField, in text: Span<UInt8>, _ body: (Span<UInt8>) -> R) -> R? {
+  package mutating func withBytes<R>(_ field: LogField, in text: Span<UInt8>, _ body: (Span<UInt8>) -> R) -> R? {
     guard let member = member(field), case .string = member.kind else { return nil }
     if !member.hasEscapes {
       return body(text.extracting(Int(member.start) + 1..<Int(member.end) - 1))
@@ -46,6 +47,41 @@ package struct LogLine {
     scratch.removeAll(keepingCapacity: true)
     JSONIndex.unescape(text, member.range, into: &scratch)
     return body(scratch.span)
+  }
+
+  // What every record is asked for has ways of its own: a closure's result of any type is slow from another module.
+
+  package mutating func hash(_ field: LogField, in text: Span<UInt8>) -> ContentHash? {
+    withBytes(field, in: text) { ContentHash($0) }
+  }
+
+  /// The number that the text has, or gets, among `names`.
+  package mutating func number(_ field: LogField, in text: Span<UInt8>, _ names: inout Interner) -> Int? {
+    withBytes(field, in: text) { names.number($0) }
+  }
+
+  /// As ``number(_:in:_:)``, of the part before the first colon.
+  package mutating func codeNumber(_ field: LogField, in text: Span<UInt8>, _ names: inout Interner) -> Int? {
+    withBytes(field, in: text) { code in
+      var end = 0
+      while end < code.count, code[end] != UInt8(ascii: ":") { end += 1 }
+      return names.number(code.extracting(0..<end))
+    }
+  }
+
+  package mutating func append(_ field: LogField, in text: Span<UInt8>, to bytes: inout [UInt8]) {
+    withBytes(field, in: text) { bytes.append(copying: $0) }
+  }
+
+  /// Replaces `bytes` by the string; by nothing where there is none.
+  package mutating func copy(_ field: LogField, in text: Span<UInt8>, to bytes: inout [UInt8]) {
+    bytes.removeAll(keepingCapacity: true)
+    withBytes(field, in: text) { bytes.append(copying: $0) }
+  }
+
+  /// Whether there is a string of these bytes.
+  package mutating func holds(_ field: LogField, _ bytes: [UInt8], in text: Span<UInt8>) -> Bool {
+    withBytes(field, in: text) { $0.isSame(as: bytes.span) } ?? false
   }
 
   package func string(_ field: LogField, in text: Span<UInt8>) -> String? {
@@ -77,6 +113,12 @@ package struct LogLine {
   /// What stands for the very bytes of a member, where there is one.
   package func fingerprint(_ field: LogField, in text: Span<UInt8>) -> ContentHash? {
     member(field).map { ContentHash(text.extracting($0.range)) }
+  }
+
+  /// Whether it is a string with something in it.
+  package func isFilledText(_ field: LogField) -> Bool {
+    guard let member = member(field), case .string = member.kind else { return false }
+    return member.end - member.start > 2
   }
 
   package func isNumber(_ field: LogField) -> Bool {

@@ -15,6 +15,9 @@ package struct ReportRequest: Sendable {
   /// For limits, owners and prices; nil: the log alone.
   package var policy: Policy?
   package let logFolder: String
+  /// Whether what earlier reports kept of the log may be used, and kept anew once so many bytes of it are new.
+  package var usesSummaries = true
+  package var summaryLeast = ReportSummary.leastBytes
 
   package init(logFolder: String) { self.logFolder = logFolder }
 
@@ -55,10 +58,10 @@ package struct ReportRequest: Sendable {
   /// Reads the log and renders. The same log and window give the same bytes.
   ///
   /// - Parameters:
-  ///   - observe: Shown every line of the log once, in order.
+  ///   - observe: Shown every line of the log once, in order: then no summary is used.
   ///   - progress: Told the bytes read so far, now and then.
   package func make(
-    now: Int64, observe: (Span<UInt8>) -> Void = { _ in }, progress: (Int64) -> Void = { _ in }
+    now: Int64, observe: ((Span<UInt8>) -> Void)? = nil, progress: (Int64) -> Void = { _ in }
   ) throws(Fault) -> Made {
     try validate(now: now)
     let window = try self.window(now: now)
@@ -69,36 +72,64 @@ package struct ReportRequest: Sendable {
     if format == "csv" {
       return Made(text: try rows(window, observe, progress), type: "text/csv; charset=utf-8")
     }
+    return render(try folded(options, observe, progress).report())
+  }
+
+  /// The log in a fold: what a summary knows, and the lines after it.
+  private func folded(
+    _ options: ReportOptions, _ observe: ((Span<UInt8>) -> Void)?, _ progress: (Int64) -> Void
+  ) throws(Fault) -> EvidenceFold {
     var fold = EvidenceFold(options)
-    try read(progress) { line in
-      fold.add(line)
-      observe(line)
+    var known: ReportSummary?
+    if usesSummaries, observe == nil {
+      known = ReportSummary.restore(&fold, window: options.window, logFolder: logFolder)
     }
-    return render(fold.report())
+    var segment = known?.openSegment ?? 0
+    let end = try read(from: known?.place ?? .beginning, progress) { line, number in
+      if segment != 0, number != segment { fold.endSegment(segment) }
+      segment = number
+      fold.add(line)
+      observe?(line)
+    }
+    if usesSummaries, fold.isWholeLog, end.bytes >= max(summaryLeast, (known?.ownBytes ?? 0) / 2) {
+      ReportSummary.store(fold, upTo: end.segment, end.offset, logFolder: logFolder)
+    }
+    return fold
   }
 
   /// Twice through the log, so that rows are whole and memory stays bounded.
   private func rows(
-    _ window: ReportWindow, _ observe: (Span<UInt8>) -> Void, _ progress: (Int64) -> Void
+    _ window: ReportWindow, _ observe: ((Span<UInt8>) -> Void)?, _ progress: (Int64) -> Void
   ) throws(Fault) -> String {
     var join = RowJoin(window: window)
-    try read(progress) { line in
+    try read(progress) { line, _ in
       join.survey(line)
-      observe(line)
+      observe?(line)
     }
     var text = CSV.header
-    try read(progress) { line in join.join(line) { row in text += CSV.line(row) } }
+    try read(progress) { line, _ in join.join(line) { row in text += CSV.line(row) } }
     join.finish { row in text += CSV.line(row) }
     return String(decoding: text, as: UTF8.self)
   }
 
-  private func read(_ progress: (Int64) -> Void, _ add: (Span<UInt8>) -> Void) throws(Fault) {
+  private struct End {
+    var segment: Int
+    var offset: Int64
+    /// Read on the way.
+    var bytes: Int64
+  }
+
+  /// - Parameter add: Gets a line and the number of its segment.
+  @discardableResult
+  private func read(
+    from start: JournalReader.Start = .beginning, _ progress: (Int64) -> Void, _ add: (Span<UInt8>, Int) -> Void
+  ) throws(Fault) -> End {
     do throws(JournalError) {
       var bytes: Int64 = 0
       var told: Int64 = 0
-      var reader = try JournalReader(folder: logFolder)
-      try reader.visit { line, _ in
-        add(line)
+      var reader = try JournalReader(folder: logFolder, from: start)
+      try reader.visit { line, place in
+        add(line, place.segment)
         bytes += Int64(line.count) + 1
         if bytes - told >= 4 << 20 {
           told = bytes
@@ -106,6 +137,7 @@ package struct ReportRequest: Sendable {
         }
         return true
       }
+      return End(segment: reader.segment, offset: reader.offset, bytes: bytes)
     } catch {
       throw Fault(isRequest: false, message: error.description)
     }

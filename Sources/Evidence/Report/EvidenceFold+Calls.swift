@@ -9,7 +9,7 @@ extension EvidenceFold {
   package static let unknownTask = "(unknown task types)"
 
   mutating func decision(_ text: Span<UInt8>, at ms: Int64) {
-    guard let key = line.withBytes(.callID, in: text, { ContentHash($0) }) else {
+    guard let key = line.hash(.callID, in: text) else {
       balance.damaged += 1
       return
     }
@@ -32,7 +32,7 @@ extension EvidenceFold {
 
   private mutating func taskNumber(_ text: Span<UInt8>) -> Int {
     let isUnknown = line.isString(.reason, "unknown_task", in: text)
-    let named = isUnknown ? nil : line.withBytes(.taskType, in: text) { taskNames.number($0) }
+    let named = isUnknown ? nil : line.number(.taskType, in: text, &taskNames)
     let task = named ?? taskNames.number(Self.unknownTask)
     while tallies.count <= task { tallies.append(TaskTally()) }
     return task
@@ -49,7 +49,7 @@ extension EvidenceFold {
       // 0.29 × 100 is a little less than 29; the nudge keeps every hundredth in its own bin.
       row.confidence = UInt8(confidence * 100 + 1e-9)
     }
-    let agent = line.withBytes(.agent, in: text) { agentNames.number($0) }
+    let agent = line.number(.agent, in: text, &agentNames)
     if let run = runNumber(text) {
       row.run = UInt32(run)
       if let agent { runs[run].agent = UInt16(agent) }
@@ -62,11 +62,11 @@ extension EvidenceFold {
   }
 
   private mutating func runNumber(_ text: Span<UInt8>) -> Int? {
-    guard let key = line.withBytes(.runID, in: text, { ContentHash($0) }) else { return nil }
+    guard let key = line.hash(.runID, in: text) else { return nil }
     if let known = runs.find(key) { return known }
     var row = RunRow(key: key)
     row.nameStart = UInt32(runNames.count)
-    line.withBytes(.runID, in: text) { runNames.append(copying: $0) }
+    line.append(.runID, in: text, to: &runNames)
     row.nameCount = UInt16(clamping: runNames.count - Int(row.nameStart))
     return runs.insert(row)
   }
@@ -75,8 +75,8 @@ extension EvidenceFold {
     let reason = reasonSlot(text, row)
     let localMs = line.double(.localLatencyMs, in: text)
     let localCost = line.double(.localCostUSD, in: text) ?? 0
-    let detail = line.withBytes(.detail, in: text) { words.number($0) }
-    let revision = line.withBytes(.policyRevision, in: text) { words.number($0) }
+    let detail = line.number(.detail, in: text, &words)
+    let revision = line.number(.policyRevision, in: text, &words)
     let answered = Self.isAnswered(reason, line: line, text)
     tallies[task].calls += 1
     if row.isWouldAccept { tallies[task].wouldAccepts += 1 }
@@ -105,10 +105,10 @@ extension EvidenceFold {
 
   /// Where a confidence came from and how it was corrected, and that this is otherwise now.
   private mutating func confidenceSource(_ text: Span<UInt8>, _ task: Int) {
-    guard let source = line.withBytes(.confidenceSource, in: text, { words.number($0) }) else { return }
-    let calibration = line.withBytes(.calibration, in: text) { words.number($0) } ?? -1
+    guard let source = line.number(.confidenceSource, in: text, &words) else { return }
+    let calibration = line.number(.calibration, in: text, &words) ?? -1
     tallies[task].confidenceSources.add(TaskTally.SourceName(source: source, calibration: calibration))
-    let model = line.withBytes(.localModel, in: text) { words.number($0) } ?? -1
+    let model = line.number(.localModel, in: text, &words) ?? -1
     let key = CalibrationKey(task: task, model: model, source: source)
     if let last = lastCalibration[key], last != calibration {
       let name = { [words] (number: Int) in number < 0 ? "none" : words[number] }
@@ -121,7 +121,7 @@ extension EvidenceFold {
 
   private mutating func reasonSlot(_ text: Span<UInt8>, _ row: CallRow) -> Int {
     if row.isWouldAccept { return 0 }
-    let known = line.withBytes(.reason, in: text) { ReasonCodes.shared.find($0) } ?? nil
+    let known = line.number(.reason, in: text, &reasons.names).flatMap { reasons.code($0) }
     let code = known ?? line.int(.reasonCode, in: text) ?? TaskTally.reasonSlots - 1
     return (1..<TaskTally.reasonSlots).contains(code) ? code : TaskTally.reasonSlots - 1
   }
@@ -147,8 +147,8 @@ extension EvidenceFold {
   ///
   /// Calls from before the first probe answered have no digest: they belong with those that follow under the same name.
   private mutating func model(_ text: Span<UInt8>, _ task: Int) {
-    guard let name = line.withBytes(.localModel, in: text, { words.number($0) }) else { return }
-    let digest = line.withBytes(.localModelDigest, in: text) { words.number($0) } ?? -1
+    guard let name = line.number(.localModel, in: text, &words) else { return }
+    let digest = line.number(.localModelDigest, in: text, &words) ?? -1
     let model = TaskTally.ModelName(name: name, digest: digest)
     let nameless = TaskTally.ModelName(name: name, digest: -1)
     tallies[task].models.add(model)
@@ -201,7 +201,7 @@ extension EvidenceFold {
     bin(row, verdict)
     guard row.isWouldAccept else { return }
     let task = Int(row.task)
-    let kind = line.withBytes(.agreementDetail, in: text) { words.number(upToColon: $0) }
+    let kind = line.codeNumber(.agreementDetail, in: text, &words)
     switch verdict {
     case .agree: tallies[task].agree += 1
     case .unknown:
@@ -361,33 +361,13 @@ extension EvidenceFold {
   }
 
   mutating func outcome(_ text: Span<UInt8>, mayWait: Bool) {
-    if line.withBytes(.callID, in: text, { $0.count > 0 }) == true { return ofCall(text, mayWait: mayWait) }
-    guard let key = line.withBytes(.runID, in: text, { ContentHash($0) }) else { return }
+    if line.isFilledText(.callID) { return ofCall(text, mayWait: mayWait) }
+    guard let key = line.hash(.runID, in: text) else { return }
     let result = OutcomeResult(line.string(.result, in: text))
     if let run = runs.find(key) {
       runs[run].outcome = result
     } else if mayWait, let run = runNumber(text) {
       runs[run].outcome = result
     }
-  }
-}
-
-extension Interner {
-  /// Of the part before the first colon.
-  fileprivate mutating func number(upToColon text: Span<UInt8>) -> Int {
-    var end = 0
-    while end < text.count, text[end] != UInt8(ascii: ":") { end += 1 }
-    return number(text.extracting(0..<end))
-  }
-}
-
-/// The codes of reasons by name.
-private struct ReasonCodes {
-  static let shared = ReasonCodes()
-  private let names: [(name: [UInt8], code: Int)] = Reason.allCases.map { (Array($0.rawValue.utf8), $0.code) }
-
-  func find(_ name: Span<UInt8>) -> Int? {
-    for entry in names where name.isSame(as: entry.name.span) { return entry.code }
-    return nil
   }
 }

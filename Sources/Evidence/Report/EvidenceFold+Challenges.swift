@@ -21,8 +21,8 @@ extension EvidenceFold {
   private static let challengerLimit = 250
 
   private mutating func challengerNumber(_ text: Span<UInt8>, task: Int) -> Int? {
-    guard let name = line.withBytes(.localModel, in: text, { words.number($0) }) else { return nil }
-    let digest = line.withBytes(.localModelDigest, in: text) { words.number($0) } ?? -1
+    guard let name = line.number(.localModel, in: text, &words) else { return nil }
+    let digest = line.number(.localModelDigest, in: text, &words) ?? -1
     let same = challengers.lastIndex { challenger in
       guard challenger.task == task, challenger.model.name == name else { return false }
       // Without a digest, from before the first probe answered, it belongs with those that follow.
@@ -81,7 +81,7 @@ extension EvidenceFold {
 
 /// Sums over the calls of one task that one challenger was asked about.
 struct ChallengerTally: Sendable {
-  let task: Int
+  var task: Int
   var model: TaskTally.ModelName
   var latency = LatencySample()
   /// USD.

@@ -18,7 +18,7 @@ package struct ReportOptions: Sendable {
   package init() {}
 }
 
-/// Reads a log once, in order, and keeps what a report needs: 32 bytes a call, sums, and a few examples.
+/// Reads a log once, in order, and keeps what a report needs: 24 bytes a call, sums, and a few examples.
 ///
 /// A call's records are joined by `call_id` in whatever order they come; of a repeated decision or comparison the
 /// first counts, of a repeated review or outcome the last. Reads no clock: the same lines give the same report.
@@ -39,6 +39,7 @@ package struct EvidenceFold: Sendable {
   var words = Interner(limit: 20_000)
   var hardStops = Counts<HardStopKey>(limit: 10_000)
   var knownStops = KnownStops()
+  var reasons = KnownReasons()
   var reviewers = Counts<ReviewerKey>(limit: 1_000)
 
   /// Lines of would-accepts that wait for their comparison, for the previews in them.
@@ -68,6 +69,10 @@ package struct EvidenceFold: Sendable {
   var firstDecision: Int64?
   var lastDecision: Int64?
 
+  /// Of the segments read to their end, in order; and of the one being read.
+  package internal(set) var stretches: [LogStretch] = []
+  var stretch = LogStretch()
+
   static let earlyLimit = 20_000
   static let changeLimit = 500
   static let noteLimit = 1_000
@@ -90,9 +95,11 @@ package struct EvidenceFold: Sendable {
     guard text.count > 0 else { return }
     guard line.read(text), let ms = line.time(in: text) else {
       balance.damaged += 1
+      stretch.unreadable += 1
       return
     }
     balance.recordsRead += 1
+    stretch.saw(at: ms)
     follow(text)
     guard options.window.contains(ms) else {
       balance.outsideWindow += 1
@@ -125,10 +132,38 @@ package struct EvidenceFold: Sendable {
   /// Keeps the head of the chain, and notices sequence numbers that are missing.
   private mutating func follow(_ text: Span<UInt8>) {
     guard let seq = line.int(.seq, in: text) else { return }
-    let before = head
-    let isSameLog = line.withBytes(.log, in: text) { $0.isSame(as: before.log.span) } ?? before.log.isEmpty
-    if isSameLog, let last = before.seq, seq > last + 1 { balance.unexplainedHoles += seq - last - 1 }
+    let isSameLog = line.holds(.log, head.log, in: text) || (head.log.isEmpty && line.string(.log, in: text) == nil)
+    let hole = isSameLog ? head.hole(before: seq) : 0
+    balance.unexplainedHoles += hole
     head.set(seq, isSameLog: isSameLog, &line, text)
+    stretch.saw(seq, hole: hole, head)
+  }
+
+  /// Notes that a segment of the log has been read to its end.
+  package mutating func endSegment(_ number: Int) {
+    stretch.segment = number
+    stretches.append(stretch)
+    stretch = LogStretch()
+  }
+
+  /// Whether nothing that was read is outside the window: then what is kept is what a window without ends would have kept.
+  package var isWholeLog: Bool { balance.outsideWindow == 0 }
+
+  /// Passes over a segment without reading it: possible while nothing outside the window could belong to a call in it.
+  ///
+  /// - Returns: False where it has to be read.
+  package mutating func pass(over known: LogStretch) -> Bool {
+    guard calls.rows.isEmpty, runs.rows.isEmpty, known.isOutside(options.window) else { return false }
+    balance.recordsRead += known.records
+    balance.outsideWindow += known.records
+    balance.damaged += known.unreadable + known.callless
+    balance.unexplainedHoles += known.holes
+    if let first = known.first {
+      if known.firstLog == head.log { balance.unexplainedHoles += head.hole(before: first) }
+      head = known.last
+    }
+    stretches.append(known)
+    return true
   }
 
   private mutating func gap(_ text: Span<UInt8>) {
@@ -143,8 +178,9 @@ package struct EvidenceFold: Sendable {
 
   /// A record that belongs to one call: now if its decision is known, else when that comes.
   mutating func ofCall(_ text: Span<UInt8>, mayWait: Bool) {
-    guard let key = line.withBytes(.callID, in: text, { ContentHash($0) }) else {
+    guard let key = line.hash(.callID, in: text) else {
       balance.damaged += 1
+      stretch.callless += 1
       return
     }
     guard let call = calls.find(key) else {
@@ -182,10 +218,14 @@ package struct EvidenceFold: Sendable {
   }
 
   /// What a correction of confidences is fitted for; numbers of interned texts.
-  struct CalibrationKey: Hashable {
+  struct CalibrationKey: Hashable, Comparable {
     var task: Int
     var model: Int
     var source: Int
+
+    static func < (left: Self, right: Self) -> Bool {
+      (left.task, left.model, left.source) < (right.task, right.model, right.source)
+    }
   }
 
   struct HardStopKey: Hashable, Comparable {
@@ -241,7 +281,7 @@ package struct EvidenceFold: Sendable {
 }
 
 /// What is known of the record read last, as bytes: made a ``Report/Head`` of once, not for every record.
-struct LastRecord: Sendable {
+package struct LastRecord: Sendable {
   /// nil before the first.
   var seq: Int?
   var log: [UInt8] = []
@@ -250,15 +290,13 @@ struct LastRecord: Sendable {
 
   mutating func set(_ seq: Int, isSameLog: Bool, _ line: inout LogLine, _ text: Span<UInt8>) {
     self.seq = seq
-    if !isSameLog { Self.copy(.log, &line, text, to: &log) }
-    Self.copy(.h, &line, text, to: &hash)
-    Self.copy(.ts, &line, text, to: &ts)
+    if !isSameLog { line.copy(.log, in: text, to: &log) }
+    line.copy(.h, in: text, to: &hash)
+    line.copy(.ts, in: text, to: &ts)
   }
 
-  private static func copy(_ field: LogField, _ line: inout LogLine, _ text: Span<UInt8>, to bytes: inout [UInt8]) {
-    bytes.removeAll(keepingCapacity: true)
-    line.withBytes(field, in: text) { bytes.append(copying: $0) }
-  }
+  /// Numbers that are missing between this record and the next of the same log.
+  func hole(before next: Int) -> Int { seq.map { max(0, next - $0 - 1) } ?? 0 }
 
   var report: Report.Head? {
     seq.map { seq in
@@ -284,6 +322,19 @@ struct KindCounts: Sendable {
     return (named + others.map { Report.Count(name: $0.key, count: $0.value) }).filter { $0.count > 0 }
       .sorted { $0.name < $1.name }
   }
+}
+
+/// The codes of reasons, by the number of the name. Only saves work.
+struct KnownReasons: Sendable {
+  var names = Interner(limit: 1_000)
+  private let codes = Reason.allCases.map(\.code)
+
+  init() {
+    // So that the number of a name is its place among all.
+    for reason in Reason.allCases { _ = names.number(reason.rawValue) }
+  }
+
+  func code(_ number: Int) -> Int? { number < codes.count ? codes[number] : nil }
 }
 
 /// What hard stops of which bytes say: the same few come again and again. Only saves work.

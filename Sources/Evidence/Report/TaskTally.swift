@@ -117,8 +117,17 @@ struct Counts<Key: Hashable & Comparable & Sendable>: Sendable {
     if places.count + 1 == entries.count, place == entries.count - 1 {
       places[entries[place].key] = place
     } else {
-      places = Dictionary(uniqueKeysWithValues: entries.indices.map { (entries[$0].key, $0) })
+      places = Dictionary(entries.indices.map { (entries[$0].key, $0) }) { first, _ in first }
     }
+  }
+
+  /// One of the same limit, with these ``entries``.
+  func restored(_ entries: [(key: Key, count: Int)], others: Int) -> Counts {
+    var counts = Counts(limit: limit)
+    counts.entries = entries
+    counts.others = others
+    if !entries.isEmpty { counts.note(0) }
+    return counts
   }
 
   /// Counts what was counted under one key under another.
