@@ -253,9 +253,10 @@ extension Optional: Stored where Wrapped: Stored {
       self = nil
       return
     }
-    var value = self ?? .blank
+    // Spelled out: `.blank` alone would be the optional's own.
+    var value: Wrapped = self ?? Wrapped.blank
     try value.pass(&state)
-    self = value
+    self = .some(value)
   }
 }
 
@@ -288,14 +289,14 @@ extension Dictionary: Stored where Key: Stored & Comparable, Value: Stored {
     try keys.pass(&state)
     guard state.isReading else {
       for key in keys {
-        var value = self[key] ?? .blank
+        var value: Value = self[key] ?? Value.blank
         try value.pass(&state)
       }
       return
     }
     self = [:]
     for key in keys {
-      var value = Value.blank
+      var value: Value = .blank
       try value.pass(&state)
       self[key] = value
     }

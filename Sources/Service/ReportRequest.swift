@@ -36,6 +36,8 @@ package struct ReportRequest: Sendable {
     package let text: String
     /// Media type.
     package let type: String
+    /// Of the log's lines; what a summary knew was not read.
+    package var bytesRead: Int64 = 0
   }
 
   package static let formats = ["md", "html", "json", "csv"]
@@ -72,13 +74,16 @@ package struct ReportRequest: Sendable {
     if format == "csv" {
       return Made(text: try rows(window, observe, progress), type: "text/csv; charset=utf-8")
     }
-    return render(try folded(options, observe, progress).report())
+    let (fold, bytes) = try folded(options, observe, progress)
+    var made = render(fold.report())
+    made.bytesRead = bytes
+    return made
   }
 
   /// The log in a fold: what a summary knows, and the lines after it.
   private func folded(
     _ options: ReportOptions, _ observe: ((Span<UInt8>) -> Void)?, _ progress: (Int64) -> Void
-  ) throws(Fault) -> EvidenceFold {
+  ) throws(Fault) -> (EvidenceFold, bytesRead: Int64) {
     var fold = EvidenceFold(options)
     var known: ReportSummary?
     if usesSummaries, observe == nil {
@@ -94,7 +99,7 @@ package struct ReportRequest: Sendable {
     if usesSummaries, fold.isWholeLog, end.bytes >= max(summaryLeast, (known?.ownBytes ?? 0) / 2) {
       ReportSummary.store(fold, upTo: end.segment, end.offset, logFolder: logFolder)
     }
-    return fold
+    return (fold, end.bytes)
   }
 
   /// Twice through the log, so that rows are whole and memory stays bounded.

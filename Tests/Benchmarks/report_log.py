@@ -39,6 +39,7 @@ class Segments:
         if self.size >= SEGMENT:
             self.close()
             self.number, self.size = self.number + 1, 0
+        if not self.file:
             self.file = open(os.path.join(self.folder, "%010d.ndjson" % self.number), "ab", buffering=1 << 20)
             os.chmod(self.file.name, 0o600)
         self.seq += 1
@@ -54,7 +55,6 @@ class Segments:
         if self.file:
             self.file.close()
             self.file = None
-            self.size = SEGMENT
 
 
 def calls(count, seed):
