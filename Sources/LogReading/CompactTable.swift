@@ -123,4 +123,3 @@ public protocol KeyedRow: Sendable {
   associatedtype Key: RowKey
   var key: Key { get }
 }
-

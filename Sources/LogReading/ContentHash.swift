@@ -31,7 +31,9 @@ public struct ContentHash: Hashable, Sendable, BitwiseCopyable {
     low = (second.high ^ second.low) &+ high
   }
 
-  @inlinable public static func == (left: Self, right: Self) -> Bool { left.low == right.low && left.high == right.high }
+  @inlinable public static func == (left: Self, right: Self) -> Bool {
+    left.low == right.low && left.high == right.high
+  }
 
   /// The hash is its own bits: hashing them again would cost more than it gives.
   public func hash(into hasher: inout Hasher) { hasher.combine(low) }

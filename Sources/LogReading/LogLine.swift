@@ -19,7 +19,9 @@ package struct LogLine {
   /// - Returns: Whether the line is a record: one JSON object with a `kind`, of a version that is known.
   package mutating func read(_ text: Span<UInt8>) -> Bool {
     guard text.count <= Self.limitBytes, outline.read(text) else { return false }
-    guard int(.v, in: text) == 1, let kind = withBytes(.kind, in: text, { RecordKind($0) }) else { return false }
+    guard int(.v, in: text) == 1, let kind = withBytes(.kind, in: text, { RecordKind($0) }) else {
+      return false
+    }
     self.kind = kind
     return true
   }
@@ -39,7 +41,9 @@ package struct LogLine {
   }
 
   /// The decoded bytes of a string, passed to `body`; nil where there is no string.
-  package mutating func withBytes<R>(_ field: LogField, in text: Span<UInt8>, _ body: (Span<UInt8>) -> R) -> R? {
+  package mutating func withBytes<R>(_ field: LogField, in text: Span<UInt8>, _ body: (Span<UInt8>) -> R)
+    -> R?
+  {
     guard let member = member(field), case .string = member.kind else { return nil }
     if !member.hasEscapes {
       return body(text.extracting(Int(member.start) + 1..<Int(member.end) - 1))
@@ -152,7 +156,8 @@ private struct MinuteClock {
   /// As ``LogTime/parse(_:)-(Span<UInt8>)``.
   mutating func read(_ text: Span<UInt8>) -> Int64? {
     // 2026-11-21T10:08:51.703Z
-    guard text.count == 24, text[23] == UInt8(ascii: "Z"), text[19] == UInt8(ascii: "."), text[16] == UInt8(ascii: ":"),
+    guard text.count == 24, text[23] == UInt8(ascii: "Z"), text[19] == UInt8(ascii: "."),
+      text[16] == UInt8(ascii: ":"),
       let seconds = Self.number(text, 17, 2), seconds < 60, let rest = Self.number(text, 20, 3)
     else { return LogTime.parse(text) }
     let own = minute

@@ -110,7 +110,8 @@ package struct StateCoder {
       for start in Swift.stride(from: 0, to: count, by: pieceCount) {
         let end = min(count, start + pieceCount)
         unsafe values.withUnsafeBytes { bytes in
-          unsafe block.append(contentsOf: UnsafeRawBufferPointer(rebasing: bytes[start * stride..<end * stride]))
+          unsafe block.append(
+            contentsOf: UnsafeRawBufferPointer(rebasing: bytes[start * stride..<end * stride]))
         }
         if block.count >= Self.blockBytes { try flush() }
       }
@@ -153,7 +154,9 @@ package struct StateCoder {
     sum = Self.sum(block.span, after: sum)
     var head: [UInt8] = []
     for shift in [0, 8, 16, 24] { head.append(UInt8(truncatingIfNeeded: block.count >> shift)) }
-    for shift in stride(from: 0, to: 64, by: 8) { head.append(UInt8(truncatingIfNeeded: sum >> UInt64(shift))) }
+    for shift in stride(from: 0, to: 64, by: 8) {
+      head.append(UInt8(truncatingIfNeeded: sum >> UInt64(shift)))
+    }
     guard let sink, sink(head.span), sink(block.span) else { throw .unusable }
     block.removeAll(keepingCapacity: true)
   }
@@ -165,13 +168,15 @@ package struct StateCoder {
     let count = head[0..<4].reversed().reduce(0) { $0 << 8 | Int($1) }
     let stated = head[4..<12].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
     guard 1...(2 * Self.blockBytes) ~= count else { throw .unusable }
-    let rest = block[at...]
-    var next = [UInt8](repeating: 0, count: count)
-    guard source(&next) else { throw .unusable }
-    sum = Self.sum(next.span, after: sum)
-    guard sum == stated else { throw .unusable }
-    block = rest.isEmpty ? next : rest + next
+    // A value may lie across two blocks; mostly nothing is left, and the same memory serves again.
+    let rest = Array(block[at...])
     at = 0
+    if block.count > count { block.removeLast(block.count - count) }
+    block.append(contentsOf: repeatElement(0, count: count - block.count))
+    guard source(&block) else { throw .unusable }
+    sum = Self.sum(block.span, after: sum)
+    guard sum == stated else { throw .unusable }
+    if !rest.isEmpty { block.insert(contentsOf: rest, at: 0) }
   }
 
   /// Four words at a time, each on its own: a step can be undone, so that no change of one word goes unseen.
@@ -316,7 +321,9 @@ extension ContentHash: Stored, Comparable {
 
 extension StateCoder {
   /// Of rows that are numbers only.
-  package mutating func member<Row: KeyedRow & BitwiseCopyable>(table: inout CompactTable<Row>) throws(StateFault) {
+  package mutating func member<Row: KeyedRow & BitwiseCopyable>(table: inout CompactTable<Row>)
+    throws(StateFault)
+  {
     told += 1
     try table.pass(&self)
   }
@@ -349,7 +356,9 @@ extension RowList where Row: BitwiseCopyable {
       var piece: [Row] = []
       try state.bulk(&piece)
       // All are full but the last.
-      guard !piece.isEmpty, piece.count <= Self.pieceCount, self.count == number * Self.pieceCount else { throw .unusable }
+      guard !piece.isEmpty, piece.count <= Self.pieceCount, self.count == number * Self.pieceCount else {
+        throw .unusable
+      }
       add(piece)
     }
   }

@@ -127,7 +127,8 @@ package struct ReportRequest: Sendable {
   /// - Parameter add: Gets a line and the number of its segment.
   @discardableResult
   private func read(
-    from start: JournalReader.Start = .beginning, _ progress: (Int64) -> Void, _ add: (Span<UInt8>, Int) -> Void
+    from start: JournalReader.Start = .beginning, _ progress: (Int64) -> Void,
+    _ add: (Span<UInt8>, Int) -> Void
   ) throws(Fault) -> End {
     do throws(JournalError) {
       var bytes: Int64 = 0

@@ -39,7 +39,8 @@ struct ReportSummary {
   /// - Returns: nil where nothing could be taken over; `fold` is then as it was.
   static func restore(_ fold: inout EvidenceFold, window: ReportWindow, logFolder: String) -> ReportSummary? {
     let path = Files.join(Files.join(logFolder, folderName), fileName)
-    guard let file = try? Files.open(path, for: .reading), let status = try? file.status(), status.kind == .file
+    guard let file = try? Files.open(path, for: .reading), let status = try? file.status(),
+      status.kind == .file
     else { return nil }
     let input = Input(file)
     var state = StateCoder(readingFrom: { input.fill(&$0) })
@@ -53,7 +54,8 @@ struct ReportSummary {
         try restored.pass(&state)
         fold = restored
         return ReportSummary(
-          place: .place(segment: last.segment, offset: last.bytes), openSegment: last.segment, ownBytes: status.size)
+          place: .place(segment: last.segment, offset: last.bytes), openSegment: last.segment,
+          ownBytes: status.size)
       }
     } catch {
       return nil
@@ -63,7 +65,8 @@ struct ReportSummary {
 
   /// Puts down what `fold` knows; it has read all up to the reader's place, in a window that leaves nothing out.
   static func store(_ fold: EvidenceFold, upTo segment: Int, _ offset: Int64, logFolder: String) {
-    guard let head = Head(fold, upTo: segment, offset, logFolder: logFolder), let target = Target(logFolder) else { return }
+    guard let head = Head(fold, upTo: segment, offset, logFolder: logFolder), let target = Target(logFolder)
+    else { return }
     target.write { output in
       var state = StateCoder(writingTo: { output.write($0) })
       do throws(StateFault) {
@@ -98,10 +101,13 @@ struct ReportSummary {
         guard let status = try? Files.status(segments.path(number)) else { return nil }
         covers.append(
           Cover(
-            segment: number, bytes: number == segment ? offset : status.size, size: status.size, inode: status.inode,
+            segment: number, bytes: number == segment ? offset : status.size, size: status.size,
+            inode: status.inode,
             device: status.device, changed: status.changed))
       }
-      guard covers.last?.segment == segment, let ending = Self.ending(segments.path(segment), offset) else { return nil }
+      guard covers.last?.segment == segment, let ending = Self.ending(segments.path(segment), offset) else {
+        return nil
+      }
       self.ending = ending
       stretches = fold.stretches
     }
@@ -143,7 +149,9 @@ struct ReportSummary {
       var passed: Cover?
       for (cover, stretch) in zip(covers, stretches) {
         // The newest may not be at its end yet.
-        guard cover.segment != covers.last?.segment, cover.segment == stretch.segment, fold.pass(over: stretch) else { break }
+        guard cover.segment != covers.last?.segment, cover.segment == stretch.segment,
+          fold.pass(over: stretch)
+        else { break }
         passed = cover
       }
       return passed.map {
@@ -164,7 +172,9 @@ struct ReportSummary {
     func fill(_ bytes: inout [UInt8]) -> Bool {
       var filled = 0
       while filled < bytes.count {
-        guard let count = try? file.read(into: &bytes, at: filled, filePosition: position), count > 0 else { return false }
+        guard let count = try? file.read(into: &bytes, at: filled, filePosition: position), count > 0 else {
+          return false
+        }
         filled += count
         position += Int64(count)
       }
@@ -210,7 +220,9 @@ struct ReportSummary {
     private func sweep() {
       for name in (try? Files.list(folder)) ?? [] where name.hasSuffix(".tmp") {
         let path = Files.join(folder, name)
-        guard let status = try? Files.status(path), status.modified < Clocks.realtime() - 3_600_000 else { continue }
+        guard let status = try? Files.status(path), status.modified < Clocks.realtime() - 3_600_000 else {
+          continue
+        }
         try? Files.remove(path)
       }
     }

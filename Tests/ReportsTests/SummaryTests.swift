@@ -14,10 +14,14 @@ struct SummaryTests {
     log.record("probe", [("model_id", "m"), ("model", "qwen3-1.7b"), ("digest", "sha256:a")])
     log.comparison("late-1", "disagree")
     for call in 0..<30 {
-      log.review("call-\(call)", call % 3 == 0 ? "escalate" : "accept", severity: call % 3 == 0 ? 2 : nil, reviewer: "r\(call % 2)")
+      log.review(
+        "call-\(call)", call % 3 == 0 ? "escalate" : "accept", severity: call % 3 == 0 ? 2 : nil,
+        reviewer: "r\(call % 2)")
     }
     log.decision("late-1", label: "crash", sampled: true)
-    log.decision("late-2", label: "crash", digest: "sha256:other", more: [("confidence_source", "samples"), ("calibration", "c1")])
+    log.decision(
+      "late-2", label: "crash", digest: "sha256:other",
+      more: [("confidence_source", "samples"), ("calibration", "c1")])
     log.challenge("late-2", accepts: true)
     log.record("probe", [("model_id", "m"), ("model", "qwen3-1.7b"), ("digest", "sha256:b")])
     log.comparison("late-2", "agree", challenger: "disagree", challengerDetail: "label_differs")
@@ -53,7 +57,9 @@ struct SummaryTests {
     return box.bytes
   }
 
-  private func restored(_ bytes: [UInt8], _ options: ReportOptions = ReportOptions()) throws(StateFault) -> EvidenceFold {
+  private func restored(_ bytes: [UInt8], _ options: ReportOptions = ReportOptions()) throws(StateFault)
+    -> EvidenceFold
+  {
     let box = Box(bytes)
     var state = StateCoder(readingFrom: { box.fill(&$0) })
     var fold = EvidenceFold(options)
@@ -86,7 +92,9 @@ struct SummaryTests {
   func anyPlace(part: Int) throws {
     let lines = Self.lines
     // The ends of the log are where most kinds of records are.
-    let late = [lines.count - 40, lines.count - 20, lines.count - 9, lines.count - 4, lines.count - 1, lines.count]
+    let late = [
+      lines.count - 40, lines.count - 20, lines.count - 9, lines.count - 4, lines.count - 1, lines.count,
+    ]
     let cut = part < 6 ? late[part] : lines.count * (part - 6) / 6 + (part - 6)
     let whole = text(fold(lines[...]))
     let kept = try stored(fold(lines[..<cut]))

@@ -9,17 +9,25 @@ struct ReportSummaryTests {
   private static let now: Int64 = 1_774_000_000_000
 
   private func line(_ seq: Int, _ kind: String, _ body: String) -> String {
-    let second = String(seq % 60), minute = String(seq / 60 % 60), hour = String(10 + seq / 3600)
-    let time = "2026-03-02T\(hour):\(minute.count < 2 ? "0" : "")\(minute):\(second.count < 2 ? "0" : "")\(second).000Z"
+    let second = String(seq % 60)
+    let minute = String(seq / 60 % 60)
+    let hour = String(10 + seq / 3600)
+    let time =
+      "2026-03-02T\(hour):\(minute.count < 2 ? "0" : "")\(minute):\(second.count < 2 ? "0" : "")\(second).000Z"
     let digits = String(seq)
     let hash = String(repeating: "a", count: 64 - digits.count) + digits
-    return #"{"v":1,"log":"l","seq":\#(seq),"ts":"\#(time)","kind":"\#(kind)",\#(body),"prev":"","h":"\#(hash)"}"# + "\n"
+    return
+      #"{"v":1,"log":"l","seq":\#(seq),"ts":"\#(time)","kind":"\#(kind)",\#(body),"prev":"","h":"\#(hash)"}"#
+      + "\n"
   }
 
   private func call(_ number: Int) -> String {
     let id = #""call_id":"c\#(number)""#
     let isLocal = number % 3 != 0
-    let route = isLocal ? #""route_candidate":"local","reason":null"# : #""route_candidate":"frontier","reason":"confidence_low""#
+    let route =
+      isLocal
+      ? #""route_candidate":"local","reason":null"#
+      : #""route_candidate":"frontier","reason":"confidence_low""#
     let agreement = number % 5 == 0 ? "disagree" : "agree"
     return line(
       2 * number + 1, "decision",
@@ -50,7 +58,9 @@ struct ReportSummaryTests {
     try body(folder)
   }
 
-  private func path(_ folder: String, _ segment: Int) -> String { Files.join(folder, "000000000\(segment).ndjson") }
+  private func path(_ folder: String, _ segment: Int) -> String {
+    Files.join(folder, "000000000\(segment).ndjson")
+  }
 
   private func summary(_ folder: String) -> String { Files.join(Files.join(folder, "summaries"), "report") }
 
@@ -58,7 +68,9 @@ struct ReportSummaryTests {
     try Files.open(path, for: .appending).writeAll(Array(text.utf8))
   }
 
-  private func report(_ folder: String, since: String? = nil, summaries: Bool = true) throws -> (text: String, read: Int) {
+  private func report(_ folder: String, since: String? = nil, summaries: Bool = true) throws -> (
+    text: String, read: Int
+  ) {
     var request = ReportRequest(logFolder: folder)
     request.format = "json"
     request.since = since
@@ -68,13 +80,13 @@ struct ReportSummaryTests {
     return (made.text, Int(made.bytesRead))
   }
 
-  /// Also says that the summary is in use again afterwards.
+  /// Also says that a summary is in use again afterwards; a few new lines are not worth another one.
   private func expectSame(_ folder: String, _ location: SourceLocation = #_sourceLocation) throws {
     let plain = try report(folder, summaries: false).text
     #expect(try report(folder).text == plain, sourceLocation: location)
     let again = try report(folder)
     #expect(again.text == plain, sourceLocation: location)
-    #expect(again.read == 0, sourceLocation: location)
+    #expect(again.read < 5_000, sourceLocation: location)
   }
 
   @Test("the second report reads nothing, the third only what is new")
@@ -82,6 +94,7 @@ struct ReportSummaryTests {
     try withLog { folder in
       let whole = try report(folder).read
       #expect(whole > 100_000)
+      #expect(try report(folder).read == 0)
       try expectSame(folder)
       #expect(try Files.status(summary(folder))?.mode == 0o600)
       #expect(try Files.status(Files.join(folder, "summaries"))?.mode == 0o700)
@@ -92,7 +105,10 @@ struct ReportSummaryTests {
       #expect(third.text == plain)
       #expect(third.read == new.utf8.count)
       // A fourth segment: the third is done.
-      try write(call(301) + line(900, "review", #""call_id":"c1","review_label":"escalate","severity":2,"reviewer":"r""#), to: path(folder, 4))
+      try write(
+        call(301)
+          + line(900, "review", #""call_id":"c1","review_label":"escalate","severity":2,"reviewer":"r""#),
+        to: path(folder, 4))
       try expectSame(folder)
     }
   }
@@ -124,11 +140,11 @@ struct ReportSummaryTests {
       try expectSame(folder)
       // Damage in a segment that was whole.
       var bytes = try Files.read(path(folder, 1), limit: 1 << 24)
-      bytes[5_000] = UInt8(ascii: "{")
+      bytes[0] = UInt8(ascii: "x")
       let file = try Files.open(path(folder, 1), for: .replacing)
       try file.writeAll(bytes)
       try expectSame(folder)
-      #expect(try report(folder).text.contains(#""damaged":1"#) || report(folder).text.contains(#""damaged": 1"#))
+      #expect(try report(folder).text.contains(#""damaged":1,"#))
       // The same bytes in another file.
       try Files.replace(path(folder, 2), with: try Files.read(path(folder, 2), limit: 1 << 24))
       try expectSame(folder)
@@ -158,7 +174,10 @@ struct ReportSummaryTests {
 
   @Test(
     "windows say what they say without summaries",
-    arguments: ["2026-03-02T10:00:00.000Z", "2026-03-02T10:02:30.000Z", "2026-03-02T10:06:00.000Z", "2026-03-02T11:00:00.000Z", "365d"])
+    arguments: [
+      "2026-03-02T10:00:00.000Z", "2026-03-02T10:02:30.000Z", "2026-03-02T10:06:00.000Z",
+      "2026-03-02T11:00:00.000Z", "365d",
+    ])
   func windows(since: String) throws {
     try withLog { folder in
       let all = try report(folder).read

@@ -4,7 +4,9 @@ import Wire
 
 @Suite("Outlines of objects")
 struct JSONOutlineTests {
-  private static let asked = ["v", "kind", "call_id", "n", "flag", "list", "object", "nothing", "very_long_name_of_a_member"]
+  private static let asked = [
+    "v", "kind", "call_id", "n", "flag", "list", "object", "nothing", "very_long_name_of_a_member",
+  ]
 
   /// By number of a name, as the strict index sees it; nil: the text is refused.
   private func expected(_ text: [UInt8]) -> [Int: JSONMemberRange]? {
@@ -18,7 +20,9 @@ struct JSONOutlineTests {
     return found
   }
 
-  private func check(_ outline: inout JSONOutline, _ text: [UInt8], _ location: SourceLocation = #_sourceLocation) {
+  private func check(
+    _ outline: inout JSONOutline, _ text: [UInt8], _ location: SourceLocation = #_sourceLocation
+  ) {
     let expected = expected(text)
     let isRead = outline.read(text.span)
     #expect(isRead == (expected != nil), "\(String(decoding: text, as: UTF8.self))", sourceLocation: location)
@@ -35,7 +39,8 @@ struct JSONOutlineTests {
   private func line(_ random: inout RandomJSON, _ shape: Int) -> [UInt8] {
     let names = [
       ["v", "kind", "call_id", "n", "flag", "list"], ["v", "kind", "call_id", "other", "object", "nothing"],
-      ["v", "kind", "n"], ["kind", "v", "very_long_name_of_a_member", "call_id"], ["v", "kind", "call_id", "n", "list", "flag"],
+      ["v", "kind", "n"], ["kind", "v", "very_long_name_of_a_member", "call_id"],
+      ["v", "kind", "call_id", "n", "list", "flag"],
     ][shape]
     return JSONValue.object(names.map { JSONMember($0, random.value(depth: 3)) }).jsonBytes
   }
@@ -56,14 +61,17 @@ struct JSONOutlineTests {
   @Test(
     "no shape that was learned lets a fault through",
     arguments: [
-      #"{"v":1,"kind":"a","kind":"b"}"#, #"{"v":1,"v":1,"kind":"a"}"#, #"{"v":1,"kind":"a"} "#, #"{"v":1,"kind":"a"}x"#,
+      #"{"v":1,"kind":"a","kind":"b"}"#, #"{"v":1,"v":1,"kind":"a"}"#, #"{"v":1,"kind":"a"} "#,
+      #"{"v":1,"kind":"a"}x"#,
       #"{"v":1,"kind":"a""#, #"{"v":1,"kind":"a",}"#, #"{"v":01,"kind":"a"}"#, #"{"v":1,"kind":"\ud800"}"#,
-      #"{"v":1,"kind":nul}"#, #"{"v":1,"list":[1,]}"#, #"{"v":1,"list":[1,2}"#, #"{"v":1}"#, "{}", "", "{", "[]",
+      #"{"v":1,"kind":nul}"#, #"{"v":1,"list":[1,]}"#, #"{"v":1,"list":[1,2}"#, #"{"v":1}"#, "{}", "", "{",
+      "[]",
       #"{"v" :1,"kind":"a"}"#, #"{"\u0076":1,"kind":"a"}"#, #"{"v":1,"kind":"a","v":2}"#,
     ])
   func faults(text: String) {
     var outline = JSONOutline(Self.asked)
-    for known in [#"{"v":1,"kind":"a","v2":1}"#, #"{"v":1,"list":[1,2],"kind":"a"}"#, #"{"v":1,"kind":"a"}"#] {
+    for known in [#"{"v":1,"kind":"a","v2":1}"#, #"{"v":1,"list":[1,2],"kind":"a"}"#, #"{"v":1,"kind":"a"}"#]
+    {
       check(&outline, Array(known.utf8))
     }
     for _ in 0..<2 { check(&outline, Array(text.utf8)) }
@@ -73,7 +81,9 @@ struct JSONOutlineTests {
   func manyShapes() {
     var outline = JSONOutline(Self.asked)
     for number in 0..<6_000 {
-      check(&outline, Array(#"{"v":1,"m\#(number)":2,"n":\#(number),"x\#(number % 50)":[\#(number)],"kind":"k"}"#.utf8))
+      check(
+        &outline,
+        Array(#"{"v":1,"m\#(number)":2,"n":\#(number),"x\#(number % 50)":[\#(number)],"kind":"k"}"#.utf8))
     }
   }
 }

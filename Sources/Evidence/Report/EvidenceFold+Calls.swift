@@ -170,7 +170,8 @@ extension EvidenceFold {
 
   private mutating func hardStop(_ text: Span<UInt8>, _ task: Int) {
     for match in hardStopMatches(text) {
-      hardStops.add(HardStopKey(task: task, stopClass: match.stopClass, term: match.term, isAnswer: match.isAnswer))
+      hardStops.add(
+        HardStopKey(task: task, stopClass: match.stopClass, term: match.term, isAnswer: match.isAnswer))
     }
   }
 
@@ -179,7 +180,8 @@ extension EvidenceFold {
     if let known = knownStops.matches[bytes] { return known }
     let matches = (line.value(.hardStopMatch, in: text)?.arrayValue ?? []).map { match in
       KnownStops.Match(
-        stopClass: words.number(match["class"]?.stringValue ?? "?"), term: words.number(match["term"]?.stringValue ?? "?"),
+        stopClass: words.number(match["class"]?.stringValue ?? "?"),
+        term: words.number(match["term"]?.stringValue ?? "?"),
         isAnswer: match["where"]?.stringValue == "answer")
     }
     knownStops.keep(matches, for: bytes)
@@ -277,7 +279,8 @@ extension EvidenceFold {
     if let cluster { clustered.append((call, cluster)) }
     // Most are too mild to be kept: only of the others everything is read.
     let rank = Example.Rank(
-      confidence: earlierLine.double(.confidence, in: decision) ?? 0, score: line.double(.agreementScore, in: text) ?? 0,
+      confidence: earlierLine.double(.confidence, in: decision) ?? 0,
+      score: line.double(.agreementScore, in: text) ?? 0,
       seq: earlierLine.int(.seq, in: decision) ?? 0)
     guard let place = place(for: rank, task) else { return }
     keep(Example(call: call, detail: falseAccept(text, decision, task), cluster: cluster), at: place, task)

@@ -48,8 +48,11 @@ extension EvidenceFold {
       failures: none, challenges: challengeReports())
     for row in calls.rows {
       let task = Int(row.task)
-      if row.outcome == .success { joined.successes[task] += 1 }
-      if row.outcome == .failure { joined.failures[task] += 1 }
+      switch row.outcome {
+      case .success: joined.successes[task] += 1
+      case .failure: joined.failures[task] += 1
+      case .partial, .none: break
+      }
       guard row.isWouldAccept else { continue }
       if row.verdict == 0 { joined.notCompared[task] += 1 }
       Self.count(row, into: &joined.reviews[task])
@@ -303,7 +306,9 @@ extension EvidenceFold {
   private var worstRuns: [Int] {
     var worst: [Int] = []
     for (index, run) in runs.rows.enumerated() where run.calls > 0 {
-      if worst.count == options.runsShown, let last = worst.last, saving(runs[last]) <= saving(run) { continue }
+      if worst.count == options.runsShown, let last = worst.last, saving(runs[last]) <= saving(run) {
+        continue
+      }
       let place = worst.firstIndex { saving(run) < saving(runs[$0]) } ?? worst.count
       worst.insert(index, at: place)
       if worst.count > options.runsShown { worst.removeLast() }

@@ -132,7 +132,8 @@ package struct EvidenceFold: Sendable {
   /// Keeps the head of the chain, and notices sequence numbers that are missing.
   private mutating func follow(_ text: Span<UInt8>) {
     guard let seq = line.int(.seq, in: text) else { return }
-    let isSameLog = line.holds(.log, head.log, in: text) || (head.log.isEmpty && line.string(.log, in: text) == nil)
+    let isSameLog =
+      line.holds(.log, head.log, in: text) || (head.log.isEmpty && line.string(.log, in: text) == nil)
     let hole = isSameLog ? head.hole(before: seq) : 0
     balance.unexplainedHoles += hole
     head.set(seq, isSameLog: isSameLog, &line, text)
@@ -313,7 +314,11 @@ struct KindCounts: Sendable {
   var others: [String: Int] = [:]
 
   mutating func add(_ line: LogLine, _ text: Span<UInt8>) {
-    if let kind = line.kind { known[kind.index] += 1 } else { others[line.string(.kind, in: text) ?? "", default: 0] += 1 }
+    if let kind = line.kind {
+      known[kind.index] += 1
+    } else {
+      others[line.string(.kind, in: text) ?? "", default: 0] += 1
+    }
   }
 
   /// Those that came, by name.

@@ -59,7 +59,9 @@ struct WaitingLines: Sendable {
   }
 
   private mutating func forget() {
-    while firstEntry < entries.count, entries[firstEntry].position <= position - Self.limitBytes { firstEntry += 1 }
+    while firstEntry < entries.count, entries[firstEntry].position <= position - Self.limitBytes {
+      firstEntry += 1
+    }
     guard firstEntry < entries.count else { return }
     while firstPiece < entries[firstEntry].piece, pieces.count > 1 {
       spare = pieces.removeFirst()

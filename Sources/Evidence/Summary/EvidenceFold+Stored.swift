@@ -98,7 +98,8 @@ extension EvidenceFold: StoredMembers {
     let callCount = calls.rows.count
     return taskNames.texts.count >= taskCount
       && calls.rows.allSatisfy {
-        Int($0.task) < taskCount && ($0.run < runCount || $0.run == .max) && Int($0.challenger) <= challengerCount
+        Int($0.task) < taskCount && ($0.run < runCount || $0.run == .max)
+          && Int($0.challenger) <= challengerCount
       }
       && runs.rows.allSatisfy {
         Int($0.nameStart) + Int($0.nameCount) <= runNames.count
@@ -123,4 +124,3 @@ extension StateCoder {
     for index in texts.indices { try bulk(&texts[index]) }
   }
 }
-

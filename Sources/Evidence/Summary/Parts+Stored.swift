@@ -309,7 +309,8 @@ extension LatencySample: Stored {
 }
 
 extension StateCoder {
-  fileprivate mutating func member<Value: RawRepresentable<UInt8>>(enum value: inout Value) throws(StateFault) {
+  fileprivate mutating func member<Value: RawRepresentable<UInt8>>(enum value: inout Value) throws(StateFault)
+  {
     var code = Int(value.rawValue)
     try member(&code)
     guard let known = UInt8(exactly: code).flatMap(Value.init(rawValue:)) else { throw .unusable }

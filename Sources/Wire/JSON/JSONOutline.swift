@@ -90,7 +90,8 @@ package struct JSONOutline: Sendable {
   @inline(__always)
   private mutating func set(_ number: Int, _ start: Int, _ end: Int, _ kind: JSONKind, _ hasEscapes: Bool) {
     places[number] = JSONPlace(
-      start: Int32(truncatingIfNeeded: start), end: Int32(truncatingIfNeeded: end), reading: reading, kind: kind,
+      start: Int32(truncatingIfNeeded: start), end: Int32(truncatingIfNeeded: end), reading: reading,
+      kind: kind,
       hasEscapes: hasEscapes)
   }
 
@@ -98,7 +99,9 @@ package struct JSONOutline: Sendable {
 
   /// - Returns: False where the text leaves the known orders, or has any fault.
   private mutating func follow(_ text: Span<UInt8>) -> Bool {
-    guard text.count >= 2, text.count <= Int32.max, text[0] == UInt8(ascii: "{"), !nodes.isEmpty else { return false }
+    guard text.count >= 2, text.count <= Int32.max, text[0] == UInt8(ascii: "{"), !nodes.isEmpty else {
+      return false
+    }
     var at = 1
     var node = 0
     while true {
@@ -134,7 +137,8 @@ package struct JSONOutline: Sendable {
 
   /// Whether `count` bytes are the same in both, also where `text` ends before.
   @inline(__always)
-  private func isSame(_ own: Span<UInt8>, _ start: Int, _ text: Span<UInt8>, _ at: Int, _ count: Int) -> Bool {
+  private func isSame(_ own: Span<UInt8>, _ start: Int, _ text: Span<UInt8>, _ at: Int, _ count: Int) -> Bool
+  {
     guard at &+ count <= text.count, start &+ count <= own.count else { return false }
     var offset = 0
     while offset &+ 8 <= count {
@@ -216,7 +220,9 @@ package struct JSONOutline: Sendable {
         last = known
         continue
       }
-      guard let added = add(text, start..<end, number(of: text.extracting(member.key)), after: last, beside: first)
+      guard
+        let added = add(
+          text, start..<end, number(of: text.extracting(member.key)), after: last, beside: first)
       else { return }
       last = added
     }
