@@ -45,3 +45,13 @@ need_yaml() {
 need_python() {
   command -v python3 >/dev/null || install_packages "python3" python3
 }
+
+# Node 18 or later, which the JavaScript client's tests need.
+has_node() {
+  command -v node >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)'
+}
+
+need_node() {
+  has_node || install_packages "Node 18 or later" nodejs || return 1
+  has_node || { echo "node is older than 18" >&2; return 1; }
+}

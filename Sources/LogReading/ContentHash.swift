@@ -35,6 +35,9 @@ public struct ContentHash: Hashable, Sendable, BitwiseCopyable {
     left.low == right.low && left.high == right.high
   }
 
+  /// Half of it, where millions are kept.
+  package var short: UInt64 { low }
+
   /// The hash is its own bits: hashing them again would cost more than it gives.
   public func hash(into hasher: inout Hasher) { hasher.combine(low) }
 }

@@ -5,7 +5,8 @@ package import Wire
 ///
 /// Its memory is used again from line to line; the text is passed along because it is not kept.
 package struct LogLine {
-  private var outline = JSONOutline(LogField.allCases.map(\.name))
+  private static let names = LogField.allCases.map(\.name)
+  private var outline = JSONOutline(names)
   private var scratch: [UInt8] = []
   /// Of the line read last; nil: a kind that no version had.
   package private(set) var kind: RecordKind?
@@ -127,12 +128,6 @@ package struct LogLine {
 
   package func isNumber(_ field: LogField) -> Bool {
     if case .number = member(field)?.kind { true } else { false }
-  }
-
-  /// Whether a `review` says something of the candidate's answer: not one of the challenger's answer, nor one of a
-  /// planted item, which says something of the reviewer.
-  package func isAboutCandidate(_ text: Span<UInt8>) -> Bool {
-    !isString(.subject, "challenger", in: text) && !isString(.stream, "planted", in: text)
   }
 
   /// A tree of one member: for the few that are structured, and rare.

@@ -45,5 +45,7 @@ package struct ReportWindow: Sendable, Equatable {
     self.init(from: start, to: start + 7 * LogTime.dayMs, name: "week \(week)")
   }
 
-  package func contains(_ ms: Int64) -> Bool { (from.map { $0 <= ms } ?? true) && (to.map { ms < $0 } ?? true) }
+  package func contains(_ ms: Int64) -> Bool {
+    (from.map { $0 <= ms } ?? true) && (to.map { ms < $0 } ?? true)
+  }
 }

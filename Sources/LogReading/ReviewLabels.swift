@@ -1,25 +1,29 @@
-internal import Wire
-
-/// People's labels of calls: of each reviewer the last counts, and an undone one no longer does.
+/// People's labels of the candidate's answers, by number of the call; read as ``CallLabels`` does.
 package struct ReviewLabels: Sendable {
   package enum Label: UInt8, Sendable { case none, accept, escalate, unsure }
 
-  private var names = Interner(limit: 10_000)
-  private var labels: [Int: [Int: Label]] = [:]
+  private var labels: [Int: CallLabels] = [:]
 
   package init() {}
 
-  /// Planted items test the reviewer and say nothing of the call.
+  /// Labels of planted items test the reviewer, and a challenger's answers are others: they say nothing here.
   package mutating func add(_ line: inout LogLine, _ text: Span<UInt8>, call: Int) {
-    guard !line.isString(.stream, "planted", in: text) else { return }
-    let reviewer = line.withBytes(.reviewer, in: text) { names.number($0) } ?? -1
-    switch line.string(.reviewLabel, in: text) {
-    case "accept": labels[call, default: [:]][reviewer] = .accept
-    case "escalate": labels[call, default: [:]][reviewer] = .escalate
-    case "unsure": labels[call, default: [:]][reviewer] = .unsure
-    default: labels[call]?[reviewer] = nil
-    }
+    let ms = line.time(in: text)
+    guard let record = ReviewRecord(line, in: text, at: ms ?? 0), !record.isChallenger, !record.isPlanted
+    else { return }
+    labels[call, default: CallLabels()].add(record.entry, by: record.reviewer)
   }
 
-  package subscript(call: Int) -> [Label] { labels[call].map { Array($0.values) } ?? [] }
+  /// Each reviewer's.
+  package subscript(call: Int) -> [Label] { labels[call]?.entries.map { Label($0.label) } ?? [] }
+}
+
+extension ReviewLabels.Label {
+  package init(_ label: ReviewLabel) {
+    switch label {
+    case .accept: self = .accept
+    case .escalate: self = .escalate
+    case .unsure: self = .unsure
+    }
+  }
 }

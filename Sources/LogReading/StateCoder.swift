@@ -249,6 +249,15 @@ extension String: Stored {
   }
 }
 
+extension Stored where Self: RawRepresentable<String> {
+  package mutating func pass(_ state: inout StateCoder) throws(StateFault) {
+    var word = rawValue
+    try word.pass(&state)
+    guard let value = Self(rawValue: word) else { throw .unusable }
+    self = value
+  }
+}
+
 extension Optional: Stored where Wrapped: Stored {
   package static var blank: Wrapped? { nil }
   package mutating func pass(_ state: inout StateCoder) throws(StateFault) {

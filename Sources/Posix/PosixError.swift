@@ -28,6 +28,7 @@ package struct PosixError: Error, Equatable, CustomStringConvertible {
 
   package static let noSpace = ENOSPC
   package static let inputOutput = EIO
+  package static let invalid = EINVAL
 
   package var isForbidden: Bool { code == EPERM || code == EACCES }
   package var isMissing: Bool { code == ENOENT || code == ENOTDIR }

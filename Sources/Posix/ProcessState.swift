@@ -73,6 +73,16 @@ package enum Accounts {
 
   package static func name(ofUser user: UInt32) -> String? { account(user)?.name }
 
+  package static func name(ofGroup group: UInt32) -> String? {
+    var entry = unsafe Glibc.group()
+    var found: UnsafeMutablePointer<Glibc.group>?
+    var space = [CChar](repeating: 0, count: 65_536)
+    guard unsafe getgrgid_r(group, &entry, &space, space.count, &found) == 0, unsafe found != nil,
+      let name = unsafe entry.gr_name
+    else { return nil }
+    return unsafe String(cString: name)
+  }
+
   private static func account(_ user: UInt32) -> (name: String, group: UInt32)? {
     var entry = unsafe passwd()
     var found: UnsafeMutablePointer<passwd>?

@@ -16,6 +16,7 @@ import Wire
 ///     GET  /v1/report          ?format=md|html|json|csv&since=7d&week=2026-W47
 ///     GET  /v1/find/ID
 ///     GET  /v1/gate/TASK       ?challenger=1
+///     POST /v1/eval            what a run of `eval` found
 ///     GET  /v1/review          ?limit=N&task=T
 ///     POST /v1/review          a label, an undo, a captured text to open, items to release
 ///
@@ -161,6 +162,7 @@ final class Control: Sendable {
           ["error": ["code": "bad_json", "message": "the body must be one JSON object"]], status: 400)
       }
       return review(state.reviewing.act(body, reviewer: Self.reviewer(actor)))
+    case ("POST", "/v1/eval"): return evaluated(request.body, actor)
     default: break
     }
     if request.method == "GET", path.hasPrefix("/v1/find/") {
@@ -172,6 +174,7 @@ final class Control: Sendable {
     }
     let known = [
       "/healthz", "/readyz", "/metrics", "/v1/status", "/v1/reload", "/v1/kill", "/v1/report", "/v1/review",
+      "/v1/eval",
     ]
     return known.contains(path)
       ? .problem(405, "\(request.method) is not allowed here") : .problem(404, "no such path")
@@ -280,7 +283,7 @@ final class Control: Sendable {
       let balance = recorder.balance.withLock { $0 }
       request.now = Clocks.realtime()
       request.balance = (Int(balance.receivedTotal), Int(balance.shedTotal + balance.lostBySender))
-      let answer = request.make()
+      let answer = request.make(state.gates.fold(for: request))
       if mayWrite, answer.isNews {
         // An attempt that the log does not hold is none: a pass would not be the epoch's.
         guard isFlushed, recorder.write("gate", answer.gate.record) else {
@@ -289,6 +292,21 @@ final class Control: Sendable {
       }
       return .json(answer.gate.json)
     }
+  }
+
+  /// A gate that wants the eval set's bar looks for this record.
+  private func evaluated(_ body: [UInt8], _ actor: String) -> Answer {
+    guard let result = (try? JSONValue(parsing: body)).flatMap(EvalResult.init) else {
+      return .problem(400, "the body must be what `eval` found, one JSON object")
+    }
+    guard state.pipeline.current.prepared.policy.task(result.task) != nil else {
+      return .problem(404, "the policy in force has no task \(result.task)")
+    }
+    let recorder = state.pipeline.recorder
+    guard recorder.write("eval", result.record(actor: actor)),
+      recorder.journal.flush(deadline: Clocks.deadline(afterMilliseconds: 5_000))
+    else { return .problem(503, "the log cannot be written; nothing is recorded") }
+    return .json(["recorded": true])
   }
 
   private func find(_ id: String) -> Answer {

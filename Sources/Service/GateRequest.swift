@@ -34,37 +34,64 @@ package struct GateRequest: Sendable {
     return subject.isChallenger && task.challenger == nil ? "task \(subject.task) has no challenger" : nil
   }
 
-  /// Reads the log and judges. A log that cannot be read is an answer too: `error`.
-  package func make() -> Answer {
-    let task = policy.task(subject.task) ?? TaskPolicy(name: subject.task, mark: Mark(line: 1, column: 1))
+  private var task: TaskPolicy {
+    policy.task(subject.task) ?? TaskPolicy(name: subject.task, mark: Mark(line: 1, column: 1))
+  }
+
+  /// What folding the log for this gate takes.
+  package var rules: EpochRules {
     var rules = EpochRules(task.gate, owner: task.owner)
     rules.usedCases = usedCases
-    var fold = EpochFold(subject, rules)
+    return rules
+  }
+
+  /// Reads the log and judges. A log that cannot be read is an answer too: `error`.
+  ///
+  /// - Parameter known: The whole log, folded by these ``rules``; nil: it is read.
+  package func make(_ known: EpochFold? = nil) -> Answer {
     var around = Gate.Surroundings(now: now ?? 0, policy: task.gate)
-    do throws(JournalError) {
-      var reader = try JournalReader(folder: paths.log)
-      try reader.visit { line, _ in
-        fold.add(line)
-        return true
+    var fold: EpochFold
+    if let known {
+      fold = known
+    } else {
+      fold = EpochFold(subject, rules)
+      do throws(JournalError) {
+        var reader = try JournalReader(folder: paths.log)
+        try reader.visit { line, _ in
+          fold.add(line)
+          return true
+        }
+      } catch {
+        return Answer(
+          gate: .refused(subject, .error, "the log cannot be read: \(error.description)", around),
+          isNews: false)
       }
-    } catch {
-      return Answer(
-        gate: .refused(subject, .error, "the log cannot be read: \(error.description)", around), isNews: false
-      )
     }
     around.now = now ?? fold.health.last
     guard task.mayBeLocal else {
       return Answer(
         gate: .refused(subject, .fail, "the policy keeps this task with the frontier", around), isNews: false)
     }
-    return judge(fold, &around, hasEvalSet: task.evalSet != nil)
+    around.evalSet = evalSet
+    return judge(fold, &around)
   }
 
-  private func judge(_ fold: EpochFold, _ around: inout Gate.Surroundings, hasEvalSet: Bool) -> Answer {
+  /// The upper bound of the rate of false accepts, as the gate would say it; nil where no epoch is in force.
+  package func upperBound(_ fold: EpochFold) -> Double? {
+    let now = now ?? fold.health.last
+    guard task.mayBeLocal, let epoch = fold.sample(at: now), staleness(epoch.revision) == nil else {
+      return nil
+    }
+    var around = Gate.Surroundings(now: now, policy: task.gate)
+    (around.planted, around.caught) = fold.catches
+    around.asks = fold.asks
+    return Gate(subject, epoch, around).upperBound
+  }
+
+  private func judge(_ fold: EpochFold, _ around: inout Gate.Surroundings) -> Answer {
     var epoch = fold.evidence(at: around.now)
     let stale = epoch.flatMap { staleness($0.revision) }
     if stale != nil { epoch = nil }
-    around.hasEvalSet = hasEvalSet
     (around.planted, around.caught) = fold.catches
     around.asks = fold.asks
     around.lastDrill = fold.health.lastDrill
@@ -81,6 +108,17 @@ package struct GateRequest: Sendable {
     return Answer(gate: gate, isNews: epoch != nil && known?.outcome != gate.outcome.rawValue)
   }
 
+  /// The task's eval set as it is on the disk now.
+  private var evalSet: Gate.EvalSet {
+    guard let file = task.evalSet else { return .none }
+    do throws(PosixError) {
+      let path = file.hasPrefix("/") ? file : Files.join(Files.folder(of: paths.policy), file)
+      return .file(sha256: try FileDigest.sha256(path))
+    } catch {
+      return .unreadable(error.description)
+    }
+  }
+
   /// Evidence about another policy than the one in force is none: no call has come under this one yet.
   private func staleness(_ revision: String) -> String? {
     let own = TaskRevision.of(subject.task, in: policy, isChallenger: subject.isChallenger)
@@ -90,7 +128,8 @@ package struct GateRequest: Sendable {
     return isSame ? nil : "the evidence in the log is about an earlier policy of this task"
   }
 
-  /// The cases that corrections of this task were fitted on.
+  /// The cases that corrections of this task were fitted on. Those that a model was trained on need no list: it has another
+  /// digest than the model that they were put to, and so another epoch.
   private var usedCases: Set<String> {
     guard let names = try? Files.list(paths.calibrations) else { return [] }
     var used: Set<String> = []

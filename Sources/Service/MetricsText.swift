@@ -1,3 +1,4 @@
+import Candidates
 import Journal
 import PolicyFiles
 import RouterCore
@@ -109,6 +110,8 @@ struct MetricsText {
     for operation in JournalStatus.Operation.allCases {
       sample("log_errors_total", [("op", operation.rawValue)], Double(status.errors[operation] ?? 0))
     }
+    family("log_failing", "gauge", "1 while the log cannot be written.")
+    sample("log_failing", [], status.failingSince == nil ? 0 : 1)
     family("log_pending_bytes", "gauge", "Bytes of records that are not yet on the disk.")
     sample("log_pending_bytes", [], Double(status.pendingBytes))
   }
@@ -126,6 +129,15 @@ struct MetricsText {
     sample("policy_last_reload_success_timestamp_seconds", [], Double(last.lastGood) / 1000)
     family("kill_switch", "gauge", "1 while everything goes to the frontier.")
     sample("kill_switch", [], sidecar.pipeline.kill.override == nil ? 0 : 1)
+    family("candidate_breaker_open", "gauge", "1 while a candidate is not asked because it kept failing.")
+    for (model, pool) in current.pools.sorted(by: { $0.key < $1.key }) {
+      let isOpen: Double =
+        switch pool.breaker {
+        case .closed: 0
+        case .open, .probing: 1
+        }
+      sample("candidate_breaker_open", [("model", model)], isOpen)
+    }
     family("stage", "gauge", "1 for the stage that a task is in.")
     for task in current.prepared.policy.tasks where task.local {
       sample("stage", [("task", task.name), ("stage", "shadow")], 1)
@@ -136,7 +148,18 @@ struct MetricsText {
 
   private mutating func review(_ sidecar: SidecarState) {
     family("review_backlog", "gauge", "Items that wait for a label.")
-    sample("review_backlog", [], Double(sidecar.reviewing.latest.backlog.values.reduce(0, +)))
+    let queue = sidecar.reviewing.latest
+    sample("review_backlog", [], Double(queue.backlog.values.reduce(0, +)))
+    family("review_overdue", "gauge", "Drawn calls that nobody labelled by the task's review deadline.")
+    for task in sidecar.pipeline.current.prepared.policy.tasks where task.mayBeLocal {
+      sample("review_overdue", [("task", task.name)], Double(queue.overdue[task.name] ?? 0))
+    }
+    family(
+      "false_accept_upper_bound", "gauge",
+      "Anytime bound of the rate of false accepts in the task's epoch; absent where none has begun.")
+    for bound in sidecar.gates.bounds {
+      sample("false_accept_upper_bound", [("task", bound.task)], bound.upperBound)
+    }
     let vault = sidecar.vault.counts
     family("captures_total", "counter", "Drawn calls by what came of keeping their text.")
     sample("captures_total", [("result", "kept")], Double(vault.kept))

@@ -15,6 +15,7 @@ final class Pipeline: Sendable {
   let rollouts = Rollouts()
   let unmatched = Mutex(UnmatchedShapes())
   let refused = Mutex(RefusedPeers())
+  let activity = TapActivity()
   private let generation: Mutex<Generation>
 
   init(recorder: Recorder, kill: KillSwitch, generation: Generation) {

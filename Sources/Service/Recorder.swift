@@ -1,6 +1,5 @@
 import Agreements
 import Candidates
-import Evidence
 import Journal
 import PolicyFiles
 import Posix

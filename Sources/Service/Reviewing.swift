@@ -1,5 +1,6 @@
 import Evidence
 import Journal
+import LogReading
 import PolicyFiles
 import Posix
 import Reviews
@@ -41,6 +42,8 @@ final class Reviewing: Sendable {
   /// What status and metrics show, without waiting for the queue.
   struct Summary: Sendable {
     var backlog: [String: Int] = [:]
+    /// Drawn items that nobody labelled in time.
+    var overdue: [String: Int] = [:]
     /// The log has been read to its end once.
     var isCaughtUp = false
     var forgotten = 0
@@ -132,9 +135,11 @@ final class Reviewing: Sendable {
       state.prunedAt = now
     }
     let backlog = queue.backlog(now: Clocks.realtime())
+    let overdue = queue.overdue(now: Clocks.realtime())
     let forgotten = queue.forgotten
     summary.withLock {
       $0.backlog = backlog
+      $0.overdue = overdue
       $0.forgotten = forgotten
       $0.isCaughtUp = $0.isCaughtUp || isAtEnd
     }

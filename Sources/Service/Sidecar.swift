@@ -44,6 +44,7 @@ package final class Sidecar {
   private let reloading: Reloading
   private let probing: Probing
   private let reviewing: Reviewing
+  private let gates: LiveGates
   private let weeks: WeekKeys
   private let vault: Vault
   private let control: Control
@@ -116,6 +117,7 @@ package final class Sidecar {
     reviewing = Reviewing(
       pipeline: pipeline, vault: vault, weeks: weeks, logFolder: paths.log,
       reservationMs: options.reservationMs, graceMs: options.captureGraceMs)
+    gates = LiveGates(pipeline: pipeline, paths: paths)
     let reloads = Monitor(ReloadRequests())
     self.reloads = reloads
     do throws(PosixError) {
@@ -127,8 +129,8 @@ package final class Sidecar {
       admission.users.formUnion(options.allowedUsers)
       admission.groups.formUnion(options.allowedGroups)
       let state = SidecarState(
-        pipeline: pipeline, reloading: reloading, probing: probing, reviewing: reviewing, weeks: weeks,
-        vault: vault, admission: admission, paths: paths,
+        pipeline: pipeline, reloading: reloading, probing: probing, reviewing: reviewing, gates: gates,
+        weeks: weeks, vault: vault, admission: admission, paths: paths,
         startedAt: now, log: log, consoleURL: page?.url)
       control = Control(state)
       let control = control
@@ -150,6 +152,7 @@ package final class Sidecar {
       writeStart(opened.recovery, loaded, at: now)
       weeks.announce(now: now)
       try reviewing.start()
+      try gates.start()
       try control.start(controlListener)
       try console?.start()
     } catch {
@@ -269,6 +272,7 @@ package final class Sidecar {
     for pool in Array(pipeline.current.pools.values) + reloading.retiredPools { pool.stop(until: deadline) }
     recorder.expire(generation: pipeline.current, everything: true)
     reviewing.stop()
+    gates.stop()
     vault.stop()
     let balance = recorder.balance.withLock { $0 }
     var body = RecordBody()

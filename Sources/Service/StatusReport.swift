@@ -15,6 +15,7 @@ final class SidecarState: Sendable {
   let reloading: Reloading
   let probing: Probing
   let reviewing: Reviewing
+  let gates: LiveGates
   let weeks: WeekKeys
   let vault: Vault
   let admission: Admission
@@ -25,7 +26,8 @@ final class SidecarState: Sendable {
   let consoleURL: String?
 
   init(
-    pipeline: Pipeline, reloading: Reloading, probing: Probing, reviewing: Reviewing, weeks: WeekKeys,
+    pipeline: Pipeline, reloading: Reloading, probing: Probing, reviewing: Reviewing, gates: LiveGates,
+    weeks: WeekKeys,
     vault: Vault, admission: Admission, paths: SidecarPaths,
     startedAt: Int64, log: EventLog, consoleURL: String? = nil
   ) {
@@ -34,6 +36,7 @@ final class SidecarState: Sendable {
     self.reloading = reloading
     self.probing = probing
     self.reviewing = reviewing
+    self.gates = gates
     self.weeks = weeks
     self.vault = vault
     self.admission = admission
@@ -62,8 +65,9 @@ enum StatusReport {
       "last_demotion": .null,
       "candidates": CandidateStatus.list(generation, sidecar.probing),
       "balance": balance(pipeline),
+      "tap": tap(pipeline.activity.latest, pipeline.recorder.balance.withLock { $0.receivedTotal }),
       "review": review(sidecar),
-      "log": log(pipeline.recorder.journal),
+      "log": log(pipeline.recorder.journal, folder: sidecar.paths.log),
       "sockets": [
         "tap": .string(sidecar.paths.tap), "control": .string(sidecar.paths.control),
         "console": sidecar.consoleURL.map { .string($0) } ?? .null,
@@ -114,12 +118,21 @@ enum StatusReport {
     ]
   }
 
+  private static func tap(_ activity: TapActivity.View, _ received: UInt64) -> JSONValue {
+    // What came within the last second has not been noted yet.
+    let last = activity.lastFrameAt ?? (received > 0 ? Clocks.realtime() : nil)
+    return [
+      "connections": .number(JSONNumber(activity.connections)),
+      "last_frame_at": last.map { .string(Timestamp.string($0)) } ?? .null,
+    ]
+  }
+
   private static func review(_ sidecar: SidecarState) -> JSONValue {
     let queue = sidecar.reviewing.latest
     let vault = sidecar.vault.counts
     return [
       "backlog": .number(JSONNumber(queue.backlog.values.reduce(0, +))),
-      "by_task": Reviewing.counts(queue.backlog),
+      "by_task": Reviewing.counts(queue.backlog), "overdue": Reviewing.counts(queue.overdue),
       "is_caught_up": .bool(queue.isCaughtUp), "not_queued": .number(JSONNumber(queue.forgotten)),
       "week": .string(sidecar.weeks.week.name),
       "shares": .object(
@@ -131,13 +144,16 @@ enum StatusReport {
     ]
   }
 
-  private static func log(_ journal: Journal) -> JSONValue {
+  private static func log(_ journal: Journal, folder: String) -> JSONValue {
     let status = journal.status
     return [
       "id": .string(journal.logID), "seq": .number(JSONNumber(Int(status.head.seq))),
       "head": .string(status.head.hash.hex), "segment": .number(JSONNumber(status.segment)),
       "pending_bytes": .number(JSONNumber(status.pendingBytes)),
-      "failing": .bool(status.failingSince != nil),
+      "folder": .string(folder), "failing": .bool(status.failingSince != nil),
+      "failing_seconds": status.failingSince.map {
+        .number(JSONNumber(Int((Clocks.monotonic() - $0) / 1_000_000_000)))
+      } ?? .null,
       "last_error": status.lastError.map { .string($0) } ?? .null,
     ]
   }
@@ -147,12 +163,14 @@ enum StatusReport {
     return .array(
       counts.sorted { $0.key < $1.key }.map { user, count in
         let name = Accounts.name(ofUser: user)
-        let group = admission.groups.min().map { "\($0)" } ?? "GROUP"
+        // Never root's group: it opens more than the tap.
+        let group = admission.groups.filter { $0 != 0 }.min().map { Accounts.name(ofGroup: $0) ?? "\($0)" }
+        let byGroup = group.map { "   # or: usermod -aG \($0) \(name ?? "USER")" } ?? ""
         return [
           "uid": .number(JSONNumber(Int(user))), "name": name.map { .string($0) } ?? .null,
           "count": .number(JSONNumber(count)),
           "admit_with": .string(
-            "shadow-router run --allow-uid \(user)   # or: usermod -aG \(group) \(name ?? "USER")"),
+            "shadow-router run --allow-uid \(user)\(byGroup)"),
         ]
       })
   }

@@ -76,6 +76,9 @@ final class Tap {
     pipeline.kill.flags(areUnreadable: !FlagsFile.isReadable(flagsFile))
     pipeline.recorder.expire(generation: pipeline.current)
     for connection in connections.values { connection.noteQuiet() }
+    pipeline.activity.note(
+      received: pipeline.recorder.balance.withLock { $0.receivedTotal }, connections: connections.count,
+      now: Clocks.realtime())
   }
 
   private func readSignals() throws(PosixError) {

@@ -1,3 +1,4 @@
+import Candidates
 import Evidence
 import Posix
 import RouterCore
@@ -41,7 +42,7 @@ struct CalibrationFile {
     path(task: correction.task, model: correction.modelID, source: correction.source.rawValue, paths)
   }
 
-  private static func path(task: String, model: String, source: String, _ paths: SidecarPaths) -> String {
+  static func path(task: String, model: String, source: String, _ paths: SidecarPaths) -> String {
     Files.join(paths.calibrations, "\(safe(task))--\(safe(model))--\(source).json")
   }
 
@@ -73,15 +74,63 @@ struct CalibrationFile {
     }
     return path
   }
+}
+
+/// The cases that a built-in model was trained on, in a file beside the model's: `triage.model.cases`.
+struct TrainedCases {
+  let modelDigest: String
+  let caseIDs: [String]
+
+  static func path(ofModel file: String) -> String { file + ".cases" }
+
+  var json: JSONValue {
+    [
+      "model_digest": .string(modelDigest),
+      "cases_sha256": .array(caseIDs.map { .string(CalibrationFile.digest(ofCase: $0)) }),
+    ]
+  }
+}
+
+/// Which cases a model has been fitted on, its weights or the correction of its confidence: they say nothing of how it
+/// does on others.
+struct UsedCases {
+  private let calibration: Set<String>
+  private let training: Set<String>
+
+  init(_ evaluation: Evaluation, _ pool: ModelPool, _ paths: SidecarPaths) {
+    let source = evaluation.calibration == nil ? nil : evaluation.sources.first?.name
+    calibration =
+      source.flatMap { source in
+        Self.read(
+          CalibrationFile.path(task: evaluation.task, model: evaluation.model, source: source, paths)
+        ) { _ in
+          true
+        }
+      } ?? []
+    training =
+      pool.model.file.flatMap { file in
+        let path = file.hasPrefix("/") ? file : Files.join(Files.folder(of: paths.policy), file)
+        return Self.read(TrainedCases.path(ofModel: path)) {
+          $0["model_digest"]?.stringValue == evaluation.modelDigest
+        }
+      } ?? []
+  }
+
+  func holds(_ id: String) -> Bool {
+    let digest = CalibrationFile.digest(ofCase: id)
+    return calibration.contains(digest) || training.contains(digest)
+  }
 
   /// How many of the cases the correction in force was fitted on.
-  static func seen(_ cases: [EvalCase], _ evaluation: Evaluation, _ paths: SidecarPaths) -> Int {
-    guard evaluation.calibration != nil, let source = evaluation.sources.first?.name,
-      let bytes = try? Files.readRegular(
-        path(task: evaluation.task, model: evaluation.model, source: source, paths), limit: limitBytes),
-      let digests = (try? JSONValue(parsing: bytes))?["cases_sha256"]?.arrayValue
-    else { return 0 }
-    let known = Set(digests.compactMap(\.stringValue))
-    return cases.count { known.contains(digest(ofCase: $0.id)) }
+  func byCalibration(_ cases: [EvalCase]) -> Int {
+    cases.count { calibration.contains(CalibrationFile.digest(ofCase: $0.id)) }
+  }
+
+  private static func read(_ path: String, where isRight: (JSONValue) -> Bool) -> Set<String>? {
+    guard let bytes = try? Files.readRegular(path, limit: 64 << 20),
+      let value = try? JSONValue(parsing: bytes), isRight(value),
+      let digests = value["cases_sha256"]?.arrayValue
+    else { return nil }
+    return Set(digests.compactMap(\.stringValue))
   }
 }

@@ -12,7 +12,10 @@ enum CandidateTable {
     parts.append("breaker " + (breaker == "closed" ? breaker : Terminal.styled(breaker, .yellow)))
     parts.append("\(word(candidate["waiting"])) waiting, \(word(candidate["asking"])) being asked")
     let title = "\(word(candidate["id"])): \(word(candidate["provider"])) \(word(candidate["name"])), "
-    return [title + parts.joined(separator: ", ")] + problem(candidate)
+    // Nobody need know the word to see what it costs.
+    let notice =
+      breaker == "closed" ? [] : ["not asked after repeated failures: its calls go to the frontier"]
+    return [title + parts.joined(separator: ", ")] + notice + problem(candidate)
   }
 
   /// A table with a line a candidate; problems beneath theirs.

@@ -11,6 +11,8 @@ struct CaseAsking {
   let generation: Generation
   let task: PreparedTask
   let pool: ModelPool
+  /// What a look at the model found wrong before it was asked.
+  private let problem: ProbeProblem?
 
   /// One case that no check kept from the model.
   struct Heard {
@@ -43,7 +45,24 @@ struct CaseAsking {
     var progress = Progress("finding out what \(id) can do")
     progress.show(nil, pool.model.endpoint?.authority ?? "")
     defer { progress.end() }
-    if let finding = pool.probe(now: Clocks.realtime(), isStopping: { false }) { pool.learn(finding) }
+    let finding = pool.probe(now: Clocks.realtime(), isStopping: { false })
+    if let finding { pool.learn(finding) }
+    problem = finding?.problem(of: pool.model)
+  }
+
+  /// Why cases have no answer at all, and what to do about it; nil where each has one.
+  func complaint(_ heard: [Heard]) -> String? {
+    var causes: [String: Int] = [:]
+    for case .unavailable(let cause)? in heard.map(\.asked?.outcome) { causes[cause, default: 0] += 1 }
+    guard !causes.isEmpty else { return nil }
+    let asked = heard.count { $0.asked != nil }
+    let list = causes.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { "\($0.key) (\($0.value))" }
+    let model = [pool.model.id, pool.model.endpoint?.description].compactMap(\.self).joined(separator: ", ")
+    let why = "\(causes.values.reduce(0, +)) of \(asked) cases got no answer: \(list.joined(separator: ", "))"
+    guard let problem else {
+      return "\(why); `shadow-router check --live POLICY` asks what \(model) can do"
+    }
+    return "\(why); \(model): \(problem.text); \(problem.remedy)"
   }
 
   var context: DecisionContext { DecisionContext(today: PolicyLoading.day(Clocks.realtime())) }

@@ -6,12 +6,14 @@ same bytes, in one run, to receivers that always read.
 
 Both receivers are child processes. The two sides take turns, one send each, so that load on the machine meets both alike.
 Two paces, 200 us each: `busy` works in between, as an agent that parses and renders does; `idle` sleeps, so that both sides
-run with cold caches, where Python's own cost counts most. The limit holds for the spliced body at the busy pace.
+run with cold caches, where Python's own cost counts most. The limit, 3 times at p50 and at p99, holds for the first row: the body
+as the SDK's transport hands it over, at the busy pace. Its 95 % intervals are over 20 parts of the run.
 Before anything is timed, the frames that arrive are checked to be the ones sent.
 """
 import json
 import os
 import platform
+import random
 import socket
 import sys
 import tempfile
@@ -104,7 +106,20 @@ def report(name, size, ours, theirs):
     figures = [percentile(ours, 0.5), percentile(theirs, 0.5), percentile(ours, 0.99), percentile(theirs, 0.99)]
     p50, p99 = figures[0] / figures[1], figures[2] / figures[3]
     print("%-40s %6d B  p50 %6.2f / %6.2f us = %5.2f   p99 %7.2f / %7.2f us = %5.2f" % (name, size, *figures[:2], p50, *figures[2:], p99))
-    return p50
+    return p50, p99
+
+
+def interval(ours, theirs, share, parts=20, resamples=500):
+    """95 % of the ratio, over parts of the run drawn with replacement, the same ones on both sides."""
+    size, drawn = len(ours) // parts, random.Random(1)
+    cut = [(sorted(ours[at * size : (at + 1) * size]), sorted(theirs[at * size : (at + 1) * size])) for at in range(parts)]
+    ratios = []
+    for _ in range(resamples):
+        chosen = drawn.choices(cut, k=parts)
+        sides = [sorted(value for part in chosen for value in part[side]) for side in (0, 1)]
+        ratios.append(percentile(sides[0], share) / percentile(sides[1], share))
+    ratios.sort()
+    return ratios[int(resamples * 0.025)], ratios[int(resamples * 0.975)]
 
 
 def quiet(rounds, folder):
@@ -141,9 +156,14 @@ def main():
                 socket_name = "%s%d" % (pace.__name__, at)
                 result = measure(rounds, folder, socket_name, observe, lambda path: shadow_router.Observer(path, agent="bench"), pace)
                 ratios[pace, at] = report(pace.__name__ + " " + name, *result)
+                if (pace, at) == (busy, 0):
+                    spans = [interval(*result[1:], share) for share in (0.5, 0.99)]
         quiet(rounds, folder)
-    print("spliced body, busy pace: p50 ratio %.2f (limit 3, aim 1.5); worst of all %.2f" % (ratios[busy, 0], max(ratios.values())))
-    return 1 if ratios[busy, 0] > 3 else 0
+    p50, p99 = ratios[busy, 0]
+    holds = p50 <= 3 and p99 <= 3
+    print("observe against a bare send: p50 %.2f (%.2f to %.2f), p99 %.2f (%.2f to %.2f), limit 3: %s; worst of all p50 %.2f"
+          % (p50, *spans[0], p99, *spans[1], "met" if holds else "NOT MET", max(ratio for ratio, _ in ratios.values())))
+    return 0 if holds else 1
 
 
 if __name__ == "__main__":

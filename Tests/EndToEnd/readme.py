@@ -5,7 +5,8 @@
 
 Every fenced block marked `sh` is run, but for the two set-up commands (deploy/demo and deploy/test), in a copy of the folders that the commands
 name, with a state of its own. All blocks share one shell, so that what one exports holds in the next. A block that is `shadow-router run` alone is
-what a reader leaves running in a terminal of its own. Blocks marked `python` are compiled, and run where they need no SDK.
+what a reader leaves running in a terminal of its own. Blocks marked `python` are compiled, and run where they need no SDK (with the
+SDKs: Tests/Clients).
 
 The binary is SHADOW_ROUTER_BIN, else .build/release/shadow-router.
 """
@@ -121,7 +122,7 @@ def main():
                 SETUP.remove(commands)
             elif kind == "python":
                 compile(text, "README.md", "exec")
-                if not re.search(r"import .*\b(openai|anthropic)\b", text):
+                if not re.search(r"import .*\b(openai|anthropic|litellm)\b", text):
                     done = subprocess.run([sys.executable, "-W", "error", "-c", text], env=environment, cwd=folder, timeout=SECONDS,
                                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
                     judge(commands, done.returncode, done.stdout)

@@ -196,6 +196,34 @@ def test_calibrate_refuses_what_would_not_help():
             check(not os.path.exists(os.path.join(do.folder, "state", "calibration")), "something was written")
 
 
+def test_a_model_that_is_not_there_is_named_with_the_remedy():
+    nobody = 'models:\n  small: {provider: ollama, name: none, endpoint: "http://127.0.0.1:9/api/generate", timeout_ms: 300}\n'
+    text = nobody + "tasks:\n  triage: {local: true, labels: [a, b], min_confidence: 0.9}\n"
+    with bench(text, [case(i, "text %d" % i, label="a") for i in range(5)]) as do:
+        for words in [("eval", "@cases.ndjson", "--task", "triage"), ("calibrate", "triage", "@cases.ndjson")]:
+            done = do(*words)
+            equal(done.returncode, 1, "the exit code of %s" % words[0])
+            for part in ["5 of 5 cases got no answer", "refused", "nobody listens there", "start the server"]:
+                check(part in done.stderr, "%s does not say %r: %s" % (words[0], part, done.stderr))
+
+
+def test_repeated_ids_and_labels_outside_the_set_are_named_by_line():
+    def reply(request):
+        return generated({"label": "a", "answer": "a", "confidence": 0.95})
+    cases = [case(i, "text %d" % i, label="a") for i in range(3)]
+    cases += [case(1, "again", label="b"), case(7, "foreign", label="zebra"), case(8, "elsewhere", label="zebra", route="frontier")]
+    with ollama(reply) as model:
+        text = 'models:\n  small: {provider: ollama, name: m, endpoint: "%s"}\n' % model.endpoint
+        with bench(text + "tasks:\n  triage: {local: true, labels: [a, b], min_confidence: 0.9}\n", cases) as do:
+            done = do("eval", "@cases.ndjson", "--task", "triage", "--json")
+            lines = [line for line in done.stderr.splitlines() if "warning" in line]
+            equal(len(lines), 2, "warnings")
+            check("cases.ndjson:4: warning: the id stands in line 2 already" in lines[0], lines[0])
+            check("cases.ndjson:5: warning: truth.label is not among the labels of triage" in lines[1], lines[1])
+            check("zebra" not in done.stderr, "a text of the file is on stderr")
+            equal(json.loads(done.stdout)["cases"], 5, "cases that count")
+
+
 def test_stated_confidences_get_a_shift_and_a_temperature():
     def reply(request):
         number = int(re.search(r"number (\d+)|$", prompt(request)).group(1) or 0)

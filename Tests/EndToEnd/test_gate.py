@@ -181,5 +181,156 @@ def test_the_challenger_has_its_own_gate():
         equal((code, value["outcome"], value["epoch"]["drawn"], value["epoch"]["false"]), (1, "fail", 20, 15), "the challenger's gate")
 
 
+def test_the_challengers_gate_passes_on_its_own_sample_alone():
+    text = policy(more=", challenger: second").replace("models:\n", "models:\n  second: {provider: ollama, name: s2, endpoint: \"http://127.0.0.1:9/api/generate\"}\n")
+    text = text.replace("t: {local: true,", "t: {local: true, model: small,")
+    with Sidecar(text, start=False) as router:
+        log = written(router, 300, 30, policy=revision(text))
+        checks = {"local_unavailable": "pass", "schema_invalid": "pass"}
+        for index in range(300):
+            # A sample of its own: 410 drawn, of which 300 are labelled at first.
+            for call_id in ["c%d" % index] + ["u%d" % index] * (index < 110):
+                log.add("challenge", call_id=call_id, task_type="t", generation=1, policy_revision=revision(text), prompt_revision="p1",
+                        task_revision=None, route_candidate="local", reason=None, reason_code=0, checks=checks, local_model="s2",
+                        local_model_id="second", local_model_digest="e1", label="a", confidence=0.9, confidence_source="self_reported", sampled=True)
+        for index in range(300):
+            log.review("c%d" % index, "accept", subject="challenger")
+        log.flush()
+        equal(gate(router)[1]["outcome"], "fail", "the candidate's gate")
+        code, value = gate(router, "--challenger")
+        equal((code, value["outcome"], value["epoch"]["drawn"], value["epoch"]["accepted"]), (1, "insufficient_data", 410, 300), "with 110 unlabelled")
+        for index in range(110):
+            log.review("u%d" % index, "accept", subject="challenger")
+        log.flush()
+        router.start()
+        code, value = gate(router, "--challenger")
+        equal((code, value["outcome"], value["epoch"]["accepted"]), (0, "pass", 410), "the challenger's gate")
+        equal([(r["subject"], r["outcome"]) for r in router.records("gate")], [("challenger", "pass")], "the gate records")
+        equal(gate(router)[1]["attempt"], 2, "the candidate's attempt after it")
+        router.stop()
+
+
+WORDS = {"a": "the invoice was charged twice on the card", "b": "the window crashes when the file is opened"}
+
+
+def cases(count, start=0, prefix="case"):
+    return [{"id": "%s%d" % (prefix, n), "task_type": "t", "input": "%s, ticket %d of the %s floor" % (WORDS["ab"[n % 2]], n, ["first", "second", "third"][n % 3]),
+             "truth": {"label": "ab"[n % 2]}} for n in range(start, start + count)]
+
+
+def write(path, items):
+    with open(path, "w") as file:
+        file.write("".join(json.dumps(item) + "\n" for item in items))
+
+
+def train(router, items):
+    folder = os.path.dirname(router.policy)
+    write(os.path.join(folder, "train.ndjson"), items)
+    result = router.command("train", os.path.join(folder, "train.ndjson"), "--task", "t", "--output", os.path.join(folder, "t.model"), "--json")
+    equal(result.returncode, 0, "train: " + result.stderr)
+    return json.loads(result.stdout)["digest"]
+
+
+def test_the_eval_sets_bar_counts_for_this_file_and_this_digest_alone():
+    text = ("models:\n  small: {provider: builtin, file: t.model}\ntasks:\n  t: {local: true, labels: [a, b], min_confidence: 0.4, owner: ana, "
+            "eval_set: cases.ndjson, gate: {max_false_accept_rate: 0.01}}\n")
+    with Sidecar(text, start=False) as router:
+        path = os.path.join(os.path.dirname(router.policy), "cases.ndjson")
+        digest = train(router, cases(120, prefix="train"))
+        write(path, cases(400, start=200))
+        written(router, 401, digest=digest, prompt_revision=None, confidence_source="builtin")
+        router.start()
+
+        def condition():
+            code, value = gate(router)
+            found = next(c for c in value["conditions"] if c["name"] == "eval_set")
+            return found["state"], value["outcome"], code
+
+        def evaluate(file=path):
+            result = router.command("eval", file, "--task", "t")
+            return result.returncode, result.stderr
+
+        equal(condition(), ("unmet", "insufficient_data", 1), "before any eval")
+        other = path + ".other"
+        write(other, cases(400, start=700))
+        code, told = evaluate(other)
+        equal((code, router.count("eval")), (0, 0), "eval records after another file")
+        check("not recorded" in told and "eval_set" in told, told)
+        code, told = evaluate()
+        check(code == 0 and "recorded for the gate: the bar is met" in told, told)
+        record = router.records("eval")[0]
+        equal((record["task"], record["local_model_id"], record["local_model_digest"], record["met"], record["cases"]),
+              ("t", "small", digest, True, 400), "the record")
+        equal(condition(), ("met", "pass", 0), "after the eval")
+        # Another file under the same name is not what was measured; the same bytes again are.
+        kept = open(path).read()
+        write(path, cases(401, start=200))
+        equal(condition()[:2], ("unmet", "insufficient_data"), "after the file changed")
+        with open(path, "w") as file:
+            file.write(kept)
+        equal(condition()[0], "met", "with the file as it was")
+        os.rename(path, path + ".gone")
+        equal(condition()[0], "unmet", "without the file")
+        os.rename(path + ".gone", path)
+        # Cases that the model has seen say nothing of it.
+        changed = train(router, cases(60, start=200))
+        check(changed != digest, "training on other cases gave the same model")
+        equal(router.command("reload").returncode, 0, "the reload")
+        router.decide(router.tap(), call("after", "t", WORDS["a"]))
+        equal(condition()[0], "unmet", "with another digest")
+        code, told = evaluate()
+        check(code == 0 and "NOT met" not in told and "340 cases that were not used to fit" in told, told)
+        equal(condition()[0], "met", "after eval of the new model")
+        equal(router.http("POST", "/v1/eval", json.dumps({"task": "t"}))[0], 400, "what is no result of eval")
+        equal(router.http("POST", "/v1/eval", json.dumps({**{k: record[k] for k in record if k not in ("v", "log", "seq", "ts", "kind", "prev", "h")}, "task": "x"}))[0], 404, "an unknown task")
+        equal(router.count("eval"), 2, "eval records")
+        router.stop()
+        equal(router.command("verify-log").returncode, 0, "verify-log")
+
+
+def test_an_eval_set_that_the_model_was_trained_on_is_not_met():
+    text = ("models:\n  small: {provider: builtin, file: t.model}\ntasks:\n  t: {local: true, labels: [a, b], min_confidence: 0.4, eval_set: train.ndjson}\n")
+    with Sidecar(text, start=False) as router:
+        train(router, cases(400))
+        router.start()
+        result = router.command("eval", os.path.join(os.path.dirname(router.policy), "train.ndjson"), "--task", "t")
+        check(result.returncode == 0 and "NOT met on 0 cases" in result.stderr, result.stderr)
+        equal([(r["met"], r["cases"]) for r in router.records("eval")], [(False, 0)], "the record")
+        router.stop()
+
+
+def test_the_metric_of_the_upper_bound_follows_the_gate():
+    name = 'shadow_router_false_accept_upper_bound{task="t"}'
+    with ollama(lambda request: generated({"label": "a", "confidence": 0.9})) as small:
+        text = policy(small.endpoint, more=", review_sample: 1")
+        with Sidecar(text) as router:
+            check(name not in router.metrics(), "a bound before any evidence")
+            tap = router.tap()
+            for index in range(60):
+                tap.send(call("c%d" % index, "t", "text %d" % index))
+            router.wait_for("decision", 60)
+            until(lambda: router.metrics().get(name) == 1, "a bound of 1 without labels")
+            until(lambda: router.metrics().get("shadow_router_review_backlog") == 60, "a backlog of all")
+            for index in range(60):
+                equal(router.http("POST", "/v1/review", json.dumps({"call_id": "c%d" % index, "review_label": "accept"}))[0], 200, "a label")
+            asked = gate(router)[1]["false_accept_upper_bound"]
+            check(asked < 0.2, lambda: "the gate's bound is %s" % asked)
+            until(lambda: abs(router.metrics().get(name, 1) - asked) < 1e-9, "the gate's bound as a metric")
+            # One item in ten waits for a second person.
+            until(lambda: router.metrics().get("shadow_router_review_backlog") == router.status()["review"]["backlog"] < 20, "the backlog")
+            router.http("POST", "/v1/review", json.dumps({"call_id": "c1", "review_label": "escalate"}))
+            until(lambda: router.metrics().get(name, 0) > asked, "a larger bound after a false accept")
+            # Another policy of the task is another epoch: none has begun.
+            router.write_policy(policy(small.endpoint, 0.4, ", review_sample: 1"))
+            equal(router.command("reload").returncode, 0, "the reload")
+            until(lambda: name not in router.metrics(), "no bound under another policy")
+            router.decide(tap, call("next", "t"))
+            until(lambda: router.metrics().get(name) == 1, "the bound of the new epoch")
+            router.stop()
+            router.start()
+            until(lambda: router.metrics().get(name) == 1, "the bound after a restart")
+            router.stop()
+
+
 if __name__ == "__main__":
     main(globals())

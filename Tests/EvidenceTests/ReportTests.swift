@@ -37,6 +37,7 @@ struct ReportTests {
     log.outcome(run: "r1", "success")
     log.outcome(call: "a", "success")
     log.review("b", "escalate", severity: 2)
+    log.review("b", "escalate", severity: 3, reviewer: "ben")
     let report = report(log)
     let task = try #require(report.tasks.first)
     #expect(task.calls == 5)
@@ -60,7 +61,7 @@ struct ReportTests {
     #expect([agent.runs, agent.successes, agent.calls, agent.wouldAccepts] == [1, 1, 3, 2])
     #expect(report.runs.first?.outcome == "success")
     #expect(report.head?.hash == "hash-\(log.lines.count)")
-    #expect(report.reviewers == [Report.Reviewer(name: "ana", escalate: 1)])
+    #expect(report.reviewers == ["ana", "ben"].map { Report.Reviewer(name: $0, escalate: 1) })
   }
 
   @Test("is the same in whatever order the records of calls come")

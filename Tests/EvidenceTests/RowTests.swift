@@ -1,3 +1,5 @@
+import Gates
+import RouterCore
 import TestData
 import TestLogs
 import Testing
@@ -32,29 +34,70 @@ struct RowTests {
     return log
   }
 
-  @Test(
-    "a label of the challenger's answer or of a planted item is none of the candidate's; one taken back is none"
-  )
-  func otherLabels() {
-    func label(after members: [(String, JSONValue)]) -> (row: JSONValue?, accepted: Int, escalated: Int) {
-      var log = SampleLog()
-      log.decision("a")
-      log.comparison("a", "agree")
-      log.review("a", "escalate", severity: 2)
-      log.record("review", [("call_id", "a"), ("reviewer", "bob")] + members)
-      var fold = EvidenceFold()
-      fold.add(ndjson: log.bytes.span)
-      let reviews = fold.report().totals.reviews
-      return (rows(log.lines).first?.json["review_label"], reviews.accept, reviews.escalate)
+  /// What rows, report and gate make of a call's labels; the gate's k is 1 while it counts as false.
+  private func readings(_ labels: [[(String, JSONValue)]], owner: String? = nil) -> (
+    row: String?, report: String, k: Int?, severe: [Int]
+  ) {
+    var log = SampleLog()
+    log.decision(
+      "a", sampled: true, more: [("local_model_id", "small"), ("task_revision", "r1"), ("signals", [:])])
+    log.comparison("a", "agree")
+    for label in labels {
+      log.record("review", [("call_id", "a"), ("stream", "certificate")] + label)
     }
-    for members in [
-      [("review_label", "accept"), ("stream", "planted")],
-      [("review_label", "accept"), ("subject", "challenger")],
-    ] as [[(String, JSONValue)]] {
-      #expect(label(after: members) == ("escalate", 0, 1))
+    var options = ReportOptions()
+    var task = TaskPolicy(name: "triage_ticket", mark: Mark(line: 1, column: 1))
+    task.owner = owner
+    var policy = Policy()
+    policy.tasks = [task]
+    options.policy = policy
+    var fold = EvidenceFold(options)
+    fold.add(ndjson: log.bytes.span)
+    let reviews = fold.report().totals.reviews
+    let counts = [("accept", reviews.accept), ("escalate", reviews.escalate), ("unsure", reviews.unsure)]
+    var epochs = EpochFold(EvidenceSubject(task: "triage_ticket"), EpochRules(owner: owner))
+    for line in log.lines { epochs.add(line.span) }
+    let evidence = epochs.evidence(at: log.now)
+    return (
+      rows(log.lines).first?.json["review_label"]?.stringValue,
+      counts.filter { $0.1 > 0 }.map(\.0).joined(separator: "+"), evidence?.falseOrUnlabelled,
+      [reviews.severe, evidence?.severe ?? -1]
+    )
+  }
+
+  private static func said(_ reviewer: String, _ label: String?, _ more: (String, JSONValue)...) -> [(
+    String, JSONValue
+  )] {
+    [("reviewer", .string(reviewer)), ("review_label", label.map { .string($0) } ?? .null)] + more
+  }
+
+  @Test("rows, report and gate read labels alike: of one reviewer the last counts, of several the worst")
+  func labels() {
+    let ana = Self.said("ana", "escalate", ("severity", 2))
+    let readings: [([[(String, JSONValue)]], String?, Int)] = [
+      ([], nil, 1), ([ana], "escalate", 1),
+      ([ana, Self.said("bob", "accept")], "escalate", 1),
+      ([Self.said("bob", "accept"), ana], "escalate", 1),
+      ([ana, Self.said("bob", nil)], "escalate", 1), ([ana, Self.said("ana", nil)], nil, 1),
+      ([ana, Self.said("ana", "accept")], "accept", 0),
+      ([Self.said("ana", "accept"), Self.said("bob", "unsure")], "unsure", 1),
+      ([ana, Self.said("bob", "accept", ("stream", "planted"))], "escalate", 1),
+      ([Self.said("ana", "accept"), Self.said("ana", "escalate", ("subject", "challenger"))], "accept", 0),
+      ([Self.said("ana", "accept"), Self.said("ana", "perhaps")], "accept", 0),
+    ]
+    for (labels, word, k) in readings {
+      let read = self.readings(labels)
+      #expect(read.row == word && read.report == word ?? "" && read.k == k, "after \(labels)")
     }
-    #expect(label(after: [("review_label", .null), ("stream", "certificate")]) == (.null, 0, 0))
-    #expect(label(after: [("review_label", "accept"), ("stream", "second")]) == ("accept", 1, 0))
+  }
+
+  @Test("report and gate call the same false accepts severe: two people's, or the owner's")
+  func severe() {
+    let ana = Self.said("ana", "escalate", ("severity", 2))
+    #expect(readings([ana]).severe == [0, 0])
+    #expect(readings([ana], owner: "ana").severe == [1, 1])
+    #expect(readings([ana, Self.said("bob", "escalate", ("severity", 1))]).severe == [0, 0])
+    #expect(readings([ana, Self.said("bob", "escalate", ("severity", 3))]).severe == [1, 1])
   }
 
   @Test("the first columns are the contract's")

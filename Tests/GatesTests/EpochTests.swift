@@ -1,3 +1,4 @@
+import LogReading
 import TestLogs
 import Testing
 import Wire
@@ -282,6 +283,77 @@ struct EpochTests {
     let evidence = try #require(log.fold(EvidenceSubject(task: "t"), rules).evidence(at: log.log.now))
     #expect(evidence.wouldAccepts == 1)
     #expect(evidence.asked == 4 && evidence.invalid == 1)
+  }
+
+  @Test("what `eval` found counts for the model that it was found of, the newest of each file")
+  func evaluations() throws {
+    var log = EpochLog()
+    func eval(
+      _ digest: String, met: Bool, file: Character = "a", prompt: String = "p1",
+      calibration: JSONValue = .null
+    ) {
+      log.log.record(
+        "eval",
+        [
+          ("task", "t"), ("local_model_id", "small"), ("local_model_digest", .string(digest)),
+          ("prompt_revision", .string(prompt)), ("calibration", calibration), ("task_revision", "r1"),
+          ("policy_revision", "sha256:1"), ("eval_set_sha256", .string(String(repeating: file, count: 64))),
+          ("met", .bool(met)), ("cases", 60), ("accepted", 50), ("accepted_wrong", 0),
+          ("wrong_upper_bound", JSONNumber(0.005).map { .number($0) } ?? .null),
+        ])
+    }
+    eval("d1", met: true)
+    log.call()
+    #expect(try #require(log.evidence()).evaluations.map(\.isMet) == [true])
+    eval("d1", met: false)
+    eval("d1", met: true, file: "b")
+    #expect(try #require(log.evidence()).evaluations.map(\.isMet) == [false, true])
+    for changed in 0..<3 {
+      var other = log
+      switch changed {
+      case 0: other.call(digest: "d2")
+      case 1: other.call(prompt: "p2")
+      default: other.call(calibration: "0123456789ab")
+      }
+      #expect(try #require(other.evidence()).evaluations.isEmpty)
+    }
+  }
+
+  @Test("past its limit a fold counts what was not drawn, keeps what was, and says so")
+  func partial() throws {
+    var log = EpochLog()
+    for index in 0..<50 { log.call("c\(index)", sampled: index % 10 == 0) }
+    log.review("c40", "accept")
+    var rules = EpochRules()
+    for (limit, isPartial) in [(45, false), (44, true), (0, true)] {
+      rules.undrawnLimit = limit
+      let fold = log.fold(EvidenceSubject(task: "t"), rules)
+      let evidence = try #require(fold.evidence(at: log.log.now))
+      #expect(fold.isPartial == isPartial && evidence.isPartial == isPartial)
+      #expect(evidence.wouldAccepts == 50 && evidence.drawn == 5 && evidence.accepted == 1)
+      #expect(try #require(fold.sample(at: log.log.now)).looks == evidence.looks)
+    }
+  }
+
+  @Test("thousands of items are found again, each once, also those past the first piece")
+  func many() throws {
+    var items = EpochItems()
+    let calls = (0..<10_000).map { ContentHash(Array("c\($0)".utf8).span).short }
+    for (index, call) in calls.enumerated() {
+      let item = EpochItem(
+        call: call, ts: Int64(index) * 1_000, confidence: 0.5, label: nil, isDrawn: index % 7 == 0)
+      let isNew = items.append(item)
+      #expect(isNew)
+    }
+    for call in calls.prefix(100) {
+      let isNew = items.append(EpochItem(call: call, ts: 0, confidence: nil, label: 1, isDrawn: true))
+      #expect(!isNew)
+    }
+    #expect(items.count == 10_000 && items.drawn == Array(stride(from: 0, to: 10_000, by: 7)))
+    #expect(
+      calls.indices.allSatisfy { items.number(ofCall: calls[$0]) == $0 && items[$0].second == UInt32($0) })
+    #expect(items.number(ofCall: 1) == nil)
+    #expect(MemoryLayout<EpochItem>.stride == 32)
   }
 
   @Test("damage and holes are no evidence; a gap that is named is a loss")

@@ -88,12 +88,67 @@ struct GateTests {
         switch what {
         case "drill": around.lastDrill = Self.now - 31 * 86_400_000
         case "losses": (around.received, around.lost) = (100_000, 102)
-        case "eval": around.hasEvalSet = true
+        case "eval": around.evalSet = .file(sha256: "ab")
         case "reviewers": (around.planted, around.caught) = (40, 37)
         default: around.policy.profile = .strict
         }
       })
     #expect(unmet(gate).contains(name) && gate.outcome != .pass)
+  }
+
+  private static let evalSet = String(repeating: "a", count: 64)
+
+  private static func number(_ value: Double) -> JSONValue { JSONNumber(value).map { .number($0) } ?? .null }
+
+  private func evalResult(_ change: (inout [String: JSONValue]) -> Void = { _ in }) throws -> EvalResult {
+    var members: [String: JSONValue] = [
+      "task": "t", "local_model_id": "small", "local_model_digest": "d1", "policy_revision": "sha256:1",
+      "task_revision": "r1", "eval_set_sha256": .string(Self.evalSet), "met": true, "cases": 60,
+      "accepted": 50, "accepted_wrong": 0, "wrong_upper_bound": Self.number(0.005),
+    ]
+    change(&members)
+    return try #require(EvalResult(.object(members.map { JSONMember($0.key, $0.value) })))
+  }
+
+  @Test(
+    "an eval set's bar counts of this file, under this policy, of each model that answers",
+    arguments: [
+      ("good", GateCondition.State.met, Gate.Outcome.pass), ("none", .unmet, .insufficientData),
+      ("another file", .unmet, .insufficientData), ("another policy", .unmet, .insufficientData),
+      ("not met", .unmet, .fail), ("one of two", .unmet, .insufficientData),
+      ("unreadable", .unmet, .inconclusive),
+    ])
+  func evalSet(what: String, state: GateCondition.State, outcome: Gate.Outcome) throws {
+    var epoch = good()
+    epoch.revision = "r1"
+    epoch.models = [EpochEvidence.Model(id: "small", name: "s", digest: "d1")]
+    epoch.evaluations = [try evalResult()]
+    var file = Gate.EvalSet.file(sha256: Self.evalSet)
+    switch what {
+    case "none": epoch.evaluations = []
+    case "another file": file = .file(sha256: String(repeating: "b", count: 64))
+    case "another policy": epoch.revision = "r2"
+    case "not met": epoch.evaluations = [try evalResult { $0["met"] = false }]
+    case "one of two": epoch.models.append(EpochEvidence.Model(id: "middle", name: "m", digest: nil))
+    case "unreadable": file = .unreadable("gone")
+    default: break
+    }
+    let gate = gate(epoch, around { $0.evalSet = file })
+    #expect(gate.conditions.first { $0.name == .evalSet }?.state == state && gate.outcome == outcome)
+  }
+
+  @Test("an eval result with a member that `eval` never writes is none")
+  func evalResults() throws {
+    let whole = try #require(try evalResult().json.members)
+    #expect(EvalResult(.object(whole)) != nil)
+    let wrong: [String: JSONValue] = [
+      "met": "yes", "accepted": 61, "accepted_wrong": -1, "wrong_upper_bound": Self.number(1.5),
+      "eval_set_sha256": "ab", "local_model_digest": 7, "task": .null,
+    ]
+    for (name, value) in wrong {
+      let members = whole.map { $0.name == name ? JSONMember(name, value) : $0 }
+      #expect(EvalResult(.object(members)) == nil, "taken with \(name) \(value.jsonText)")
+    }
   }
 
   @Test("unlabelled items count as false, and reviewing them is what is missing")

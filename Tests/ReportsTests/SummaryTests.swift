@@ -1,6 +1,7 @@
 import Evidence
 import LogReading
 import Reports
+import RouterCore
 import TestLogs
 import Testing
 import Wire
@@ -100,6 +101,19 @@ struct SummaryTests {
     let kept = try stored(fold(lines[..<cut]))
     let continued = fold(lines[cut...], into: try restored(kept))
     #expect(text(continued) == whole)
+  }
+
+  @Test("what is kept does not depend on the policy of the report that kept it")
+  func otherPolicy() throws {
+    var task = TaskPolicy(name: "triage_ticket", mark: Mark(line: 1, column: 1))
+    task.owner = "r0"
+    var policy = Policy()
+    policy.tasks = [task]
+    var options = options()
+    options.policy = policy
+    let plain = fold(Self.lines[...], into: EvidenceFold(options))
+    #expect(plain.report().totals.reviews.severe > fold(Self.lines[...]).report().totals.reviews.severe)
+    #expect(text(try restored(try stored(fold(Self.lines[...])), options)) == text(plain))
   }
 
   @Test("storing again what was filled gives the same bytes")

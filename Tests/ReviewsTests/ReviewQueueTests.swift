@@ -57,6 +57,30 @@ struct ReviewQueueTests {
     #expect(queue(log).backlog(now: now) == ["triage_ticket": 2])
   }
 
+  @Test("what is drawn and not labelled is overdue past the task's deadline, until it is labelled")
+  func overdue() {
+    var log = SampleLog()
+    for id in ["a", "b"] {
+      log.decision(id, sampled: true)
+      log.comparison(id, "agree")
+    }
+    log.decision("not drawn")
+    log.comparison("not drawn", "disagree")
+    var task = TaskPolicy(name: "triage_ticket", mark: Mark(line: 1, column: 1))
+    task.gate.reviewDeadlineDays = 2
+    func overdue(afterDays days: Int64) -> [String: Int] {
+      var queue = queue(log)
+      queue.rules = ["triage_ticket": ReviewQueue.Rules(task)]
+      return queue.overdue(now: now + days * 86_400_000)
+    }
+    #expect(overdue(afterDays: 1) == [:])
+    #expect(overdue(afterDays: 3) == ["triage_ticket": 2])
+    review(&log, "a", "unsure")
+    #expect(overdue(afterDays: 3) == ["triage_ticket": 1])
+    review(&log, "b", "escalate")
+    #expect(overdue(afterDays: 3) == [:])
+  }
+
   @Test("equal inputs are asked about once, and a label of any of them counts for all")
   func twins() {
     var log = SampleLog()
@@ -195,6 +219,87 @@ struct ReviewQueueTests {
     log.decision("a", sampled: true, input: "hello")
     if isDecisionFirst { log.record("challenge", challenge) }
     #expect(queue(log).item(ReviewKey(callID: "a", isChallenger: true))?.inputPreview == "hello")
+  }
+
+  private func sampled(
+    _ log: inout SampleLog, _ kind: String, _ id: String, input: String, isDrawn: Bool = true
+  ) {
+    var members: [(String, JSONValue)] = [
+      ("call_id", .string(id)), ("task_type", "t"), ("route_candidate", "local"), ("sampled", .bool(isDrawn)),
+      ("local_model_digest", "d"),
+    ]
+    if kind == "decision" { members += [("input_hash", .string(input)), ("input_preview", .string(input))] }
+    log.record(kind, members)
+  }
+
+  @Test(
+    "a challenger's drawn answers to equal inputs are asked about once, in whatever order the records come",
+    arguments: [true, false])
+  func challengerTwins(isDecisionFirst: Bool) {
+    var log = SampleLog()
+    for (id, input) in [("a", "same"), ("b", "same"), ("c", "other")] {
+      if isDecisionFirst { sampled(&log, "decision", id, input: input, isDrawn: false) }
+      sampled(&log, "challenge", id, input: input)
+      if !isDecisionFirst { sampled(&log, "decision", id, input: input, isDrawn: false) }
+    }
+    let before = queue(log)
+    #expect(ids(before) == ["a", "c"])
+    #expect(before.backlog(now: now) == ["t": 2])
+    #expect(before.callsInNeed(now: now, graceMs: 0) == ["a", "b", "c"])
+    log.record(
+      "review",
+      [
+        ("call_id", "b"), ("subject", "challenger"), ("review_label", "accept"), ("stream", "certificate"),
+        ("reviewer", "ann"),
+      ])
+    #expect(ids(queue(log)) == ["c"])
+  }
+
+  @Test("a kind of answer that has become frequent is hunted, and so is a new template; the usual is not")
+  func drift() {
+    var log = SampleLog()
+    for index in 0..<200 {
+      log.decision("old\(index)", label: index < 190 ? "usual" : "rare", confidence: 0.95)
+    }
+    #expect(ids(queue(log)).isEmpty)
+    log.now += 7 * 86_400_000
+    for index in 0..<200 {
+      log.decision("new\(index)", label: index < 60 ? "usual" : "rare", confidence: 0.95)
+    }
+    log.decision("odd", label: "usual", confidence: 0.95, input: "an input of another making")
+    let hunted = Set(
+      queue(log).offers(300, task: nil, reviewer: "ann", now: log.now) { _ in false }.map(\.item.key.callID))
+    #expect(hunted.count == 20 && hunted.contains("odd"))
+    #expect(hunted.allSatisfy { $0 == "odd" || Int($0.dropFirst(3)) ?? 0 >= 60 })
+  }
+
+  @Test("text of what two people escalated stays for planting, and after the deadline it is planted no more")
+  func plantedText() {
+    var log = SampleLog()
+    for index in 0..<20 {
+      log.decision("e\(index)", sampled: true)
+      for reviewer in ["ann", "bob"] { review(&log, "e\(index)", "escalate", by: reviewer) }
+    }
+    var task = TaskPolicy(name: "triage_ticket", mark: Mark(line: 1, column: 1))
+    task.capture = .sampled
+    func planted(after days: Int64, _ task: TaskPolicy) -> (offered: Int, kept: Int) {
+      var queue = queue(log)
+      queue.rules = ["triage_ticket": ReviewQueue.Rules(task)]
+      let at = log.now + days * 86_400_000
+      var more = SampleLog()
+      more.now = at
+      for index in 0..<600 { more.decision("new\(index)", sampled: true) }
+      for line in more.lines { queue.add(line.span) }
+      let offers = queue.offers(600, task: nil, reviewer: "cid", now: at) { _ in false }
+      let kept = queue.callsInNeed(now: at, graceMs: 0).filter { $0.hasPrefix("e") }
+      return (offers.count { $0.stream == .planted }, kept.count)
+    }
+    let fresh = planted(after: 1, task)
+    #expect(fresh.offered > 0 && fresh.kept == 20)
+    let late = planted(after: 15, task)
+    #expect(late.offered == 0 && late.kept == 0)
+    task.capture = .off
+    #expect(planted(after: 15, task).offered > 0)
   }
 
   @Test("captured text is needed until labelled, a while longer, and never past the deadline")

@@ -55,15 +55,4 @@ struct SamplingTests {
   func budget(policy: Double, wouldAccepts: Int?, share: Double) {
     #expect(ReviewDraw.share(policy: policy, wouldAccepts: wouldAccepts) == share)
   }
-
-  @Test(
-    "texts of one making have one template",
-    arguments: [
-      ("Ticket 4711 failed", "ticket 42 FAILED"), ("open /srv/a/b.txt now", "open /var/c/d/e.log now"),
-      ("id a1b2c3 gone", "id ff00aa9 gone"), ("a  b\n c", "A b c"),
-    ])
-  func templates(left: String, right: String) {
-    #expect(InputTemplate.of(left) == InputTemplate.of(right))
-    #expect(InputTemplate.of(left) != InputTemplate.of(left + " indeed"))
-  }
 }

@@ -191,6 +191,8 @@ struct EngineTests {
       (#"{"answer":"I'm sorry, no","confidence":0.9}"#, "refusal"),
       (#"{"answer":"I won't do that","confidence":0.9}"#, "refusal"),
       (#"{"answer":{"t":"I can't do"},"confidence":0.9}"#, "refusal"),
+      (#"{"answer":"Sadly: I can't","confidence":0.9}"#, "refusal"),
+      (#"{"answer":"Sadly I slept","confidence":0.9}"#, nil),
       (#"{"answer":{},"confidence":0.9}"#, "answer_blank"),
       (#"{"answer":"\u200b","confidence":0.9}"#, "answer_blank"),
       (#"{"answer":"this is far too long for it","confidence":0.9}"#, "answer_too_long"),
@@ -207,6 +209,23 @@ struct EngineTests {
     #expect(
       judge(#"{"answer":"see b","confidence":0.9}"#, task: "sum", policy, artifacts: ["a.txt"]).detail
         == "uncited_artifact")
+    #expect(
+      judge(#"{"answer":"see aa.txt","confidence":0.9}"#, task: "sum", policy, artifacts: ["a.txt"]).detail
+        == "uncited_artifact")
+  }
+
+  @Test(
+    "an answer that declines is told by its opening, behind regrets as well",
+    arguments: [
+      ("Unfortunately, as an AI language model I cannot help with that.", true),
+      ("Unfortunately I can't say.", true), ("I’m afraid that I cannot do this.", true),
+      ("My apologies, but I am unable to help.", true), ("Regrettably, I won't.", true),
+      ("Unfortunately, the build failed at link time.", false),
+      ("Apologies are due: the importer loses a line.", false), ("I'm afraid the disk is full.", false),
+      ("But I cannot reproduce it", false), ("Sadly", false), ("", false),
+    ])
+  func refusals(answer: String, isRefusal: Bool) {
+    #expect(Refusal.begins(answer) == isRefusal)
   }
 
   @Test("the built-in's novelty is a confidence fault, never an acceptance")

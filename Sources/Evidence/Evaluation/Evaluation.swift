@@ -30,6 +30,13 @@ package struct Evaluation: Sendable {
 
   package mutating func add(_ item: EvaluatedCase) { cases.append(item) }
 
+  /// The same without some of its cases.
+  package func leavingOut(_ isLeftOut: (String) -> Bool) -> Evaluation {
+    var rest = self
+    rest.cases.removeAll { isLeftOut($0.id) }
+    return rest
+  }
+
   // MARK: - Counts
 
   package var asked: Int { cases.count(where: \.isAsked) }

@@ -336,31 +336,29 @@ extension EvidenceFold {
   }
 
   mutating func review(_ text: Span<UInt8>, _ call: Int) {
-    guard line.isAboutCandidate(text) else { return }
-    let label: CallRow.Review
-    switch line.string(.reviewLabel, in: text) {
-    case "accept": label = .accept
-    case "escalate": label = .escalate
-    case "unsure": label = .unsure
-    // Taken back.
-    case nil:
-      calls[call].review = .none
-      return
-    default: return
-    }
-    calls[call].review = label
-    calls[call].severity = UInt8(clamping: line.int(.severity, in: text) ?? 0)
-    if line.bool(.missedStop, in: text) == true {
-      calls[call].flags.insert(.missedStop)
-    } else {
-      calls[call].flags.remove(.missedStop)
-    }
-    let reviewer = line.string(.reviewer, in: text)
-    reviewers.add(ReviewerKey(name: words.number(reviewer ?? "(unnamed)"), label: label))
-    guard reviewNotes.count < Self.noteLimit || reviewNotes[call] != nil else { return }
+    let ms = line.time(in: text)
+    guard let record = ReviewRecord(line, in: text, at: ms ?? 0), !record.isChallenger, !record.isPlanted
+    else { return }
+    labels[call, default: CallLabels()].add(record.entry, by: record.reviewer)
+    let counting = labels[call]?.counting
+    apply(labels[call] ?? CallLabels(), to: call)
+    guard let entry = record.entry else { return }
+    let name = record.reviewer.isEmpty ? "(unnamed)" : record.reviewer
+    reviewers.add(ReviewerKey(name: words.number(name), label: CallRow.Review(entry.label)))
+    // What is told of a call is what the label that counts was given with.
+    guard counting?.reviewer == record.reviewer,
+      reviewNotes.count < Self.noteLimit || reviewNotes[call] != nil
+    else { return }
     reviewNotes[call] = ReviewNote(
-      callID: line.string(.callID, in: text) ?? "", reviewer: reviewer, note: line.string(.note, in: text),
-      ts: line.string(.ts, in: text) ?? "", seq: line.int(.seq, in: text) ?? 0)
+      callID: line.string(.callID, in: text) ?? "", reviewer: line.string(.reviewer, in: text),
+      note: line.string(.note, in: text), ts: line.string(.ts, in: text) ?? "",
+      seq: line.int(.seq, in: text) ?? 0)
+  }
+
+  private mutating func apply(_ labels: CallLabels, to call: Int) {
+    calls[call].review = labels.counting.map { CallRow.Review($0.label) } ?? .none
+    calls[call].severity = UInt8(clamping: labels.severity)
+    calls[call].flags.set(.missedStop, labels.isMissedStop)
   }
 
   mutating func outcome(_ text: Span<UInt8>, mayWait: Bool) {
@@ -372,5 +370,11 @@ extension EvidenceFold {
     } else if mayWait, let run = runNumber(text) {
       runs[run].outcome = result
     }
+  }
+}
+
+extension CallRow.Flags {
+  fileprivate mutating func set(_ flag: Self, _ isOn: Bool) {
+    if isOn { insert(flag) } else { remove(flag) }
   }
 }

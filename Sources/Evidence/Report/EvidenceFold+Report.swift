@@ -46,7 +46,7 @@ extension EvidenceFold {
     var joined = Joined(
       reviews: Array(repeating: Report.Reviews(), count: tallies.count), notCompared: none, successes: none,
       failures: none, challenges: challengeReports())
-    for row in calls.rows {
+    for (call, row) in calls.rows.enumerated() {
       let task = Int(row.task)
       switch row.outcome {
       case .success: joined.successes[task] += 1
@@ -56,6 +56,12 @@ extension EvidenceFold {
       guard row.isWouldAccept else { continue }
       if row.verdict == 0 { joined.notCompared[task] += 1 }
       Self.count(row, into: &joined.reviews[task])
+      // Who owns a task is the policy's to say, and what is kept of the log must not depend on that.
+      if row.review == .escalate, let labels = labels[call],
+        labels.isSevere(owner: options.policy?.task(taskNames[task])?.owner)
+      {
+        joined.reviews[task].severe += 1
+      }
     }
     return joined
   }
@@ -68,7 +74,6 @@ extension EvidenceFold {
       if row.verdict == code(.disagree) { reviews.clearedDisagreements += 1 }
     case .escalate:
       reviews.escalate += 1
-      if row.severity >= 2 { reviews.severe += 1 }
       if row.flags.contains(.missedStop) { reviews.missedStops += 1 }
     case .unsure: reviews.unsure += 1
     }

@@ -21,7 +21,7 @@ package struct ReportOptions: Sendable {
 /// Reads a log once, in order, and keeps what a report needs: 24 bytes a call, sums, and a few examples.
 ///
 /// A call's records are joined by `call_id` in whatever order they come; of a repeated decision or comparison the
-/// first counts, of a repeated review or outcome the last. Reads no clock: the same lines give the same report.
+/// first counts, of a repeated outcome the last, of reviews what ``CallLabels`` makes of them. Reads no clock: the same lines give the same report.
 package struct EvidenceFold: Sendable {
   let options: ReportOptions
   var line = LogLine()
@@ -50,6 +50,8 @@ package struct EvidenceFold: Sendable {
   /// By task: the worst disagreements so far, and of what people called false, all that is known.
   var examples: [Int: [Example]] = [:]
   var reviewNotes: [Int: ReviewNote] = [:]
+  /// What people say of the candidate's answers, by call.
+  var labels: [Int: CallLabels] = [:]
   var clusters = TemplateClusters()
   /// Disagreements of which others look alike may exist, by call.
   var clustered: [(call: Int, cluster: Int)] = []

@@ -48,12 +48,12 @@ package struct Report: Sendable {
     package var disagreementUpper: Double { RateBounds.upper(disagree, of: comparable) }
   }
 
-  /// People's labels of would-accepts; of several labels of one call the last counts.
+  /// People's labels of would-accepts; read as ``CallLabels`` does.
   package struct Reviews: Sendable, Equatable {
     package var accept = 0
     package var escalate = 0
     package var unsure = 0
-    /// Labelled `escalate` with severity 2 or 3.
+    /// Labelled `escalate` with severity 2 or 3 by two people or the task's owner.
     package var severe = 0
     package var missedStops = 0
     /// Disagreements that a person found acceptable all the same.

@@ -14,7 +14,7 @@ package struct RowJoin: Sendable {
   private var calls = CompactTable<SurveyRow>()
   private var runOutcomes: [ContentHash: Ending] = [:]
   private var endings: [Int: Ending] = [:]
-  private var reviews: [Int: Review] = [:]
+  private var reviews: [Int: CallLabels] = [:]
   private var isSurveyed = false
 
   /// Lines that wait for the other one of their call.
@@ -38,12 +38,6 @@ package struct RowJoin: Sendable {
   private struct Ending: Sendable {
     var result: String?
     var approvedBy: String?
-  }
-
-  private struct Review: Sendable {
-    var label: String?
-    var severity: Int?
-    var reviewer: String?
   }
 
   // MARK: First reading
@@ -71,10 +65,10 @@ package struct RowJoin: Sendable {
       if let ms, window.contains(ms) { calls[call].hasDecision = true }
     case "comparison": calls[call].hasComparison = true
     case "review":
-      guard line.isAboutCandidate(text) else { return }
-      reviews[call] = Review(
-        label: line.string(.reviewLabel, in: text), severity: line.int(.severity, in: text),
-        reviewer: line.string(.reviewer, in: text))
+      let ms = line.time(in: text)
+      guard let record = ReviewRecord(line, in: text, at: ms ?? 0), !record.isChallenger, !record.isPlanted
+      else { return }
+      reviews[call, default: CallLabels()].add(record.entry, by: record.reviewer)
     default: endings[call] = ending(text)
     }
   }
@@ -151,13 +145,16 @@ package struct RowJoin: Sendable {
     let call = calls.find(key)
     if let call { calls[call].isDone = true }
     let review = call.flatMap { reviews[$0] }
+    let counting = review?.counting
     let run = line.hash(.runID, in: decision)
     let ending = call.flatMap { endings[$0] } ?? run.flatMap { runOutcomes[$0] }
     let cells = JoinedRow.columns.map { column -> JSONValue in
       switch column {
-      case "review_label": return review?.label.map { .string($0) } ?? .null
-      case "severity": return review?.severity.map { .number(JSONNumber($0)) } ?? .null
-      case "reviewer": return review?.reviewer.map { .string($0) } ?? .null
+      case "review_label": return counting.map { .string($0.label.rawValue) } ?? .null
+      case "severity":
+        guard let severity = review?.severity, severity > 0 else { return .null }
+        return .number(JSONNumber(severity))
+      case "reviewer": return counting.map { .string($0.reviewer) } ?? .null
       case "outcome": return ending?.result.map { .string($0) } ?? .null
       case "approved_by": return ending?.approvedBy.map { .string($0) } ?? .null
       default: break

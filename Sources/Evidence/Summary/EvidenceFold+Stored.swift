@@ -5,7 +5,8 @@ internal import RouterCore
 extension EvidenceFold: StoredMembers {
   package static var blank: EvidenceFold { EvidenceFold() }
 
-  /// Its options stay its own: what is stored says nothing of them but ``ReportOptions/examplesPerTask``.
+  /// Its options stay its own. What is stored depends on none of them but ``ReportOptions/examplesPerTask``, and on the window, which
+  /// has to leave nothing out: nothing that is kept of a line may be decided by a policy.
   package mutating func passMembers(_ state: inout StateCoder) throws(StateFault) {
     var kept = options.examplesPerTask
     try kept.pass(&state)
@@ -25,6 +26,7 @@ extension EvidenceFold: StoredMembers {
     try state.member(&earlyCount)
     try state.member(&examples)
     try state.member(&reviewNotes)
+    try state.member(&labels)
     try state.member(&clusters)
     try clusteredCalls(&state)
     try state.member(&changes)

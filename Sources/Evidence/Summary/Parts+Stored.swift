@@ -268,13 +268,6 @@ extension EvidenceFold.ReviewerKey: StoredMembers {
 
 extension Report.FalseAccept.Standing: Stored {
   package static var blank: Self { .suspected }
-
-  package mutating func pass(_ state: inout StateCoder) throws(StateFault) {
-    var word = rawValue
-    try word.pass(&state)
-    guard let standing = Self(rawValue: word) else { throw .unusable }
-    self = standing
-  }
 }
 
 extension Counts: Stored where Key: Stored {

@@ -27,14 +27,19 @@ struct Epoch: Sendable {
   var limits: AcceptanceLimits?
   /// By model id: a cascade has several.
   var models: [String: EpochModel] = [:]
-  var items: [EpochItem] = []
+  var items = EpochItems()
   var asked = 0
   var invalid = 0
   var firstDrawn: Int64?
+  /// Would-accepts that were only counted.
+  var omitted = 0
   /// Something changed that no call has shown yet: the next call begins a new epoch.
   var isClosed = false
 
-  init(_ call: EpochCall) {
+  private let undrawnLimit: Int
+
+  init(_ call: EpochCall, undrawnLimit: Int) {
+    self.undrawnLimit = undrawnLimit
     firstSeq = call.seq
     start = call.ts
     revision = call.revision
@@ -60,9 +65,13 @@ struct Epoch: Sendable {
     }
     asked += 1
     if !call.isValid { invalid += 1 }
-    guard let item = call.item else { return }
-    items.append(item)
-    if item.isDrawn, firstDrawn == nil { firstDrawn = item.ts }
+    if let item = call.item, !item.isDrawn, items.count - items.drawn.count >= undrawnLimit {
+      omitted += 1
+      return
+    }
+    // A sender may use an id again long after: one review must not count for both.
+    guard let item = call.item, items.append(item) else { return }
+    if item.isDrawn, firstDrawn == nil { firstDrawn = call.ts }
   }
 
   /// Whether a call belongs here, its model's digest apart.
@@ -77,21 +86,35 @@ struct Epoch: Sendable {
 /// The epochs of one subject while the log is read; only the newest is kept.
 struct SubjectEpochs: Sendable {
   private let windowDays: Int
+  private let undrawnLimit: Int
   private var epoch: Epoch?
   /// Calls without a digest, of models whose digest was known: they belong with the call that follows.
   private var pending: [EpochCall] = []
+  /// Of a challenger's calls.
+  private var recent = RecentFeatures()
 
   /// How long calls that were decided under the policy before a reload may take to be recorded, in milliseconds.
   private static let lateness: Int64 = 600_000
   private static let pendingLimit = 100_000
 
-  init(windowDays: Int) { self.windowDays = windowDays }
+  init(_ rules: EpochRules) {
+    windowDays = rules.windowDays
+    undrawnLimit = rules.undrawnLimit
+  }
+
+  /// What a decision says of the input of a call, for a challenge that came or will come.
+  mutating func learn(_ features: InputFeatures, of call: UInt64) {
+    recent.keep(features, of: call)
+    if let number = epoch?.items.number(ofCall: call) { epoch?.items[number].learn(features) }
+  }
 
   mutating func add(_ call: EpochCall) {
+    var call = call
+    complete(&call)
     // The epoch is asked in place: a copy in a variable would make every `add` copy all items.
     guard epoch?.isOver(at: call.ts, windowDays: windowDays) == false, epoch?.holds(call) == true else {
       pending = []
-      epoch = Epoch(call)
+      epoch = Epoch(call, undrawnLimit: undrawnLimit)
       return
     }
     let known = epoch?.models[call.modelID]?.digest
@@ -99,6 +122,7 @@ struct SubjectEpochs: Sendable {
       pending.append(call)
       return
     }
+    for index in pending.indices { complete(&pending[index]) }
     let waiting = pending
     pending = []
     guard let known, let digest = call.model.digest, known != digest else {
@@ -108,7 +132,7 @@ struct SubjectEpochs: Sendable {
     }
     epoch = nil
     for next in waiting + [call] {
-      if epoch == nil { epoch = Epoch(next) } else { epoch?.add(next) }
+      if epoch == nil { epoch = Epoch(next, undrawnLimit: undrawnLimit) } else { epoch?.add(next) }
     }
   }
 
@@ -131,10 +155,19 @@ struct SubjectEpochs: Sendable {
     if let known = epoch?.models[modelID]?.digest, known != digest { epoch?.isClosed = true }
   }
 
+  var isPartial: Bool { epoch.map { $0.omitted > 0 } ?? false }
+
   /// The epoch that a call at this time would belong to, as far as can be told; nil: one that has not begun.
   func current(at now: Int64) -> Epoch? {
     guard var epoch, !epoch.isOver(at: now, windowDays: windowDays) else { return nil }
-    for call in pending { epoch.add(call) }
+    for var call in pending {
+      complete(&call)
+      epoch.add(call)
+    }
     return epoch
+  }
+
+  private func complete(_ call: inout EpochCall) {
+    if let key = call.item?.call, let features = recent[key] { call.item?.learn(features) }
   }
 }

@@ -12,6 +12,8 @@ package struct EpochEvidence: Sendable {
   package var models: [Model] = []
 
   package var wouldAccepts = 0
+  /// Some would-accepts were only counted: labels of those are not known, nor their part in the drift.
+  package var isPartial = false
   package var drawn = 0
   /// Of the drawn: labelled `accept`; labelled `escalate` or `unsure`. The rest has no label yet.
   package var accepted = 0
@@ -32,6 +34,9 @@ package struct EpochEvidence: Sendable {
   /// ISO weeks in which an item was drawn.
   package var weeks = 0
   package var drift: Drift?
+
+  /// What `eval` found of these models, of each eval set the newest.
+  package var evaluations: [EvalResult] = []
 
   /// k and n at the end of each day on which one of them changed, oldest first: the looks of the anytime bound.
   package var looks: [Look] = []
@@ -62,7 +67,10 @@ package struct EpochEvidence: Sendable {
 }
 
 extension EpochEvidence {
-  init(_ epoch: Epoch, _ reviews: EpochReviews, at now: Int64, _ rules: EpochRules) {
+  /// - Parameter accepts: nil: the policy did not tighten since the epoch began.
+  init(
+    _ epoch: Epoch, _ reviews: EpochReviews, at now: Int64, _ rules: EpochRules, _ accepts: Acceptance?
+  ) {
     self.init()
     id = epoch.id
     start = epoch.start
@@ -74,43 +82,50 @@ extension EpochEvidence {
     }
     asked = epoch.asked
     invalid = epoch.invalid
-    let items = epoch.items
-    wouldAccepts = items.count
-    hasLabels = items.contains { $0.label >= 0 }
-    let entries = items.map { reviews[$0.call] }
-    let verdicts = InputVerdicts(items, entries)
-    count(items, entries, verdicts, at: now, rules)
-    weeks = Set(items.filter(\.isDrawn).map { ISOWeek(containing: $0.ts) }).count
-    looks = Self.looks(items, verdicts)
-    drift = EpochDrift(items).drift
+    let sample = epoch.items.drawn.map { epoch.items[$0] }.filter { accepts?.holds($0) ?? true }
+    // Few beside the would-accepts: each is looked up.
+    let reviewed = reviews.labels.compactMap { call, labels in
+      epoch.items.number(ofCall: call).map { (item: epoch.items[$0], labels: labels) }
+    }.filter { accepts?.holds($0.item) ?? true }
+    for (item, labels) in reviewed {
+      if labels.isSevere(owner: rules.owner) { severe += 1 }
+      if labels.isMissedStop { missedStops += 1 }
+      if !item.isDrawn, labels.counting?.label == .escalate { huntFalse += 1 }
+    }
+    let verdicts = InputVerdicts(reviewed)
+    count(sample, verdicts, at: now, rules)
+    weeks = Set(sample.map { ISOWeek(containing: $0.ts) }).count
+    looks = Self.looks(sample, verdicts)
+    isPartial = epoch.omitted > 0
+    wouldAccepts = epoch.omitted
+  }
+
+  /// What takes a look at every would-accept.
+  mutating func count(_ items: EpochItems, _ accepts: Acceptance?) {
+    items.visit { item in
+      guard accepts?.holds(item) ?? true else { return }
+      wouldAccepts += 1
+      if item.label != EpochItem.noLabel { hasLabels = true }
+    }
+    drift = EpochDrift(items, accepts).drift
   }
 
   private mutating func count(
-    _ items: [EpochItem], _ entries: [[EpochReviews.Entry]], _ verdicts: InputVerdicts, at now: Int64,
-    _ rules: EpochRules
+    _ sample: [EpochItem], _ verdicts: InputVerdicts, at now: Int64, _ rules: EpochRules
   ) {
-    for (item, entries) in zip(items, entries) {
-      let verdict = verdicts[item]
-      let escalated = entries.filter { $0.label == .escalate }
-      let confirmed = Set(escalated.filter { $0.severity >= 2 }.map(\.reviewer))
-      if confirmed.count >= 2 || (rules.owner.map(confirmed.contains) ?? false) { severe += 1 }
-      if escalated.contains(where: \.isMissedStop) { missedStops += 1 }
-      guard item.isDrawn else {
-        if !escalated.isEmpty { huntFalse += 1 }
-        continue
-      }
-      drawn += 1
+    drawn = sample.count
+    for item in sample {
       let isDue = item.ts + Int64(rules.deadlineDays) * LogTime.dayMs <= now
       if isDue { due += 1 }
-      guard let verdict else { continue }
+      guard let verdict = verdicts[item] else { continue }
       if verdict.label == .accept { accepted += 1 } else { falseLabelled += 1 }
       if isDue { dueLabelled += 1 }
     }
   }
 
-  private static func looks(_ items: [EpochItem], _ verdicts: InputVerdicts) -> [Look] {
+  private static func looks(_ sample: [EpochItem], _ verdicts: InputVerdicts) -> [Look] {
     var days: [Int64: (drawn: Int, accepted: Int)] = [:]
-    for item in items where item.isDrawn {
+    for item in sample {
       days[item.ts / LogTime.dayMs, default: (0, 0)].drawn += 1
       guard let verdict = verdicts[item], verdict.label == .accept else { continue }
       days[max(item.ts, verdict.ts) / LogTime.dayMs, default: (0, 0)].accepted += 1
@@ -128,22 +143,22 @@ extension EpochEvidence {
 /// What people said of each input: calls with one input hash are reviewed once, and the worst label counts for all.
 private struct InputVerdicts {
   struct Verdict {
-    var label: EpochReviews.Label
+    var label: ReviewLabel
     /// When the first of its labels was given.
     var ts: Int64
   }
 
-  private var verdicts: [ContentHash: Verdict] = [:]
+  private var verdicts: [UInt64: Verdict] = [:]
 
-  init(_ items: [EpochItem], _ entries: [[EpochReviews.Entry]]) {
-    for (item, entries) in zip(items, entries) {
-      for entry in entries {
-        let key = item.input ?? item.call
-        let known = verdicts[key] ?? Verdict(label: entry.label, ts: entry.ts)
-        verdicts[key] = Verdict(label: max(known.label, entry.label), ts: min(known.ts, entry.ts))
+  init(_ reviewed: [(item: EpochItem, labels: CallLabels)]) {
+    for (item, labels) in reviewed {
+      for entry in labels.entries {
+        let known = verdicts[item.input] ?? Verdict(label: entry.label, ts: entry.at)
+        let worst = entry.label.weight > known.label.weight ? entry.label : known.label
+        verdicts[item.input] = Verdict(label: worst, ts: min(known.ts, entry.at))
       }
     }
   }
 
-  subscript(item: EpochItem) -> Verdict? { verdicts[item.input ?? item.call] }
+  subscript(item: EpochItem) -> Verdict? { verdicts[item.input] }
 }

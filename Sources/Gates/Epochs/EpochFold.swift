@@ -4,102 +4,118 @@ internal import Wire
 
 /// Reads a log once, in order, and keeps the newest epoch of one task's candidate or challenger, with its labels.
 ///
-/// Reads no clock. Earlier epochs leave nothing behind but the `gate` records in which they were asked about.
+/// Reads no clock. Earlier epochs leave nothing behind but the `gate` records in which they were asked about. A
+/// would-accept of the epoch costs 40 to 45 bytes.
 package struct EpochFold: Sendable {
   package let subject: EvidenceSubject
-  private let rules: EpochRules
+  package let rules: EpochRules
 
-  private var line = LogLine()
+  /// Not while ``add(_:)`` reads.
+  private var line: LogLine? = LogLine()
   private var epochs: SubjectEpochs
   private var reviews = EpochReviews()
   private var labels = Interner(limit: 20_000)
-  /// What only the `decision` knows of a challenger's call.
-  private var features: [ContentHash: Features] = [:]
   package private(set) var health = LogHealth()
   package private(set) var asks: [GateAsk] = []
-
-  private struct Features: Sendable {
-    var input: ContentHash?
-    var inputChars: Int
-    var signals: UInt16
-  }
+  /// What `eval` found: of each model and eval set the newest.
+  private var evaluations: [EvalResult] = []
 
   package init(_ subject: EvidenceSubject, _ rules: EpochRules = EpochRules()) {
     self.subject = subject
     self.rules = rules
-    epochs = SubjectEpochs(windowDays: rules.windowDays)
+    epochs = SubjectEpochs(rules)
   }
 
   /// Reads one line without its newline.
   package mutating func add(_ text: Span<UInt8>) {
     guard text.count > 0 else { return }
-    guard line.read(text), let ms = line.withBytes(.ts, in: text, { LogTime.parse($0) }) ?? nil else {
-      health.sawDamage()
-      return
-    }
+    var own = line.take() ?? LogLine()
+    take(text, Self.read(text, &own), &own)
+    line = own
+  }
+
+  /// - Returns: The record's time in milliseconds since 1970; nil where the line is no record.
+  static func read(_ text: Span<UInt8>, _ line: inout LogLine) -> Int64? {
+    line.read(text) ? line.time(in: text) : nil
+  }
+
+  /// Takes in a line that was read.
+  mutating func take(_ text: Span<UInt8>, _ ms: Int64?, _ line: inout LogLine) {
+    guard let ms else { return health.sawDamage() }
     health.saw(seq: line.int(.seq, in: text), log: line.string(.log, in: text), at: ms)
-    if line.isString(.kind, "decision", in: text) { return decision(text, ms) }
-    if line.isString(.kind, "challenge", in: text) { return challenge(text, ms) }
-    if line.isString(.kind, "review", in: text) { return review(text, ms) }
-    if line.isString(.kind, "gate", in: text) { return gate(text) }
+    if line.isString(.kind, "decision", in: text) { return decision(text, ms, &line) }
+    if line.isString(.kind, "challenge", in: text) { return challenge(text, ms, &line) }
+    if line.isString(.kind, "review", in: text) { return review(text, ms, &line) }
+    if line.isString(.kind, "gate", in: text) { return gate(text, &line) }
+    if line.isString(.kind, "eval", in: text) { return evaluation(text, ms) }
     if line.isString(.kind, "policy", in: text) || line.isString(.kind, "start", in: text) {
-      return policy(text, ms)
+      return policy(text, ms, line)
     }
-    if line.isString(.kind, "probe", in: text) { return probe(text) }
-    other(text, ms)
+    if line.isString(.kind, "probe", in: text) { return probe(text, line) }
+    other(text, ms, line)
   }
 
   /// The epoch in force at a time (milliseconds since 1970); nil where none has begun.
   package func evidence(at now: Int64) -> EpochEvidence? {
-    guard var epoch = epochs.current(at: now) else { return nil }
-    if subject.isChallenger {
-      for index in epoch.items.indices {
-        guard let known = features[epoch.items[index].call] else { continue }
-        epoch.items[index].input = known.input
-        epoch.items[index].inputChars = known.inputChars
-        epoch.items[index].signals = known.signals
-      }
-    }
-    // A sender may use an id again long after; one review must not count for both.
-    var seen: Set<ContentHash> = []
-    epoch.items.removeAll { !seen.insert($0.call).inserted }
+    guard let epoch = epochs.current(at: now) else { return nil }
     let accepts = epoch.limits.map { Acceptance($0, labels.texts) }
-    if let accepts { epoch.items.removeAll { !accepts.holds($0) } }
-    return EpochEvidence(epoch, reviews, at: now, rules)
+    var evidence = EpochEvidence(epoch, reviews, at: now, rules, accepts)
+    evidence.count(epoch.items, accepts)
+    evidence.evaluations = evaluations.filter { result in
+      epoch.models[result.modelID].map { result.isAbout($0) } ?? false
+    }
+    return evidence
   }
+
+  /// The same of the certificate sample and the labels alone, without a pass over all would-accepts: their number, drift and
+  /// what `eval` found are left out.
+  package func sample(at now: Int64) -> EpochEvidence? {
+    epochs.current(at: now).map { epoch in
+      EpochEvidence(epoch, reviews, at: now, rules, epoch.limits.map { Acceptance($0, labels.texts) })
+    }
+  }
+
+  /// See ``EpochRules/undrawnLimit``.
+  package var isPartial: Bool { epochs.isPartial }
 
   /// Labels of people on items that they were known to have to catch.
   package var catches: (planted: Int, caught: Int) { reviews.catches }
 
   // MARK: Calls
 
-  private mutating func decision(_ text: Span<UInt8>, _ ms: Int64) {
+  private mutating func decision(_ text: Span<UInt8>, _ ms: Int64, _ line: inout LogLine) {
     guard line.isTask(.taskType, subject.task, in: text),
-      let key = line.withBytes(.callID, in: text, { ContentHash($0) })
+      let key = line.withBytes(.callID, in: text, { ContentHash($0).short })
     else { return }
-    guard subject.isChallenger else { return call(text, key, ms) }
-    features[key] = features(text)
+    let features = features(text, &line)
+    guard subject.isChallenger else { return call(text, key, ms, features, &line) }
+    epochs.learn(features, of: key)
   }
 
-  private mutating func challenge(_ text: Span<UInt8>, _ ms: Int64) {
+  private mutating func challenge(_ text: Span<UInt8>, _ ms: Int64, _ line: inout LogLine) {
     guard subject.isChallenger, line.isTask(.taskType, subject.task, in: text),
-      let key = line.withBytes(.callID, in: text, { ContentHash($0) })
+      let key = line.withBytes(.callID, in: text, { ContentHash($0).short })
     else { return }
-    call(text, key, ms)
+    call(text, key, ms, InputFeatures(), &line)
   }
 
-  private mutating func features(_ text: Span<UInt8>) -> Features {
-    let signals = line.value(.signals, in: text)?.members?.map(\.name) ?? []
-    let bits = RiskSignal.allCases.enumerated().reduce(UInt16(0)) { bits, signal in
-      signals.contains(signal.element.rawValue) ? bits | 1 << signal.offset : bits
+  private func features(_ text: Span<UInt8>, _ line: inout LogLine) -> InputFeatures {
+    var bits: UInt8 = 0
+    if line.isFilled(.signals) {
+      let given = Set(line.value(.signals, in: text)?.members?.map(\.name) ?? [])
+      for (place, signal) in RiskSignal.allCases.enumerated() where given.contains(signal.rawValue) {
+        bits |= 1 << place
+      }
     }
-    return Features(
-      input: line.withBytes(.inputHash, in: text) { ContentHash($0) },
-      inputChars: line.int(.inputChars, in: text) ?? 0, signals: bits)
+    return InputFeatures(
+      input: line.withBytes(.inputHash, in: text) { ContentHash($0).short },
+      inputChars: UInt32(clamping: line.int(.inputChars, in: text) ?? 0), signals: bits)
   }
 
   /// A call that the subject answered; what never reached it, or got no answer, says nothing about it.
-  private mutating func call(_ text: Span<UInt8>, _ key: ContentHash, _ ms: Int64) {
+  private mutating func call(
+    _ text: Span<UInt8>, _ key: UInt64, _ ms: Int64, _ features: InputFeatures, _ line: inout LogLine
+  ) {
     let isAccepted = line.isString(.routeCandidate, "local", in: text)
     let checks = isAccepted ? nil : line.value(.checks, in: text)
     guard isAccepted || checks?[Reason.localUnavailable.rawValue]?.stringValue == "pass",
@@ -114,51 +130,47 @@ package struct EpochFold: Sendable {
         : EpochModel.Confidence(
           source: line.string(.confidenceSource, in: text), calibration: line.string(.calibration, in: text)))
     var item: EpochItem?
-    if isAccepted, !isUsed(text) {
-      let features = subject.isChallenger ? Features(inputChars: 0, signals: 0) : self.features(text)
+    if isAccepted, !isUsed(text, line) {
       item = EpochItem(
-        call: key, input: features.input, ts: ms, confidence: confidence, inputChars: features.inputChars,
-        label: Int32(line.withBytes(.label, in: text) { labels.number($0) } ?? -1), signals: features.signals,
-        isDrawn: line.bool(.sampled, in: text) == true)
+        call: key, ts: ms, confidence: confidence,
+        label: line.withBytes(.label, in: text) { labels.number($0) },
+        isDrawn: line.bool(.sampled, in: text) == true, features)
     }
     epochs.add(
       EpochCall(
-        seq: line.int(.seq, in: text) ?? 0, ts: ms, revision: revision(text), modelID: modelID, model: model,
-        isValid: checks?[Reason.schemaInvalid.rawValue]?.stringValue != "fail", item: item))
+        seq: line.int(.seq, in: text) ?? 0, ts: ms, revision: revision(text, line), modelID: modelID,
+        model: model, isValid: checks?[Reason.schemaInvalid.rawValue]?.stringValue != "fail", item: item))
   }
 
-  /// Whether a correction was fitted on the call: it says nothing about its own fit.
-  private mutating func isUsed(_ text: Span<UInt8>) -> Bool {
+  /// Whether a correction was fitted on the call, or a model trained: it says nothing about its own fit.
+  private func isUsed(_ text: Span<UInt8>, _ line: LogLine) -> Bool {
     guard !rules.usedCases.isEmpty, let id = line.string(.callID, in: text) else { return false }
     return rules.usedCases.contains(String(SHA256.hash(Array(id.utf8)).hex.prefix(16)))
   }
 
   /// Records of earlier versions name only the whole policy.
-  private func revision(_ text: Span<UInt8>) -> String {
+  private func revision(_ text: Span<UInt8>, _ line: LogLine) -> String {
     line.string(.taskRevision, in: text)
       ?? EpochCall.wholePolicy(line.string(.policyRevision, in: text) ?? "")
   }
 
   // MARK: What people and the router did
 
-  private mutating func review(_ text: Span<UInt8>, _ ms: Int64) {
-    guard let key = line.withBytes(.callID, in: text, { ContentHash($0) }) else { return }
-    let label = EpochReviews.Label(line.string(.reviewLabel, in: text))
-    let reviewer = line.string(.reviewer, in: text) ?? ""
-    if line.isString(.stream, "planted", in: text) {
-      reviews.sawPlanted(label, by: reviewer, call: key)
-      return
-    }
-    guard line.isString(.subject, "challenger", in: text) == subject.isChallenger else { return }
-    let entry = label.map { label in
-      EpochReviews.Entry(
-        reviewer: reviewer, label: label, severity: line.int(.severity, in: text) ?? 0,
-        isMissedStop: line.bool(.missedStop, in: text) == true, ts: ms)
-    }
-    reviews.add(entry, by: reviewer, to: key)
+  private mutating func review(_ text: Span<UInt8>, _ ms: Int64, _ line: inout LogLine) {
+    guard let key = line.withBytes(.callID, in: text, { ContentHash($0).short }),
+      let record = ReviewRecord(line, in: text, at: ms),
+      record.isPlanted || record.isChallenger == subject.isChallenger
+    else { return }
+    reviews.add(record, to: key)
   }
 
-  private mutating func gate(_ text: Span<UInt8>) {
+  private mutating func evaluation(_ text: Span<UInt8>, _ ms: Int64) {
+    guard let result = EvalResult(text, at: ms), result.task == subject.task else { return }
+    evaluations.removeAll { $0.modelID == result.modelID && $0.evalSetSHA256 == result.evalSetSHA256 }
+    evaluations.append(result)
+  }
+
+  private mutating func gate(_ text: Span<UInt8>, _ line: inout LogLine) {
     guard line.isTask(.task, subject.task, in: text), let epoch = line.string(.epoch, in: text) else {
       return
     }
@@ -168,7 +180,7 @@ package struct EpochFold: Sendable {
         attempt: line.int(.attempt, in: text) ?? 1, outcome: line.string(.outcome, in: text) ?? ""))
   }
 
-  private mutating func policy(_ text: Span<UInt8>, _ ms: Int64) {
+  private mutating func policy(_ text: Span<UInt8>, _ ms: Int64, _ line: LogLine) {
     let policy = line.string(.revision, in: text) ?? line.string(.policyRevision, in: text) ?? ""
     for change in line.value(.tasks, in: text)?.arrayValue ?? [] {
       guard let change = TaskRevisionChange(change), change.subject == subject else { continue }
@@ -176,14 +188,14 @@ package struct EpochFold: Sendable {
     }
   }
 
-  private mutating func probe(_ text: Span<UInt8>) {
+  private mutating func probe(_ text: Span<UInt8>, _ line: LogLine) {
     guard let id = line.string(.modelID, in: text), let digest = line.string(.digest, in: text) else {
       return
     }
     epochs.probed(id, digest)
   }
 
-  private mutating func other(_ text: Span<UInt8>, _ ms: Int64) {
+  private mutating func other(_ text: Span<UInt8>, _ ms: Int64, _ line: LogLine) {
     if line.isString(.kind, "stop", in: text) {
       health.stopped(
         received: line.int(.received, in: text) ?? 0,
@@ -196,6 +208,21 @@ package struct EpochFold: Sendable {
   }
 }
 
+/// Several subjects at once: each line is read once.
+package struct EpochFolds: Sendable {
+  private var line = LogLine()
+  package private(set) var folds: [EpochFold]
+
+  package init(_ folds: [EpochFold]) { self.folds = folds }
+
+  /// Takes one line without its newline.
+  package mutating func add(_ text: Span<UInt8>) {
+    guard text.count > 0 else { return }
+    let ms = EpochFold.read(text, &line)
+    for index in folds.indices { folds[index].take(text, ms, &line) }
+  }
+}
+
 /// One earlier `gate` record of the task.
 package struct GateAsk: Sendable, Equatable {
   package var epoch: String
@@ -205,22 +232,27 @@ package struct GateAsk: Sendable, Equatable {
 }
 
 /// A tightened policy, as it is applied to items.
-private struct Acceptance {
+struct Acceptance {
   private let limits: AcceptanceLimits
-  private let escalated: Set<Int32>
-  private let stops: UInt16
+  private let minConfidence: Float
+  private let escalated: Set<UInt16>
+  private let stops: UInt8
 
   init(_ limits: AcceptanceLimits, _ labels: [String]) {
     self.limits = limits
-    escalated = Set(labels.indices.filter { limits.escalateLabels.contains(labels[$0]) }.map(Int32.init))
+    minConfidence = Float(limits.minConfidence)
+    escalated = Set(
+      labels.indices.filter { limits.escalateLabels.contains(labels[$0]) }.map { UInt16(clamping: $0) })
     stops = RiskSignal.allCases.enumerated().reduce(0) { bits, signal in
       limits.stopSignals.contains(signal.element.rawValue) ? bits | 1 << signal.offset : bits
     }
   }
 
+  /// Confidences nearer to the threshold than single precision tells stay in, as everything does that cannot be told.
   func holds(_ item: EpochItem) -> Bool {
-    (item.confidence ?? 0) >= limits.minConfidence && item.inputChars <= limits.maxInputChars
-      && !escalated.contains(item.label) && item.signals & stops == 0
+    (item.confidence.isNaN ? 0 : item.confidence) >= minConfidence
+      && item.inputChars <= limits.maxInputChars && !escalated.contains(item.label)
+      && item.signals & stops == 0
   }
 }
 

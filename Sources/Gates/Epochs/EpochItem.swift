@@ -1,20 +1,57 @@
-import LogReading
-
-/// One would-accept of an epoch, with the features by which a tighter policy is applied to it afterwards.
+/// One would-accept of an epoch, with the features by which a tighter policy is applied to it afterwards: 32 bytes.
 struct EpochItem: Sendable {
-  let call: ContentHash
-  /// Hash of the input's hash; nil where the record has none.
-  var input: ContentHash?
-  /// Milliseconds since 1970.
-  let ts: Int64
-  let confidence: Double?
-  var inputChars: Int
-  /// Number of an interned text; −1: none.
-  let label: Int32
+  /// ``ContentHash/short`` of the call's id: two of a million calls share one with a chance of 3e-8.
+  let call: UInt64
+  /// The same of the input's hash; of the call's id where the record has none.
+  var input: UInt64
+  /// Since 1970, rounded down: days and weeks begin with whole ones.
+  let second: UInt32
+  /// Not a number where there is none.
+  let confidence: Float
+  var inputChars: UInt32
+  /// Number of an interned text.
+  let label: UInt16
   /// Bit i: the i-th of ``RiskSignal``.
-  var signals: UInt16
+  var signals: UInt8
   /// Drawn for the certificate stream.
   let isDrawn: Bool
+
+  static let noLabel = UInt16.max
+
+  /// - Parameters:
+  ///   - ts: Milliseconds since 1970.
+  ///   - label: nil: none.
+  init(
+    call: UInt64, ts: Int64, confidence: Double?, label: Int?, isDrawn: Bool,
+    _ features: InputFeatures = InputFeatures()
+  ) {
+    self.call = call
+    second = UInt32(clamping: ts / 1_000)
+    self.confidence = confidence.map { Float($0) } ?? .nan
+    self.label = label.map { UInt16(clamping: $0) } ?? Self.noLabel
+    self.isDrawn = isDrawn
+    input = features.input ?? call
+    inputChars = features.inputChars
+    signals = features.signals
+  }
+
+  mutating func learn(_ features: InputFeatures) {
+    input = features.input ?? call
+    inputChars = features.inputChars
+    signals = features.signals
+  }
+
+  /// Milliseconds since 1970.
+  var ts: Int64 { Int64(second) * 1_000 }
+}
+
+/// What a `decision` knows of a call's input.
+struct InputFeatures: Sendable {
+  /// ``ContentHash/short`` of the input's hash.
+  var input: UInt64?
+  /// At most UInt32.max.
+  var inputChars: UInt32 = 0
+  var signals: UInt8 = 0
 }
 
 /// What a policy that only tightened since its epoch began still accepts. Terms that were added are not among it: without

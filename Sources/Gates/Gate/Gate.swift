@@ -11,12 +11,20 @@ package struct Gate: Sendable {
     case error
   }
 
+  /// The file that a task names as its `eval_set`, as it is now.
+  package enum EvalSet: Sendable, Equatable {
+    case none
+    /// Why.
+    case unreadable(String)
+    case file(sha256: String)
+  }
+
   /// What is known besides the epoch.
   package struct Surroundings: Sendable {
     /// Milliseconds since 1970.
     package var now: Int64
     package var policy: GatePolicy
-    package var hasEvalSet = false
+    package var evalSet = EvalSet.none
     package var planted = 0
     package var caught = 0
     /// Frames received since the epoch began, and lost ones.

@@ -15,7 +15,7 @@ struct GateConditions {
   static let labelled = 0.95
   static let catchRate = 0.85
   static let losses = 0.001
-  static let drift = 0.25
+  static let drift = EpochDrift.limit
   static let drillDays = 30
   static let strictWeeks = 4
 
@@ -200,13 +200,33 @@ struct GateConditions {
   }
 
   private var evalSet: GateCondition {
-    guard around.hasEvalSet else {
+    let wants = "the bar met with this candidate"
+    let source = "`eval` records"
+    let remedy = "run eval on the task's eval_set: shadow-router eval FILE --task T"
+    switch around.evalSet {
+    case .none:
+      return condition(.evalSet, nil, .doubts, "–", wants, from: "the task names no `eval_set`")
+    case .unreadable(let why):
+      return condition(.evalSet, false, .doubts, "the file cannot be read", wants, from: source, missing: why)
+    case .file(let digest):
+      let results = epoch.evaluations.filter {
+        $0.evalSetSHA256 == digest && $0.isUnder(epoch.revision)
+      }
+      // Each model of a cascade may give the answer.
+      let untried = epoch.models.first { model in !results.contains { $0.modelID == model.id } }
+      let isMet = results.allSatisfy(\.isMet)
+      let told = results.filter { isMet || !$0.isMet }
+      guard let worst = told.max(by: { $0.upperBound < $1.upperBound }), untried == nil else {
+        let names = untried.map { " of \($0.id)" } ?? ""
+        return condition(
+          .evalSet, false, .waits, "no result\(names) for this file and candidate", wants, from: source,
+          missing: remedy)
+      }
       return condition(
-        .evalSet, nil, .doubts, "–", "the bar met with this candidate", from: "the task names no `eval_set`")
+        .evalSet, isMet, .against, figure: worst.upperBound, limit: around.policy.maxFalseAcceptRate,
+        "\(isMet ? "met" : "NOT met") \(LogTime.date(worst.at)): "
+          + "\(share(worst.acceptedWrong, worst.accepted)) accepted wrong", wants, from: source,
+        missing: "see which figure of the bar failed: shadow-router eval FILE --task T")
     }
-    return condition(
-      .evalSet, false, .doubts, "cannot be told", "the bar met with this candidate",
-      from: "no record of the log says what `eval` found",
-      missing: "this version keeps no result of `eval`; take `eval_set` out of the task, or wait")
   }
 }

@@ -75,7 +75,20 @@ extension ModelDraft {
   ]
 
   private static let failures: [PolicyKey<ModelDraft>] = [
-    .section("retry", "Transport retries, with jitter.", retry, \.policy.retry),
+    .custom("retry", retry.shape(), "Transport retries, with jitter.") { entry, draft, findings in
+      let problems = findings.problems.count
+      retry.read(entry.value, "retry", at: entry.keyMark, into: &draft.policy.retry, &findings)
+      // A value that was not understood is enough to report.
+      guard findings.problems.count == problems else { return }
+      let policy = draft.policy.retry
+      if policy.maxAttempts > 1, policy.retryOn.isEmpty {
+        findings.warning(
+          entry.keyMark, "`retry.max_attempts` has no effect: `retry_on` names no failure to try again")
+      } else if policy.maxAttempts == 1, !policy.retryOn.isEmpty {
+        findings.warning(
+          entry.keyMark, "`retry.retry_on` has no effect: `max_attempts` is 1, the first attempt")
+      }
+    },
     .section("breaker", "When the model is left alone for a while.", breaker, \.policy.breaker),
     .section("price", "What the model costs, for the cost per successful task.", price, \.policy.price),
   ]

@@ -133,6 +133,11 @@ struct PolicyResolution {
     checkCandidate(challenger, "challenger", &findings)
     if challenger.value == candidate(of: task) {
       findings.error(challenger.mark, "`challenger` names the candidate itself; name another model")
+    } else if task.cascade.contains(where: { $0.value == challenger.value }) {
+      findings.warning(
+        challenger.mark,
+        "`challenger` is also a later step of `cascade`: such calls ask it twice, and it competes against itself; name another model"
+      )
     }
   }
 
@@ -254,7 +259,12 @@ extension Policy {
 
   /// A term as terms are told apart: without regard to case, and to what separates its words.
   package static func foldedTerm(_ term: String) -> String {
-    term.lowercased().split { $0.isWhitespace || $0 == "-" || $0 == "_" }.joined(separator: " ")
+    // Every task's revision folds every term: what is folded already costs a look at its bytes.
+    let isFolded = term.utf8.allSatisfy {
+      (0x21...0x7E).contains($0) && $0 != 0x2D && $0 != 0x5F && !(0x41...0x5A).contains($0)
+    }
+    if isFolded { return term }
+    return term.lowercased().split { $0.isWhitespace || $0 == "-" || $0 == "_" }.joined(separator: " ")
   }
 }
 

@@ -1,3 +1,4 @@
+package import LogReading
 import RouterCore
 package import Wire
 
@@ -15,8 +16,6 @@ package struct ReviewKey: Hashable, Sendable {
   package var subject: String { isChallenger ? "challenger" : "candidate" }
 }
 
-package enum ReviewLabel: String, CaseIterable, Sendable { case accept, escalate, unsure }
-
 /// Why a person is shown an item. Reviewers never see it.
 package enum ReviewStream: String, CaseIterable, Sendable { case certificate, hunt, planted, second }
 
@@ -28,7 +27,7 @@ package struct ReviewItem: Sendable {
   package let at: Int64
   package let isDrawn: Bool
   /// Drawn items of one group are labelled once: task, subject, model and input are the same.
-  let group: String
+  var group: String
   package var inputPreview: String?
   package let label: String?
   package let answerPreview: String?

@@ -17,12 +17,15 @@ package struct ReviewQueue: Sendable {
     package var deadlineDays: Int
     /// A challenger is asked as well.
     package var isContested: Bool
+    /// The text of drawn calls is kept.
+    package var isCaptured: Bool
 
     package init(_ task: TaskPolicy) {
       minConfidence = task.minConfidence
       windowDays = task.gate.windowDays
       deadlineDays = task.gate.reviewDeadlineDays
       isContested = task.challenger != nil
+      isCaptured = task.capture == .sampled
     }
   }
 
@@ -37,6 +40,8 @@ package struct ReviewQueue: Sendable {
   static let recentLimit = 4_096
   static let labelledLimit = 5_000
   static let templateLimit = 1_000
+  /// Would-accepts of a task among which a new template says nothing.
+  static let fewCalls = 100
   static let twinLimit = 1_000
   static let plantableLeast = 20
   /// Of the weekly budget, for each task.
@@ -63,15 +68,24 @@ package struct ReviewQueue: Sendable {
   private var recentOrder: [ReviewKey] = []
   private var recentHead = 0
   /// Inputs of the latest calls, by id, once a challenger has been seen.
-  private var previews: [String: String] = [:]
-  private var previewOrder: [String] = []
+  private var inputs: [String: Input] = [:]
+  private var inputOrder: [String] = []
   private var hasChallenger = false
   private var labelled: [ReviewKey] = []
   private var templates: [String: [String: Int]] = [:]
+  /// Would-accepts by task.
+  private var seen: [String: Int] = [:]
+  private var drifts: [String: DriftWatch] = [:]
   private var plantable: [ReviewKey] = []
   /// Hunt labels by task in the newest week that had any.
   private var huntSpent: [String: (week: ISOWeek, count: Int)] = [:]
   private var reviews = 0
+
+  /// What only the decision says of a challenger's call.
+  private struct Input: Sendable {
+    var preview: String?
+    var hash: String?
+  }
 
   package init() {}
 
@@ -95,37 +109,69 @@ package struct ReviewQueue: Sendable {
     if item.isDrawn { keepDrawn(item) } else { keepRecent(item) }
   }
 
-  /// A challenge carries no preview of the input: it takes its decision's, whichever of the two comes first.
+  /// A challenge says nothing of the input: it takes its decision's, whichever of the two comes first.
   private mutating func share(_ text: Span<UInt8>, isChallenger: Bool) {
     hasChallenger = hasChallenger || isChallenger
-    guard hasChallenger, !isChallenger, let callID = line.string(.callID, in: text),
-      let preview = line.string(.inputPreview, in: text)
-    else { return }
+    guard hasChallenger, !isChallenger, let callID = line.string(.callID, in: text) else { return }
+    let input = Input(
+      preview: line.string(.inputPreview, in: text), hash: line.string(.inputHash, in: text))
     let key = ReviewKey(callID: callID, isChallenger: true)
-    if items[key] != nil { items[key]?.inputPreview = preview }
-    if recent[key] != nil { recent[key]?.inputPreview = preview }
-    previews[callID] = preview
-    previewOrder.append(callID)
-    guard previewOrder.count > 2 * Self.recentLimit else { return }
-    for old in previewOrder.prefix(Self.recentLimit) { previews[old] = nil }
-    previewOrder.removeFirst(Self.recentLimit)
+    if items[key] != nil { items[key]?.inputPreview = input.preview }
+    if recent[key] != nil { recent[key]?.inputPreview = input.preview }
+    regroup(key, input)
+    inputs[callID] = input
+    inputOrder.append(callID)
+    guard inputOrder.count > 2 * Self.recentLimit else { return }
+    for old in inputOrder.prefix(Self.recentLimit) { inputs[old] = nil }
+    inputOrder.removeFirst(Self.recentLimit)
   }
+
+  /// A challenger's drawn item whose input was not known stood for itself; now it joins those of equal input.
+  private mutating func regroup(_ key: ReviewKey, _ input: Input) {
+    guard let hash = input.hash, var item = items[key], item.isDrawn, groups[item.group] == key else {
+      return
+    }
+    let group = item.group.prefix { $0 != Self.groupEnd } + String(Self.groupEnd) + hash
+    guard group != item.group else { return }
+    groups[item.group] = nil
+    item.group = String(group)
+    guard let first = groups[item.group], !item.isLabelled, items[first]?.twins.count ?? 0 < Self.twinLimit
+    else {
+      items[key] = item
+      if groups[item.group] == nil { groups[item.group] = key }
+      return
+    }
+    items[key] = nil
+    drawn.removeAll { $0 == key }
+    drawnOpen -= 1
+    items[first]?.twins.append(key.callID)
+    firstOfGroup[key] = first
+  }
+
+  private static func input(_ item: ReviewItem) -> Input {
+    Input(preview: item.inputPreview, hash: item.group.split(separator: groupEnd).last.map(String.init))
+  }
+
+  /// Before the input's hash in the name of a group.
+  private static let groupEnd: Character = "\u{1}"
 
   private mutating func read(_ text: Span<UInt8>, isChallenger: Bool) -> ReviewItem? {
     guard let callID = line.string(.callID, in: text), let task = line.string(.taskType, in: text),
       let at = line.withBytes(.ts, in: text, { Timestamp.parse($0) }) ?? nil
     else { return nil }
     let decided = ReviewKey(callID: callID)
-    let preview =
+    // The first challenge of a log may come before anybody knew that inputs are to be remembered.
+    let input =
       isChallenger
-      ? previews[callID] ?? (items[decided] ?? recent[decided])?.inputPreview
-      : line.string(.inputPreview, in: text)
-    let template = InputTemplate.of(preview ?? "")
-    let group = [
-      task, isChallenger ? "challenger" : "candidate", line.string(.localModelDigest, in: text) ?? "",
-      // The challenge carries no hash of the input: its own id, so that it stands for itself.
-      line.string(.inputHash, in: text) ?? callID,
-    ].joined(separator: "\u{0}")
+      ? inputs[callID] ?? (items[decided] ?? recent[decided]).map(Self.input)
+      : Input(preview: line.string(.inputPreview, in: text), hash: line.string(.inputHash, in: text))
+    let preview = input?.preview
+    let template = TextTemplate.of(preview ?? "")
+    let digest = line.string(.localModelDigest, in: text) ?? ""
+    // Without a hash of the input its own id, so that it stands for itself.
+    let group =
+      [task, isChallenger ? "challenger" : "candidate", digest].joined(separator: "\u{0}")
+      + "\(Self.groupEnd)\(input?.hash ?? callID)"
     var item = ReviewItem(
       key: ReviewKey(callID: callID, isChallenger: isChallenger), task: task, at: at,
       isDrawn: line.bool(.sampled, in: text) == true, group: group, inputPreview: preview,
@@ -138,9 +184,19 @@ package struct ReviewQueue: Sendable {
     {
       item.suspicion += 20
     }
+    if !isChallenger,
+      drifts[task, default: DriftWatch()].saw(
+        label: item.label, confidence: line.double(.confidence, in: text), digest: digest,
+        week: ISOWeek(containing: at))
+    {
+      item.suspicion += 5
+    }
     let before = templates[task]?[template] ?? 0
-    if before == 0 { item.suspicion += 10 }
-    if before > 0 || templates[task]?.count ?? 0 < Self.templateLimit {
+    // At first every template is new, and past the limit nobody can tell.
+    let known = templates[task]?.count ?? 0
+    seen[task, default: 0] += 1
+    if before == 0, known < Self.templateLimit, seen[task] ?? 0 > Self.fewCalls { item.suspicion += 10 }
+    if before > 0 || known < Self.templateLimit {
       templates[task, default: [:]][template] = before + 1
     }
     return item
@@ -174,7 +230,7 @@ package struct ReviewQueue: Sendable {
       recentOrder.removeFirst(recentHead)
       recentHead = 0
     }
-    if item.suspicion >= 20 { suspect(item) }
+    if item.suspicion > 0 { suspect(item) }
   }
 
   /// Puts an item among the suspicious of its task, in its place.
@@ -298,6 +354,18 @@ package struct ReviewQueue: Sendable {
     return counts
   }
 
+  /// Drawn, and unlabelled past the task's `gate.review_deadline_days`; by task.
+  package func overdue(now: Int64) -> [String: Int] {
+    var counts: [String: Int] = [:]
+    for key in drawn {
+      guard let item = items[key], !item.isLabelled, let days = rules[item.task]?.deadlineDays,
+        item.at < now - Int64(days) * 86_400_000
+      else { continue }
+      counts[item.task, default: 0] += 1
+    }
+    return counts
+  }
+
   private func huntLeft(_ task: String, now: Int64) -> Int {
     guard let spent = huntSpent[task], spent.week == ISOWeek(containing: now) else { return Self.huntPerWeek }
     return max(0, Self.huntPerWeek - spent.count)
@@ -332,7 +400,7 @@ package struct ReviewQueue: Sendable {
       known.count < Self.plantableLeast
       ? []
       : known.filter {
-        isFree($0) && !$0.plantedTo.contains(reviewer)
+        isFree($0) && !$0.plantedTo.contains(reviewer) && looksFresh($0, now: now)
       }.map { Offer(item: $0, stream: .planted) }[...]
     var offers: [Offer] = []
     while offers.count < limit {
@@ -352,6 +420,13 @@ package struct ReviewQueue: Sendable {
     return offers
   }
 
+  /// Whether a known item looks like one that nobody has labelled: where text is kept, its text is still there. One that had
+  /// lost it could be told by that.
+  private func looksFresh(_ item: ReviewItem, now: Int64) -> Bool {
+    guard item.isDrawn, let rules = rules[item.task], rules.isCaptured else { return true }
+    return item.at >= now - Int64(rules.deadlineDays) * 86_400_000
+  }
+
   /// Why a label of this reviewer is given, where the item was not offered to him.
   package func stream(of item: ReviewItem, for reviewer: String) -> ReviewStream {
     if item.labels.keys.contains(where: { $0 != reviewer }) { return .second }
@@ -368,7 +443,7 @@ package struct ReviewQueue: Sendable {
       let days = rules[item.task]?.deadlineDays ?? 14
       let isDue = item.at < now - Int64(days) * 86_400_000
       let isFresh = item.labelledAt.map { $0 > now - graceMs } ?? false
-      guard !isDue, !item.isLabelled || item.needsSecond || isFresh else { continue }
+      guard !isDue, !item.isLabelled || item.needsSecond || item.isPlantable || isFresh else { continue }
       calls.insert(item.key.callID)
       calls.formUnion(item.twins)
     }

@@ -1,4 +1,5 @@
 import JSONSchema
+import Text
 import Wire
 
 /// What validation found in a candidate's answer. Every fault that can be told is kept, not only the first.
@@ -198,8 +199,9 @@ enum ResponseValidation {
       if let fault = task.schema?.fault(in: answer.answer) { return "answer_schema:" + fault.detail }
     }
     if task.policy.rejectRefusals, answer.answer.texts.contains(where: Refusal.begins) { return "refusal" }
-    if task.policy.citeArtifacts, !artifacts.contains(where: { !$0.isEmpty && text.contains($0) }) {
-      return "uncited_artifact"
+    if task.policy.citeArtifacts {
+      let bytes = Array(text.utf8)
+      if !artifacts.contains(where: { NameMention.stands($0, in: bytes) }) { return "uncited_artifact" }
     }
     return nil
   }
@@ -229,13 +231,25 @@ enum Refusal {
   private static let openings = [
     "i'm sorry", "i am sorry", "sorry, but", "sorry, i ", "i cannot ", "i can't ", "i can not ", "i'm unable",
     "i am unable", "i'm not able", "i am not able", "as an ai", "i apologize", "i won't ", "i will not ",
-    "i must decline", "unfortunately, i cannot",
-    "unfortunately, i can't",
+    "i must decline",
   ]
 
+  /// What such an opening may hide behind; by itself it declines nothing.
+  private static let regrets = [
+    "unfortunately", "regrettably", "sadly", "my apologies", "apologies", "i'm afraid", "i am afraid",
+  ]
+  private static let joints = ["but ", "that "]
+
   static func begins(_ text: String) -> Bool {
-    let head = text.drop(while: \.isWhitespace).prefix(40).lowercased().replacing("’", with: "'")
-    return openings.contains { head.hasPrefix($0) }
+    let start = text.drop(while: \.isWhitespace).prefix(100).lowercased().replacing("’", with: "'")
+    var head = start[...]
+    if let regret = regrets.first(where: { head.hasPrefix($0) }) {
+      head = head.dropFirst(regret.count).drop { $0.isWhitespace || $0.isPunctuation }
+      if let joint = joints.first(where: { head.hasPrefix($0) }) { head = head.dropFirst(joint.count) }
+    }
+    // The last word of an opening may also be the last of its sentence.
+    let words = head.map { ".!;".contains($0) ? " " : $0 } + " "
+    return openings.contains { words.starts(with: $0) }
   }
 }
 

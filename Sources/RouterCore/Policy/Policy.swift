@@ -24,7 +24,10 @@ package struct Policy: Sendable {
   package init() {}
 
   package func model(_ id: String) -> ModelPolicy? { models.first { $0.id == id } }
-  package func task(_ name: String) -> TaskPolicy? { tasks.first { $0.name == name } }
+  package func task(_ name: String) -> TaskPolicy? {
+    // By index: a task is large, and `first(where:)` would copy each one that it looks at.
+    tasks.indices.first { tasks[$0].name == name }.map { tasks[$0] }
+  }
 
   /// Who reviewed the policy, when, and when the next review is due (`YYYY-MM-DD`).
   package struct Review: Sendable {

@@ -5,7 +5,7 @@ package enum RecordSchema {
   package static let kinds = [
     "start", "stop", "recovered", "gap", "policy", "flag", "decision", "challenge", "comparison", "outcome",
     "review",
-    "access", "gate", "receipt", "drill", "probe", "week", "checkpoint",
+    "access", "gate", "eval", "receipt", "drill", "probe", "week", "checkpoint",
   ]
 
   package static func document() -> JSONValue {
@@ -25,7 +25,8 @@ package enum RecordSchema {
         when("decision", decision), when("challenge", challenge), when("comparison", comparison),
         when("outcome", outcome),
         when("policy", policy),
-        when("start", start), when("gate", gate), when("gap", gap), when("probe", probe),
+        when("start", start), when("gate", gate), when("eval", evaluation), when("gap", gap),
+        when("probe", probe),
         when("review", review), when("access", access), when("week", week),
       ],
     ]
@@ -185,6 +186,15 @@ package enum RecordSchema {
       ("false_accept_upper_bound", ["type": "number", "minimum": 0, "maximum": 1]),
       ("conditions", ["type": "array", "items": condition]),
     ])
+  }
+
+  private static var evaluation: JSONValue {
+    members(
+      list(["task", "local_model_id", "policy_revision"], ["type": "string"])
+        + list(
+          ["local_model", "local_model_digest", "prompt_revision", "calibration", "task_revision"], text)
+        + [("eval_set_sha256", digest), ("met", flag)] + list(["cases", "accepted", "accepted_wrong"], count)
+        + [("wrong_upper_bound", ["type": "number", "minimum": 0, "maximum": 1]), ("actor", text)])
   }
 
   private static var probe: JSONValue {

@@ -35,7 +35,9 @@ enum CalibrateCommand {
     let file = try words.count > 1 ? words[1] : evalSet(of: asking.task.policy, arguments)
     let bytes = try Input.read(file, limit: 1 << 30)
     let cases = try EvalSet.read(bytes, from: file, task: words[0])
+    EvalSet.tellForeignLabels(in: cases, of: asking.task.policy, path: file)
     let sample = try CalibrationSample(cases, asking)
+    if let complaint = sample.complaint { Terminal.message("shadow-router calibrate: \(complaint)\n") }
     let study: CalibrationStudy
     do throws(CalibrationStudy.Refusal) {
       study = try CalibrationStudy(sample.cases, prior: sample.prior)
@@ -153,12 +155,15 @@ struct CalibrationSample {
   /// What the model says where there is nothing to say anything about; empty where it is not known.
   private(set) var prior: [String: Double] = [:]
   private let total: Int
+  /// Why cases got no answer; nil where each got one.
+  let complaint: String?
 
   var leftOutText: String { leftOut > 0 ? " (\(leftOut) of \(total) left out)" : "" }
 
   init(_ labelled: [EvalCase], _ asking: CaseAsking) throws(Failure) {
     total = labelled.count
     let heard = asking.ask(labelled.map(\.call))
+    complaint = asking.complaint(heard)
     var found: [(id: String, source: Decision.ConfidenceSource, item: ConfidenceCase)] = []
     var digests: Set<String?> = []
     for (item, heard) in zip(labelled, heard) {

@@ -1,6 +1,8 @@
 import Candidates
 import Evidence
+import Gates
 import PolicyFiles
+import PolicyLanguage
 import Posix
 import Reports
 import RouterCore
@@ -19,7 +21,8 @@ enum EvalCommand {
       Asks the task's candidate (or --model) about every case that no check keeps from it, decides as the router would,
       with the calibration in force, and compares with the truth: label, answer (by the task's agreement; a tool call
       field by field) or route. Exit 1 when a figure of the bar is not met; the first line says which, and what the
-      confidence is worth.
+      confidence is worth. Where EVALSET is the task's `eval_set` and a router is running, the result goes into its log:
+      the task's gate asks for it.
 
         --task T     the task of the policy
         --model ID   another model of the policy
@@ -36,16 +39,55 @@ enum EvalCommand {
     // Found out before an hour of asking, not after it.
     if let path = arguments.value("html") { try write("", to: path) }
     let asking = try CaseAsking(arguments, task: name, model: arguments.value("model"), corrects: true)
+    EvalSet.tellForeignLabels(in: cases, of: asking.task.policy, path: file)
     var evaluation = evaluate(cases, asking)
     evaluation.command = command(file, name, arguments)
-    evaluation.seenByCalibration = CalibrationFile.seen(cases, evaluation, arguments.paths)
+    let used = UsedCases(evaluation, asking.pool, arguments.paths)
+    evaluation.seenByCalibration = used.byCalibration(cases)
     if let path = arguments.value("html") {
       try write(evaluation.html, to: path)
     }
     Terminal.out(
       arguments.wantsJSON ? String(decoding: evaluation.json, as: UTF8.self) : EvaluationText.text(evaluation)
     )
+    try tellRouter(evaluation.leavingOut { used.holds($0) }, file, asking, arguments)
     return AcceptanceBar(evaluation).isMet ? .yes : .no
+  }
+
+  /// Lets a running router record the result, for the gate. Cases that the model or its correction was fitted on are left
+  /// out of what it is told.
+  private static func tellRouter(
+    _ evaluation: Evaluation, _ file: String, _ asking: CaseAsking, _ arguments: Arguments
+  ) throws(Failure) {
+    let (task, policy) = (asking.task.policy, asking.generation.prepared.policy)
+    guard let named = task.evalSet, Files.exists(arguments.paths.control) else { return }
+    let path = named.hasPrefix("/") ? named : Files.join(Files.folder(of: arguments.paths.policy), named)
+    guard let digest = try? FileDigest.sha256(file), digest == (try? FileDigest.sha256(path)) else {
+      return Terminal.message("not recorded: \(file) is not the task's eval_set, \(named)\n")
+    }
+    let isCandidate = task.steps.contains(evaluation.model)
+    let revision =
+      isCandidate || task.challenger == evaluation.model
+      ? TaskRevision.of(task.name, in: policy, isChallenger: !isCandidate) : nil
+    var result = EvalResult(
+      task: evaluation.task, modelID: evaluation.model, policyRevision: evaluation.policyRevision,
+      evalSetSHA256: digest, isMet: AcceptanceBar(evaluation).isMet, cases: evaluation.cases.count,
+      accepted: evaluation.accepted, acceptedWrong: evaluation.acceptedWrong,
+      upperBound: evaluation.wrongUpper)
+    (result.modelName, result.modelDigest) = (evaluation.modelName, evaluation.modelDigest)
+    (result.promptRevision, result.calibration) = (evaluation.promptRevision, evaluation.calibration)
+    result.taskRevision = revision
+    do throws(Failure) {
+      let answer = try ControlClient.json("POST", "/v1/eval", body: result.json, at: arguments.paths)
+      let why = answer.value["error"]?.stringValue ?? "the router refused (\(answer.status))"
+      Terminal.message(
+        answer.status == 200
+          ? "recorded for the gate: the bar is \(result.isMet ? "met" : "NOT met") on \(Figures.count(result.cases)) cases that were not used to fit\n"
+          : "not recorded: \(why)\n")
+    } catch {
+      // The evaluation stands on its own; a socket that a killed router left behind is no fault of it.
+      Terminal.message("not recorded: \(error.message)\n")
+    }
   }
 
   private static func write(_ page: String, to path: String) throws(Failure) {
@@ -59,6 +101,7 @@ enum EvalCommand {
   private static func evaluate(_ cases: [EvalCase], _ asking: CaseAsking) -> Evaluation {
     let heard = asking.ask(cases.map(\.call))
     asking.stop()
+    if let complaint = asking.complaint(heard) { Terminal.message("shadow-router eval: \(complaint)\n") }
     let task = asking.task.policy
     var evaluation = Evaluation(task: task, model: asking.pool.model.id)
     evaluation.modelName = asking.pool.names.model

@@ -1,5 +1,6 @@
 import Evidence
 import Journal
+import LogReading
 import Posix
 import Reviews
 import RouterCore

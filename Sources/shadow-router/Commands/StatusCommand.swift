@@ -32,6 +32,9 @@ enum StatusCommand {
       "router",
       "version \(text(status["version"])), pid \(text(status["pid"])), since \(text(status["started_at"]))")
     row("kill switch", kill(status["kill"]))
+    if status["kill"]?["on"]?.boolValue == true {
+      row("", "every call goes to the frontier until: shadow-router kill off")
+    }
     row("local now", "nothing: every task is in shadow")
     let policy = status["policy"]
     row("policy", "\(text(policy?["file"]))  generation \(text(policy?["generation"]))")
@@ -39,12 +42,24 @@ enum StatusCommand {
     let reload = policy?["last_reload"]
     row("reload", "\(text(reload?["result"])) at \(text(reload?["at"]))")
     for error in reload?["errors"]?.arrayValue ?? [] { row("", Terminal.styled(text(error), .red)) }
+    if reload?["result"]?.stringValue == "refused" {
+      row(
+        "",
+        "generation \(text(policy?["generation"])) goes on deciding; correct the file, then: shadow-router reload"
+      )
+    }
     row("demotion", "none")
     for candidate in status["candidates"]?.arrayValue ?? [] {
       for (number, line) in CandidateTable.lines(candidate).enumerated() {
         row(number == 0 ? "candidate" : "", line)
       }
     }
+    let tap = status["tap"]
+    let last = tap?["last_frame_at"]?.stringValue
+    row(
+      "tap",
+      "\(text(status["sockets"]?["tap"]))  \(text(tap?["connections"])) connected  "
+        + (last.map { "last frame \($0)" } ?? "no frame since the start"))
     let balance = status["balance"]
     row(
       "frames",
@@ -64,6 +79,12 @@ enum StatusCommand {
       "review",
       "\(text(review?["backlog"])) items wait for a label"
         + ((review?["backlog"]?.intValue ?? 0) > 0 ? "; shadow-router review" : ""))
+    let overdue = (review?["overdue"]?.members ?? []).filter { $0.value.intValue ?? 0 > 0 }
+    if !overdue.isEmpty {
+      let list = overdue.map { "\($0.name) \(text($0.value))" }.joined(separator: "  ")
+      row("", Terminal.styled("past their deadline: \(list)", .red))
+      row("", "each counts as wrong in the gate until somebody labels it")
+    }
     if let lost = review?["captures_lost"]?.intValue, lost > 0 {
       row("", "\(lost) drawn calls whose text could not be kept")
     }
@@ -72,7 +93,13 @@ enum StatusCommand {
       "log",
       "seq \(text(log?["seq"]))  head \(text(log?["head"]).prefix(16))…  segment \(text(log?["segment"]))")
     if log?["failing"]?.boolValue == true {
-      row("", Terminal.styled("FAILING: \(text(log?["last_error"]))", .red))
+      let seconds = text(log?["failing_seconds"])
+      row("", Terminal.styled("FAILING for \(seconds) s: \(text(log?["last_error"]))", .red))
+      let waiting = (log?["pending_bytes"]?.intValue ?? 0) >> 20
+      row(
+        "",
+        "\(waiting) of 64 MiB wait in memory; past them calls are decided, but lost to the log; make room where \(text(log?["folder"])) is"
+      )
     }
     for peer in status["refused_peers"]?.arrayValue ?? [] {
       row("refused", "uid \(text(peer["uid"])) \(text(peer["count"])) times; admit it with:")

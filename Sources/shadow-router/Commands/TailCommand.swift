@@ -1,6 +1,7 @@
 import Evidence
 import Journal
 import Posix
+import Reports
 import RouterCore
 import Service
 import Wire
@@ -125,6 +126,7 @@ enum TailCommand {
     let approvals = records.compactMap { $0["approved_by"]?.stringValue }
     return decisions.map { decision in
       let id = decision["call_id"]?.stringValue ?? "?"
+      let shownID = RecordLineText.oneLine(id)
       let reason = decision["reason"]?.stringValue
       let wasAsked = decision["checks"]?["local_unavailable"]?.stringValue == "pass"
       let end =
@@ -136,9 +138,33 @@ enum TailCommand {
           ", labelled \($0) by \(label["reviewer"]?.stringValue ?? "?")"
         }
       }
-      return "→ \(id): \(end)" + (said ?? "")
+      let comparison = records.first {
+        $0["kind"]?.stringValue == "comparison" && $0["call_id"]?.stringValue == id
+      }
+      let sentence =
+        "→ \(shownID): \(end)" + (said ?? "")
         + (approvals.isEmpty ? "" : ", approved by \(approvals.joined(separator: ", "))")
+      return ([sentence] + grounds(decision, comparison)).joined(separator: "\n")
     }.joined(separator: "\n")
+  }
+
+  /// What the decision rests on: the terms that stopped it, the redacted previews, the policy.
+  private static func grounds(_ decision: JSONValue, _ comparison: JSONValue?) -> [String] {
+    let terms = (decision["hard_stop_match"]?.arrayValue ?? []).map { hit in
+      "\"\(hit["term"]?.stringValue ?? "?")\" (\(hit["class"]?.stringValue ?? "?")) in the \(hit["where"]?.stringValue ?? "?")"
+    }
+    let generation = decision["generation"]?.intValue.map { "generation \($0), " } ?? ""
+    let rows: [(name: String, value: String?)] = [
+      ("stopped by", terms.isEmpty ? nil : terms.prefix(5).joined(separator: ", ")),
+      ("checked", decision["validator_result"]?.stringValue),
+      ("input", decision["input_preview"]?.stringValue),
+      ("candidate", decision["answer_preview"]?.stringValue),
+      ("frontier", comparison?["frontier_answer_preview"]?.stringValue),
+      ("policy", decision["policy_revision"]?.stringValue.map { "\(generation)\($0.prefix(19))" }),
+    ]
+    return rows.compactMap { row in
+      row.value.map { "  \(row.name.padded(to: 12))\(RecordLineText.oneLine($0))" }
+    }
   }
 }
 
@@ -149,10 +175,15 @@ enum RecordLineText {
     return text(record)
   }
 
+  /// What others wrote, as it may stand in a line of a terminal.
+  static func oneLine(_ text: String) -> String {
+    TerminalText.plain(text).split(whereSeparator: \.isNewline).joined(separator: " ⏎ ")
+  }
+
   static func text(_ record: JSONValue) -> String {
     func value(_ key: String) -> String? {
       switch record[key] {
-      case .string(let text)?: text
+      case .string(let text)?: oneLine(text)
       case .number(let number)?: number.literal
       case .bool(let value)?: value ? "true" : "false"
       default: nil
@@ -183,7 +214,7 @@ enum RecordLineText {
     default:
       let hidden: Set<String> = ["v", "log", "seq", "ts", "kind", "prev", "h"]
       for member in record.members ?? [] where !hidden.contains(member.name) && !member.value.isNull {
-        words.append("\(member.name)=\(value(member.name) ?? member.value.jsonText)")
+        words.append("\(member.name)=\(value(member.name) ?? oneLine(member.value.jsonText))")
       }
     }
     return words.joined(separator: "  ")

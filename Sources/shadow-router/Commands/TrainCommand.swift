@@ -13,7 +13,8 @@ enum TrainCommand {
         shadow-router train cases.ndjson --task triage_ticket --output triage.model
 
       EVALSET is NDJSON, one case a line: {"id", "task_type", "input", "truth": {"label": …}}. Prints the accuracy on
-      cases that the model had not seen (cross-validation), and how far its confidence can be trusted.
+      cases that the model had not seen (cross-validation), and how far its confidence can be trusted. FILE.cases beside
+      the model says, by digest, which cases it has seen: `eval` leaves them out of what a gate asks for.
 
         --task T        only cases of this task type
         --output FILE   the model's file, named in the policy as models.ID.file
@@ -62,7 +63,12 @@ enum TrainCommand {
     }
     progress.end()
     let bytes = result.model.encoded()
-    do throws(PosixError) { try Files.replace(output, with: bytes, mode: 0o644) } catch {
+    let used = TrainedCases(modelDigest: result.model.digest, caseIDs: cases.map(\.id))
+    do throws(PosixError) {
+      try Files.replace(
+        TrainedCases.path(ofModel: output), with: used.json.jsonBytes + [UInt8(ascii: "\n")], mode: 0o644)
+      try Files.replace(output, with: bytes, mode: 0o644)
+    } catch {
       throw .surroundings(error.description)
     }
     let labels = result.model.answers.count

@@ -16,10 +16,14 @@ sys.path.insert(0, os.path.join(ROOT, "deploy", "clients", "python"))
 
 
 class Tap:
-    """Stands for the router's socket. `frames` are in order of arrival, each with the number of its connection."""
+    """Stands for the router's socket. `frames` are in order of arrival, each with the number of its connection.
 
-    def __init__(self, path, reading=True):
+    `answer` gives the bytes of the reply to a call that asks for one; None: no reply; b"": hang up.
+    """
+
+    def __init__(self, path, reading=True, answer=None):
         self.path, self.frames, self.bad, self._connections = path, [], [], []
+        self.answer = answer
         self._reading = threading.Event()
         if reading:
             self._reading.set()
@@ -28,7 +32,7 @@ class Tap:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
         self._listener.bind(path)
-        self._listener.listen(64)
+        self._listener.listen(512)
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self):
@@ -51,13 +55,23 @@ class Tap:
                 break
             *lines, rest = (rest + block).split(b"\n")
             for line in lines:
-                self._line(line, number)
+                frame = self._line(line, number)
+                if self.answer is not None and frame is not None and frame.get("reply"):
+                    self._reply(connection, self.answer(frame))
         with self._changed:
             if rest:
                 self.bad.append(rest)
             self._changed.notify_all()
 
+    def _reply(self, connection, reply):
+        with contextlib.suppress(OSError):
+            if reply == b"":
+                connection.shutdown(socket.SHUT_RDWR)
+            elif reply is not None:
+                connection.sendall(reply)
+
     def _line(self, line, number):
+        frame = None
         with self._changed:
             try:
                 frame = json.loads(line.decode("utf-8"), object_pairs_hook=no_repeats)
@@ -66,6 +80,7 @@ class Tap:
             except ValueError:
                 self.bad.append(line)
             self._changed.notify_all()
+        return frame
 
     def go(self):
         self._reading.set()
@@ -86,6 +101,13 @@ class Tap:
                 connection.shutdown(socket.SHUT_RDWR)
             connection.close()
         self._reading.set()
+
+
+def decision(frame, **members):
+    """The router's reply to a call frame: local with `answer`, else the frontier."""
+    said = {"kind": "decision", "call_id": frame["call_id"], "route": "local" if "answer" in members else "frontier", "reason": None,
+            "reason_code": 0, "detail": None, "policy_revision": "sha256:0", "stage": "live", **members}
+    return (json.dumps(said) + "\n").encode()
 
 
 def no_repeats(pairs):

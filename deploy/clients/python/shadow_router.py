@@ -1,9 +1,10 @@
-"""Lets an agent show its model calls to shadow-router, without ever waiting for it.
+"""Lets an agent show its model calls to shadow-router without waiting for it, and ask it first where it shall answer.
 
 One line changes in an agent that uses the real SDKs:
 
-    client = openai.OpenAI(http_client=shadow_router.http_client())
+    client = openai.OpenAI(http_client=shadow_router.http_client())                            # observes
     client = anthropic.AsyncAnthropic(http_client=shadow_router.async_http_client())
+    client = openai.OpenAI(http_client=shadow_router.http_client(decide_ms=50))                # asks first, 50 ms at most
 
 Everything else is optional. Standard library only; httpx (or httpx2, on which newer SDKs stand) is imported when a
 transport is made. What the file promises, in order of weight:
@@ -12,6 +13,7 @@ transport is made. What the file promises, in order of weight:
    Where the sidecar is missing, stopped or slow, frames are dropped and counted (`Observer.counters()`).
 2. What arrives is whole. A frame is one line; a half-sent one is finished first or its connection is given up.
 3. What did not arrive can be seen. Frames are numbered, dropped ones too, so gaps show (`lost_by_sender`).
+4. Only `decide` waits, and only until its deadline. Whatever goes wrong there, the answer is `frontier`.
 
 Only bodies of known model endpoints are shown, never headers, so never an API key.
 """
@@ -35,8 +37,12 @@ import zlib
 
 __all__ = [
     "Observer",
+    "Decision",
     "http_client",
     "async_http_client",
+    "litellm_callback",
+    "route_of",
+    "decision_of",
     "context",
     "default_observer",
     "default_socket_path",
@@ -54,12 +60,25 @@ RETRY_SLACK = 5.0
 RETRY_ROOM = 256
 #: Frames left to the thread that is just sending one, at most.
 LEFT_ROOM = 1024
+#: Milliseconds that `decide` waits where nothing else is said.
+DECIDE_MS = 50
+#: Questions in a row without a reply until the router is left alone for a while (1 s, doubling to 30 s).
+MISSES = 3
+#: Connections for questions that are kept for the next ones.
+LINES_KEPT = 64
+#: Decisions that `route_of` remembers, and bytes of a reply that are read.
+DECISIONS_KEPT = 10_000
+REPLY_LIMIT = 4 << 20
+#: Audits under way at once, and the seconds that closing a client and the process's end wait for them.
+AUDITS = 16
+AUDIT_GRACE = 5.0
 
 _TEXT_FIELDS = ("task_type", "task_id", "run_id", "agent", "step", "tenant", "user_group", "traceparent")
 _TEXT_KEYS = {name: ',"%s":' % name for name in _TEXT_FIELDS}
 _FIELDS = frozenset(_TEXT_FIELDS + ("signals", "artifacts"))
 _SEND_FLAGS = getattr(socket, "MSG_DONTWAIT", 0) | getattr(socket, "MSG_NOSIGNAL", 0)
 _monotonic = time.monotonic
+_counting = threading.Lock()
 
 
 # ---------------------------------------------------------------------------------------------------------- encoding
@@ -191,6 +210,8 @@ class Observer:
         self.connects = 0
         self.internal_errors = 0
         self.dropped: collections.Counter = collections.Counter()
+        self.asked = self.local = self._asked_bytes = 0
+        self.undecided: collections.Counter = collections.Counter()
         self._reset()
         _observers.add(self)
 
@@ -207,6 +228,9 @@ class Observer:
         self._connect_pause = 1.0
         self._next_connect = 0.0
         self._keeper = _Keeper(self)
+        self._lines: collections.deque = collections.deque()  # idle connections for questions
+        self._misses = 0
+        self._rest_until, self._rest, self._rest_cause = 0.0, 1.0, ""
 
     # What an agent calls.
 
@@ -273,11 +297,13 @@ class Observer:
                 head += ',"model":' + _quote(_text(model))
             if error is not None:
                 head += ',"error":' + _quote(_text(error))
-            if input_tokens is not None or output_tokens is not None:
+            if type(input_tokens) is int and type(output_tokens) is int:
+                head += ',"usage":{"input_tokens":%d,"output_tokens":%d}' % (input_tokens, output_tokens)
+            elif input_tokens is not None or output_tokens is not None:
                 usage = (("input_tokens", input_tokens), ("output_tokens", output_tokens))
                 head += ',"usage":' + _encode({name: count for name, count in usage if count is not None})
             if latency_ms is not None:
-                head += ',"latency_ms":' + _encode(latency_ms)
+                head += ',"latency_ms":' + (str(latency_ms) if type(latency_ms) is int else _encode(latency_ms))
             if cost_usd is not None:
                 head += ',"cost_usd":' + _encode(cost_usd)
             if response_body is not None:
@@ -308,18 +334,45 @@ class Observer:
         except Exception:
             return self._spoiled()
 
+    def decide(self, call_id=None, *, deadline_ms=DECIDE_MS, **what) -> "Decision":
+        """Shows a call and asks who answers it. Returns after `deadline_ms` at the latest, and never raises: whatever is
+        wrong (no router, a late or senseless reply) makes it `frontier`, with the cause in `Decision.problem`.
+
+        `what`: as for `observe_call`. Where the route is the frontier, or `audit` is true, the agent calls the frontier and
+        shows its answer with `observe_answer(decision.call_id, …)`.
+        """
+        asking = _Asking(self, deadline_ms)
+        try:
+            asking.prepare(call_id, **what)
+            return asking.run()
+        except Exception:
+            return asking.failed()
+
+    async def decide_async(self, call_id=None, *, deadline_ms=DECIDE_MS, **what) -> "Decision":
+        """As `decide`, without holding up the event loop."""
+        asking = _Asking(self, deadline_ms)
+        try:
+            asking.prepare(call_id, **what)
+            return await asking.run_async()
+        except Exception:
+            return asking.failed()
+
     def counters(self) -> dict:
-        """Frames and bytes handed to the kernel, frames dropped by cause, connections made, our own faults."""
+        """Frames and bytes handed to the kernel, frames dropped by cause, connections made, our own faults; questions asked,
+        how many were answered locally, and why the others that the router did not decide were not."""
         with_causes = dict(self.dropped)
         for cause in list(self._uncounted):
             with_causes[cause] = with_causes.get(cause, 0) + 1
         return {
-            "sent": self.sent,
-            "bytes": self.bytes,
+            "sent": self.sent + self.asked,
+            "bytes": self.bytes + self._asked_bytes,
             "dropped": sum(with_causes.values()),
             "dropped_by_cause": with_causes,
             "connects": self.connects,
             "internal_errors": self.internal_errors,
+            "asked": self.asked,
+            "local": self.local,
+            "undecided_by_cause": dict(self.undecided),
         }
 
     def close(self, timeout: float = 0.1) -> None:
@@ -337,6 +390,8 @@ class Observer:
                     self._disconnect("closed")
                 finally:
                     self._release()
+            while self._lines:
+                self._lines.pop().close()
         except Exception:
             self.internal_errors += 1
 
@@ -477,6 +532,15 @@ class Observer:
         finally:
             self._release()
 
+    def _count_question(self, size: int) -> None:
+        with _counting:
+            self.asked += 1
+            self._asked_bytes += size
+
+    def _leave_alone(self, now: float, most: float, cause: str) -> None:
+        self._rest_until, self._rest_cause = now + self._rest, cause
+        self._rest = min(self._rest * 2, most)
+
     def _await_room(self, seconds: float) -> None:
         sock = self._sock
         if sock is None:
@@ -546,15 +610,325 @@ class Observer:
     def _after_fork(self) -> None:
         # The child's copy of the descriptor is closed; the parent's connection and its half-sent frame stay the parent's.
         # Locks may have been held by threads that the child does not have, so everything is new.
-        inherited = self._sock
+        inherited = [self._sock, *self._lines]
         self.sent = self.bytes = self.connects = self.internal_errors = 0
-        self.dropped = collections.Counter()
+        self.asked = self.local = self._asked_bytes = 0
+        self.dropped, self.undecided = collections.Counter(), collections.Counter()
         self._reset()
-        if inherited is not None:
+        for connection in inherited:
             try:
-                inherited.close()
+                if connection is not None:
+                    connection.close()
             except OSError:
                 pass
+
+
+# --------------------------------------------------------------------------------------------------------------- asking
+
+
+class Decision:
+    """Who answers a call, as the router's `decision` frame says it; absent members are None.
+
+    `problem` is None where the router said so. Else the client made it `frontier`, for this cause: `no_socket`, `full`,
+    `late`, `closed`, `garbage`, `refused`, `resting` (no reply to the last questions, so not asked), `unfit` (a local answer
+    that the request cannot be answered with), `not_askable`, `too_large`, `internal`.
+    """
+
+    __slots__ = (
+        "call_id", "route", "reason", "reason_code", "detail", "stage", "policy_revision",
+        "answer", "label", "confidence", "model", "audit",
+        "fallbacks", "retry_on", "max_attempts", "on_exhausted", "switch_mid_run", "escalation",
+        "problem",
+    )  # fmt: skip
+
+    def __init__(self, call_id, problem=None, frame=None):
+        frame = frame or {}
+        for name in self.__slots__[2:-1]:
+            setattr(self, name, frame.get(name))
+        self.call_id, self.problem = call_id, problem
+        self.route = "frontier" if problem is not None else frame.get("route")
+
+    @property
+    def local(self) -> bool:
+        return self.route == "local"
+
+    @property
+    def escalated(self) -> bool:
+        """A local model was asked and its answer was not let through."""
+        if self.route != "frontier" or self.problem is not None:
+            return False
+        packet = self.escalation if isinstance(self.escalation, dict) else {}
+        return self.reason in _AFTER_ASKING or packet.get("local_output") is not None
+
+    @property
+    def outcome(self) -> str:
+        """`local`, `frontier` or `escalated`: what the header `x-shadow-router-route` says."""
+        return "escalated" if self.escalated else self.route
+
+    def __repr__(self):
+        said = ((name, getattr(self, name)) for name in ("call_id", "route", "reason", "detail", "problem"))
+        return "Decision(%s)" % ", ".join("%s=%r" % pair for pair in said if pair[1] is not None)
+
+
+_AFTER_ASKING = ("schema_invalid", "label_escalated", "confidence_low")
+_BUSY = (errno.EAGAIN, errno.ENOBUFS, errno.EINTR)
+
+
+class _Line:
+    """One connection for questions, used by one question at a time. A question that goes wrong ends it: a reply that
+    comes late can then never be taken for another one's."""
+
+    __slots__ = ("sock", "number", "poll")
+
+    def __init__(self, path):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self.sock.setblocking(False)
+            self.sock.connect(path)
+            self.poll = select.poll()
+        except BaseException:
+            self.sock.close()
+            raise
+        self.number = 0
+
+    def is_good(self) -> bool:
+        """Still connected, with nothing unasked-for to read."""
+        try:
+            self.sock.recv(1, socket.MSG_PEEK | _SEND_FLAGS)
+            return False
+        except OSError as problem:
+            return problem.errno in _BUSY
+
+    def close(self) -> None:
+        self.sock.close()
+
+
+class _Trouble(Exception):
+    """Why a question has no answer."""
+
+
+class _Asking:
+    """One question: the frame, the deadline, the reply. `_talk` holds the whole exchange and yields where it must wait (True:
+    to write), so that threads and event loops share it."""
+
+    def __init__(self, observer: Observer, deadline_ms):
+        self._began = _monotonic()
+        try:
+            self._ms = min(max(float(deadline_ms), 0.0), 600_000.0)
+        except (TypeError, ValueError):
+            self._ms = 0.0
+        if not self._ms > 0:  # NaN as well
+            self._ms = 0.0
+        self._end = self._began + self._ms / 1000
+        self._observer = observer
+        self._head, self._tail = "", b""
+        self._line = None
+        self._sent = False
+        self.call_id = ""
+
+    def prepare(
+        self, call_id=None, *, input=None, messages=None, request=None, request_body=None, frontier=None, **fields
+    ) -> None:
+        self.call_id = _fresh_id() if call_id is None else _call_id(call_id)
+        known = _context.get()
+        if known:
+            fields = {**known, **{name: value for name, value in fields.items() if value is not None}}
+        head = self._observer._head(self.call_id, fields, frontier)
+        if request_body is not None:
+            self.take(self.call_id, head + ',"request":', _one_line(request_body))
+        elif input is not None:
+            self.take(self.call_id, head + ',"input":', _string_bytes(input))
+        elif messages is not None:
+            self.take(self.call_id, head + ',"messages":', _json_bytes(messages))
+        else:
+            self.take(self.call_id, head + ',"request":', _json_bytes(request))
+
+    def take(self, call_id: str, head: str, tail: bytes) -> None:
+        """A call frame up to its last brace."""
+        self.call_id, self._head, self._tail = call_id, head, tail
+
+    @property
+    def was_sent(self) -> bool:
+        """Whether the router has the call, whole."""
+        return self._sent
+
+    def run(self) -> Decision:
+        try:
+            talk = self._talk()
+            writing = next(talk)
+            while True:
+                left = self._end - _monotonic()
+                if left <= 0:
+                    raise _Trouble("full" if writing else "late")
+                self._line.poll.register(self._line.sock, select.POLLOUT if writing else select.POLLIN)
+                self._line.poll.poll(left * 1000)
+                writing = next(talk)
+        except StopIteration as done:
+            return self._answered(done.value)
+        except _Trouble as trouble:
+            return self._unanswered(str(trouble))
+        except OSError:
+            return self._unanswered("closed")
+        except BaseException:  # interrupted
+            self._give_up()
+            raise
+
+    async def run_async(self) -> Decision:
+        try:
+            import asyncio
+
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # trio, by way of anyio, on which httpx stands
+            import anyio
+
+            return await anyio.to_thread.run_sync(self.run)
+        try:
+            talk = self._talk()
+            writing = next(talk)
+            while True:
+                left = self._end - _monotonic()
+                if left <= 0:
+                    raise _Trouble("full" if writing else "late")
+                await self._ready(loop, writing, left)
+                writing = next(talk)
+        except StopIteration as done:
+            return self._answered(done.value)
+        except _Trouble as trouble:
+            return self._unanswered(str(trouble))
+        except OSError:
+            return self._unanswered("closed")
+        except BaseException:  # cancelled
+            self._give_up()
+            raise
+
+    async def _ready(self, loop, writing: bool, seconds: float) -> None:
+        ready = loop.create_future()
+        number = self._line.sock.fileno()
+        add, remove = (loop.add_writer, loop.remove_writer) if writing else (loop.add_reader, loop.remove_reader)
+        add(number, _settle, ready)
+        timer = loop.call_later(seconds, _settle, ready)
+        try:
+            await ready
+        finally:
+            timer.cancel()
+            remove(number)
+
+    def _talk(self):
+        self._line = self._connected()
+        line = self._line
+        left_ms = int((self._end - _monotonic()) * 1000)
+        # A millisecond less than is left: the router's own `frontier` comes in time, and it knows what the agent was told.
+        asked = ',"reply":true,"deadline_ms":%d,' % max(1, left_ms - 1)
+        frame = ('{"n":%d' % (line.number + 1) + asked + self._head).encode("utf-8", "replace") + self._tail + b"}\n"
+        if len(frame) > FRAME_LIMIT:
+            raise _Trouble("too_large")
+        rest = memoryview(frame)
+        while rest:
+            try:
+                rest = rest[line.sock.send(rest, _SEND_FLAGS) :]
+            except OSError as problem:
+                if problem.errno not in _BUSY:
+                    raise
+                yield True
+        line.number += 1
+        self._sent = True
+        self._observer._count_question(len(frame))
+        reply = b""
+        while not reply.endswith(b"\n"):
+            yield False
+            try:
+                block = line.sock.recv(1 << 16)
+            except OSError as problem:
+                if problem.errno not in _BUSY:
+                    raise
+                continue
+            if not block:
+                raise _Trouble("closed")
+            reply += block
+            if len(reply) > REPLY_LIMIT:
+                raise _Trouble("garbage")
+        return self._read(reply)
+
+    def _read(self, reply: bytes) -> Decision:
+        try:
+            frame = json.loads(reply.decode("utf-8"))
+        except (ValueError, RecursionError):  # two lines are no JSON text either
+            raise _Trouble("garbage") from None
+        if not isinstance(frame, dict):
+            raise _Trouble("garbage")
+        if frame.get("kind") == "error":
+            raise _Trouble("refused")
+        if frame.get("kind") != "decision" or frame.get("call_id") != self.call_id:
+            raise _Trouble("garbage")
+        route = frame.get("route")
+        answered = route == "local" and frame.get("answer") is not None and frame.get("reason") is None
+        if not answered and route != "frontier":
+            raise _Trouble("garbage")
+        return Decision(self.call_id, frame=frame)
+
+    def _connected(self) -> _Line:
+        observer = self._observer
+        if self._began < observer._rest_until:
+            raise _Trouble(observer._rest_cause)
+        while True:
+            try:
+                line = observer._lines.pop()
+            except IndexError:
+                break
+            if line.is_good():
+                return line
+            line.close()
+        try:
+            line = _Line(observer.socket_path)
+        except OSError as problem:
+            if problem.errno in _BUSY:  # too many wait to be let in
+                raise _Trouble("full") from None
+            observer._leave_alone(self._began, 4.0, "no_socket")
+            raise _Trouble("no_socket") from None
+        observer.connects += 1
+        return line
+
+    def _answered(self, decision: Decision) -> Decision:
+        observer = self._observer
+        observer._misses, observer._rest = 0, 1.0
+        if len(observer._lines) < LINES_KEPT:
+            observer._lines.append(self._line)
+        else:
+            self._line.close()
+        with _counting:
+            observer.local += decision.local
+        return decision
+
+    def _unanswered(self, cause: str) -> Decision:
+        observer = self._observer
+        self._give_up()
+        if self._sent and cause in ("late", "closed"):
+            observer._misses += 1
+            if observer._misses >= MISSES:
+                observer._leave_alone(_monotonic(), 30.0, "resting")
+        with _counting:
+            observer.undecided[cause] += 1
+        if not self._sent and self._head:
+            self._sent = observer._put(self._head, self._tail)  # a call that was not decided is still shown
+        return Decision(self.call_id, problem=cause)
+
+    def failed(self) -> Decision:
+        """For faults of our own."""
+        with _counting:
+            self._observer.internal_errors += 1
+            self._observer.undecided["internal"] += 1
+        self._give_up()
+        return Decision(self.call_id or _fresh_id(), problem="internal")
+
+    def _give_up(self) -> None:
+        if self._line is not None:
+            self._line.close()
+            self._line = None
+
+
+def _settle(future) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 class _Keeper:
@@ -581,8 +955,9 @@ class _Keeper:
             overflow()
         self.wake()
 
-    def take(self, key, owner, count):
+    def take(self, key, count):
         """The failed call that this attempt repeats, or None. Of several alike the one of the same thread and task."""
+        owner = _owner()
         with self._lock:
             alike = [call for call in self._waiting if call.key == key and call.expects(count)]
             best = next((call for call in alike if call.owner == owner), alike[0] if alike else None)
@@ -653,14 +1028,15 @@ def default_observer() -> Observer:
 
 
 def _forked() -> None:
-    global _default_lock
-    _default_lock = threading.Lock()
+    global _default_lock, _counting
+    _default_lock, _counting = threading.Lock(), threading.Lock()
     _fresh_ids.clear()  # else parent and child would give the same ids to different calls
     for observer in list(_observers):
         observer._after_fork()
 
 
 def _at_exit() -> None:
+    _await_audits(list(_audits))
     for observer in list(_observers):
         observer.close()
 
@@ -925,6 +1301,255 @@ def _failure_name(body) -> str:
     return "error"
 
 
+# -------------------------------------------------------------------------------------------- local answers, in each API
+#
+# A local answer becomes the body that the provider would have sent, whole or as its events; an answer that the request
+# cannot be answered with (a text where a tool is required, say) is `unfit`, and the frontier is called.
+
+
+class _Unfit(Exception):
+    """The request cannot be answered with this."""
+
+
+def _may_ask(builder, request: dict) -> bool:
+    """Whether a local answer could be given to this request at all."""
+    if builder is _ChatBuilder:
+        kinds = request.get("modalities") or ["text"]
+        return request.get("n") in (None, 1) and not request.get("logprobs") and kinds == ["text"]
+    return not (builder is _ResponsesBuilder and request.get("background"))
+
+
+def _tool_names(request: dict):
+    """Names of the functions that the request defines, in any of the three APIs."""
+    for tool in request.get("tools") or ():
+        if isinstance(tool, dict):
+            function = tool.get("function") if isinstance(tool.get("function"), dict) else tool
+            if isinstance(function.get("name"), str):
+                yield function["name"]
+
+
+def _tool_call(answer, request: dict):
+    """(name, arguments) where the answer is a call of one of the request's tools, else None."""
+    if not isinstance(answer, dict) or set(answer) != {"name", "arguments"}:
+        return None
+    name, arguments = answer["name"], answer["arguments"]
+    if not isinstance(arguments, dict) or name not in set(_tool_names(request)):
+        return None
+    return name, arguments
+
+
+def _must_call(request: dict):
+    """None where a text will do; else the name of the tool that has to be called, "" for any."""
+    choice = request.get("tool_choice")
+    if choice in ("required", "any"):
+        return ""
+    if not isinstance(choice, dict):
+        return None
+    if choice.get("type") in ("any", "required"):
+        return ""
+    if choice.get("type") in ("auto", "none"):
+        return None
+    function = choice.get("function") if isinstance(choice.get("function"), dict) else choice
+    return function.get("name") or ""
+
+
+def _wants_json(request: dict) -> bool:
+    formats = [request.get("response_format"), request.get("output_format")]
+    formats += [(request.get(holder) or {}).get("format") for holder in ("text", "output_config") if isinstance(request.get(holder), dict)]
+    return any(isinstance(kind, dict) and kind.get("type") in ("json_object", "json_schema") for kind in formats)
+
+
+def _spoken(decision: Decision, request: dict):
+    """(text, None) or (None, (tool, arguments)) of a local answer."""
+    answer = decision.answer
+    call, must = _tool_call(answer, request), _must_call(request)
+    if call is not None and request.get("tool_choice") != "none":
+        if must and must != call[0]:
+            raise _Unfit("tool")
+        return None, call
+    if must is not None:
+        raise _Unfit("tool")
+    text = answer if isinstance(answer, str) else _json_bytes(answer).decode("utf-8")
+    if _wants_json(request):
+        try:
+            json.loads(text)
+        except ValueError:
+            raise _Unfit("json") from None
+    return text, None
+
+
+def _sse(events, named: bool) -> bytes:
+    lines = []
+    for event in events:
+        name = b"event: %s\n" % event["type"].encode() if named else b""
+        lines.append(name + b"data: " + _json_bytes(event) + b"\n\n")
+    return b"".join(lines)
+
+
+def _chat_answer(decision: Decision, request: dict, streamed: bool) -> bytes:
+    text, call = _spoken(decision, request)
+    head = {
+        "id": "chatcmpl-local-" + decision.call_id,
+        "object": "chat.completion.chunk" if streamed else "chat.completion",
+        "created": int(time.time()),
+        "model": decision.model or request.get("model") or "local",
+    }
+    usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+    finish = "stop" if call is None else "tool_calls"
+    message = {"role": "assistant", "content": text}
+    if call is not None:
+        function = {"name": call[0], "arguments": _json_bytes(call[1]).decode("utf-8")}
+        message["tool_calls"] = [{"id": "call_" + _fresh_id()[:24], "type": "function", "function": function}]
+    if not streamed:
+        choice = {"index": 0, "message": {**message, "refusal": None}, "logprobs": None, "finish_reason": finish}
+        return _json_bytes({**head, "choices": [choice], "usage": usage})
+
+    def chunk(delta, finish=None):
+        return {**head, "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}]}
+
+    if call is None:
+        events = [chunk({"role": "assistant", "content": ""}), chunk({"content": text})]
+    else:
+        tool = message["tool_calls"][0]
+        opened = {"index": 0, **tool, "function": {"name": call[0], "arguments": ""}}
+        events = [chunk({"role": "assistant", "content": None, "tool_calls": [opened]})]
+        events.append(chunk({"tool_calls": [{"index": 0, "function": {"arguments": tool["function"]["arguments"]}}]}))
+    events.append(chunk({}, finish))
+    if (request.get("stream_options") or {}).get("include_usage"):
+        events.append({**head, "choices": [], "usage": usage})
+    return _sse(events, named=False) + b"data: [DONE]\n\n"
+
+
+def _responses_answer(decision: Decision, request: dict, streamed: bool) -> bytes:
+    text, call = _spoken(decision, request)
+    if call is None:
+        part = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+        item = {"id": "msg_local_" + _fresh_id(), "type": "message", "role": "assistant", "status": "completed", "content": [part]}
+    else:
+        item = {"id": "fc_local_" + _fresh_id(), "type": "function_call", "status": "completed", "call_id": "call_" + _fresh_id()[:24]}
+        item.update(name=call[0], arguments=_json_bytes(call[1]).decode("utf-8"))
+    details = {"input_tokens_details": {"cached_tokens": 0}, "output_tokens_details": {"reasoning_tokens": 0}}
+    body = {
+        "id": "resp_local_" + decision.call_id,
+        "object": "response",
+        "created_at": int(time.time()),
+        "status": "completed",
+        "error": None,
+        "incomplete_details": None,
+        "instructions": request.get("instructions"),
+        "metadata": request.get("metadata") or {},
+        "model": decision.model or request.get("model") or "local",
+        "output": [item],
+        "parallel_tool_calls": request.get("parallel_tool_calls", True),
+        "tool_choice": request.get("tool_choice") or "auto",
+        "tools": request.get("tools") or [],
+        "temperature": request.get("temperature"),
+        "top_p": request.get("top_p"),
+        "usage": {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0, **details},
+    }
+    if not streamed:
+        return _json_bytes(body)
+    begun = {**body, "status": "in_progress", "output": [], "usage": None}
+    events = [{"type": "response.created", "response": begun}, {"type": "response.in_progress", "response": begun}]
+    at = {"item_id": item["id"], "output_index": 0}
+    opened = {**item, "status": "in_progress", **({"content": []} if call is None else {"arguments": ""})}
+    events.append({"type": "response.output_item.added", "output_index": 0, "item": opened})
+    if call is None:
+        at["content_index"] = 0
+        events.append({"type": "response.content_part.added", **at, "part": {**part, "text": ""}})
+        events.append({"type": "response.output_text.delta", **at, "delta": text, "logprobs": []})
+        events.append({"type": "response.output_text.done", **at, "text": text, "logprobs": []})
+        events.append({"type": "response.content_part.done", **at, "part": part})
+    else:
+        events.append({"type": "response.function_call_arguments.delta", **at, "delta": item["arguments"]})
+        events.append({"type": "response.function_call_arguments.done", **at, "name": item["name"], "arguments": item["arguments"]})
+    events.append({"type": "response.output_item.done", "output_index": 0, "item": item})
+    events.append({"type": "response.completed", "response": body})
+    for number, event in enumerate(events):
+        event["sequence_number"] = number
+    return _sse(events, named=True)
+
+
+def _messages_answer(decision: Decision, request: dict, streamed: bool) -> bytes:
+    text, call = _spoken(decision, request)
+    block = {"type": "text", "text": text}
+    if call is not None:
+        block = {"type": "tool_use", "id": "toolu_local_" + _fresh_id()[:24], "name": call[0], "input": call[1]}
+    message = {
+        "id": "msg_local_" + decision.call_id,
+        "type": "message",
+        "role": "assistant",
+        "model": decision.model or request.get("model") or "local",
+        "content": [block],
+        "stop_reason": "end_turn" if call is None else "tool_use",
+        "stop_sequence": None,
+        "usage": {"input_tokens": 0, "output_tokens": 0},
+    }
+    if not streamed:
+        return _json_bytes(message)
+    if call is None:
+        opened, delta = {**block, "text": ""}, {"type": "text_delta", "text": text}
+    else:
+        partial = _json_bytes(call[1]).decode("utf-8")
+        opened, delta = {**block, "input": {}}, {"type": "input_json_delta", "partial_json": partial}
+    end = {"stop_reason": message["stop_reason"], "stop_sequence": None}
+    events = [
+        {"type": "message_start", "message": {**message, "content": [], "stop_reason": None}},
+        {"type": "content_block_start", "index": 0, "content_block": opened},
+        {"type": "content_block_delta", "index": 0, "delta": delta},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": end, "usage": {"output_tokens": 0}},
+        {"type": "message_stop"},
+    ]
+    return _sse(events, named=True)
+
+
+_decisions: collections.OrderedDict = collections.OrderedDict()
+
+
+def _remember(key, decision) -> None:
+    """Under the call's id and, once it is known, under that of the answer."""
+    if not isinstance(key, str) or decision is None:
+        return
+    with _counting:
+        _decisions[key] = decision
+        _decisions.move_to_end(key)
+        while len(_decisions) > DECISIONS_KEPT:
+            _decisions.popitem(last=False)
+
+
+def decision_of(response):
+    """The `Decision` behind a response: an SDK's object, stream, event or raw response, httpx's own, or the decoded body. None
+    where nobody was asked, or too long ago (`DECISIONS_KEPT`)."""
+    found = None
+    for holder in (response, _member(response, "response"), _member(response, "http_response")):
+        headers = getattr(holder, "headers", None)
+        if found is None and hasattr(headers, "get"):
+            found = _decisions.get(headers.get("x-shadow-router-call-id"))
+    for holder in (response, _member(response, "response"), _member(response, "message")):
+        key = _member(holder, "id")
+        if found is None and isinstance(key, str):
+            found = _decisions.get(key)
+    return found
+
+
+def route_of(response):
+    """Who answered: `local`, `frontier`, or `escalated` (a local model was asked, its answer did not pass, and the frontier
+    answered). None as for `decision_of`."""
+    decision = decision_of(response)
+    return None if decision is None else decision.outcome
+
+
+def _member(holder, name):
+    try:
+        return holder.get(name) if isinstance(holder, dict) else getattr(holder, name, None)
+    except Exception:
+        return None
+
+
+_ANSWERS = {_ChatBuilder: _chat_answer, _ResponsesBuilder: _responses_answer, _MessagesBuilder: _messages_answer}
+
+
 # ----------------------------------------------------------------------------------------------------------- transport
 
 _BUILDERS = {
@@ -945,13 +1570,19 @@ def _builder_for(request):
     return None
 
 
-def _shadow_headers(request) -> dict:
-    """Takes our own headers (`x-shadow-task-type: …`) off the request and gives them as fields."""
+_NO_FIELDS: dict = {}
+
+
+def _shadow_headers(request, headers: dict) -> dict:
+    """Takes our own headers (`x-shadow-task-type: …`) off the request and gives them as fields. `headers`: the request's, by
+    their names in lower case, read in one go because every look-up in httpx's own walks through all of them."""
+    names = [name for name in headers if name.startswith(b"x-shadow-")]
+    if not names:
+        return _NO_FIELDS
     found: dict = {}
-    names = [name for name, _ in request.headers.raw if name[:9].lower() == b"x-shadow-"]
     for name in names:
         name = name.decode("ascii", "replace")
-        found[name[9:].lower().replace("-", "_")] = request.headers.get(name)
+        found[name[9:].replace("-", "_")] = request.headers.get(name)
         if name in request.headers:
             del request.headers[name]
     return found
@@ -959,14 +1590,10 @@ def _shadow_headers(request) -> dict:
 
 def _owner():
     """Who makes this attempt. The SDKs repeat an attempt in the same thread and, where there is one, the same task."""
-    task = None
     asyncio = sys.modules.get("asyncio")
-    if asyncio is not None:
-        try:
-            task = id(asyncio.current_task())
-        except RuntimeError:
-            pass
-    return threading.get_ident(), task
+    if asyncio is None or asyncio._get_running_loop() is None:
+        return threading.get_ident(), None
+    return threading.get_ident(), id(asyncio.current_task())
 
 
 class _Call:
@@ -982,12 +1609,24 @@ class _Call:
         self.started = _monotonic()
         self.shown = False
         self.finished = False
-        self.streaming = False
-        self.owner = _owner()
-        self.key = headers.get("idempotency-key") or (len(body), hash(body))
-        count = headers.get("x-stainless-retry-count")
+        self.request = None  # the decoded body, where the router is asked
+        self.asking = None  # until it has been asked
+        self.decision = None
+        self._body, self._idempotency = body, headers.get(b"idempotency-key")
+        count = headers.get(b"x-stainless-retry-count")
         self.attempt = int(count) if count is not None and count.isdigit() else None
         self._redirected = False
+
+    @property
+    def streaming(self) -> bool:
+        if self.request is not None:
+            return self.request.get("stream") is True
+        return b'"stream":true' in self._body or b'"stream": true' in self._body
+
+    @property
+    def key(self):
+        """What the repetitions of a call have in common."""
+        return self._idempotency or (len(self._body), self._body)
 
     def expects(self, count) -> bool:
         return count == self.attempt + (0 if self._redirected else 1)
@@ -1003,6 +1642,7 @@ class _Call:
 
     def failed_attempt(self, problem: str, may_repeat: bool, wait=None) -> None:
         """An attempt without an answer. The SDK may repeat it, and cannot be asked: the failure waits for that."""
+        self.owner = _owner()
         if not may_repeat or self.attempt is None:
             return self.failed(problem)
         if wait is None:
@@ -1014,7 +1654,7 @@ class _Call:
     def redirected(self) -> None:
         if self.attempt is None:
             self.attempt = 0
-        self._redirected = True
+        self._redirected, self.owner = True, _owner()
         latency = self._latency()
         frame = {"error": "redirect not followed"}
         self.observer._keeper.park(self, RETRY_SLACK, lambda: self._finish(frame, None, None, latency))
@@ -1075,19 +1715,26 @@ def _retry_after(headers):
     return None
 
 
+def _answer_id(event: dict):
+    """The id of the answer that a stream's first event begins."""
+    holder = event.get("response") or event.get("message") or event
+    return holder.get("id") if isinstance(holder, dict) else None
+
+
 class _Watch:
     """Sees the bytes of one attempt's answer go by and shows the answer when it is whole. Never raises."""
 
     def __init__(self, library, call: _Call, response):
         self._library, self._call, self._response = library, call, response
         self._over = False
+        self._named = False
         self._body = bytearray()
         self._status = response.status_code
-        headers = response.headers
-        self._encoding = (headers.get("content-encoding") or "identity").strip().lower()
+        headers = {name.lower(): value for name, value in response.headers.raw}
+        self._encoding = headers.get(b"content-encoding", b"identity").decode("ascii", "replace").strip().lower()
         self._unzip = None
         self._builder = self._events = None
-        if headers.get("content-type", "").strip().lower().startswith("text/event-stream") and self._status < 300:
+        if headers.get(b"content-type", b"").strip().lower().startswith(b"text/event-stream") and self._status < 300:
             self._builder, self._events = call.builder(), _Events()
             if self._encoding in ("gzip", "x-gzip"):
                 self._unzip = zlib.decompressobj(zlib.MAX_WBITS | 16)
@@ -1159,6 +1806,9 @@ class _Watch:
                 except ValueError:
                     continue
                 if isinstance(event, dict):
+                    if self._call.decision is not None and not self._named:
+                        self._named = True
+                        _remember(_answer_id(event), self._call.decision)
                     self._builder.feed(event)
             if self._builder.done:
                 return self._show_stream(None)
@@ -1190,6 +1840,7 @@ class _Watch:
             return self._end(self._call.failed, "HTTP %d: not JSON" % self._status)
         frame = {"response_body": raw}
         if isinstance(body, dict):
+            _remember(body.get("id"), self._call.decision)
             frame.update(model=body.get("model"), usage=body.get("usage"))
         self._end(self._call.succeeded, **frame)
 
@@ -1215,6 +1866,7 @@ class _Watch:
     def _end(self, show, *arguments, **frame) -> None:
         self._over = True
         self._body = bytearray()
+        self._response = None  # else the two hold each other until a garbage collection
         show(*arguments, **frame)
 
     def _fault(self) -> None:
@@ -1226,14 +1878,39 @@ class _Watch:
             pass
 
 
+_ID_OF = {"chatcmpl-local-": _ChatBuilder, "resp_local_": _ResponsesBuilder, "msg_local_": _MessagesBuilder}
+
+
+def _advised_model(decision: Decision, attempt: int, given):
+    line = [decision.model, *(decision.fallbacks or ())]
+    line = [name for name in line if isinstance(name, str) and name]
+    if not line:
+        return given
+    most = decision.max_attempts
+    is_last = isinstance(most, int) and most > 1 and attempt >= most - 1
+    if decision.on_exhausted == "frontier_default" and (is_last or attempt >= len(line)):
+        return given
+    return line[min(attempt, len(line) - 1)]
+
+
+def _may_try_again(decision: Decision, attempt: int, status: int) -> bool:
+    most = decision.max_attempts
+    if isinstance(most, int) and not isinstance(most, bool) and attempt + 1 >= most:
+        return False
+    kind = "rate_limit" if status == 429 else "timeout" if status == 408 else "server_error" if status >= 500 else None
+    return kind is None or not decision.retry_on or kind in decision.retry_on
+
+
 class _Transport:
     """What the synchronous and the asynchronous transport share: the beginning of a call and the watch on its answer."""
 
     _library = None
 
-    def _setup(self, inner, observer, classify):
+    def _setup(self, inner, observer, classify, decide_ms, follow_advice):
         self._inner, self._classify = inner, classify
         self._observer = observer if observer is not None else default_observer()
+        self._decide_ms, self._follow_advice = decide_ms, follow_advice
+        self._audits: set = set()
 
     def _begin(self, request):
         """The call that this request makes or repeats, shown to the router; None where it is none of ours."""
@@ -1241,7 +1918,14 @@ class _Transport:
             builder = _builder_for(request)
             if builder is None:
                 return None
-            given = _shadow_headers(request)
+            headers = {name.lower(): value for name, value in request.headers.raw}
+            given = _shadow_headers(request, headers)
+            if self._decide_ms is None and _monotonic() < self._observer._quiet_until:
+                # Nobody listens: nothing is read or watched. Both frames of the call count as dropped, its repetitions not.
+                if headers.get(b"x-stainless-retry-count", b"0") == b"0":
+                    self._observer._count_drop(self._observer._quiet_cause)
+                    self._observer._count_drop("call_dropped")
+                return None
             try:
                 body = request.content
             except self._library.RequestNotRead:
@@ -1249,33 +1933,122 @@ class _Transport:
                     self._observer._count_drop("body_not_read")  # a streamed upload, which may be read once only
                     return None
                 body = request.read()  # bytes in memory, as a redirect carries them on
-            if request.headers.get("content-encoding"):
+            if b"content-encoding" in headers:
                 self._observer._count_drop("body_encoded")
                 return None
-            return self._begin_call(request, builder, given, body)
+            return self._begin_call(headers, builder, given, body)
         except Exception:
             self._observer.internal_errors += 1
             return None
 
-    def _begin_call(self, request, builder, given, body):
+    def _begin_call(self, headers, builder, given, body):
         observer = self._observer
-        call_id = _call_id(given.pop("call_id", None) or _fresh_id())
-        call = _Call(observer, call_id, builder, body, request.headers)
+        call_id = _call_id(given["call_id"]) if given.get("call_id") else _fresh_id()
+        call = _Call(observer, call_id, builder, body, headers)
         if observer._keeper._waiting:
-            known = observer._keeper.take(call.key, call.owner, call.attempt or 0)
+            known = observer._keeper.take(call.key, call.attempt or 0)
             if known is not None:
                 known.again(call.attempt)
                 return known
         parsed = None
-        if call.attempt is None or self._classify is not None or not (body[:1] == b"{" and body[-1:] == b"}"):
+        asks = self._decide_ms is not None
+        if asks or call.attempt is None or self._classify is not None or not (body[:1] == b"{" and body[-1:] == b"}"):
             # An SDK's own bytes need no checking; anyone else's are not spliced into a frame unseen.
             parsed = json.loads(body.decode("utf-8"))
             if not isinstance(parsed, dict):
                 observer._count_drop("body_not_object")
                 return None
-        call.streaming = b'"stream":true' in body or b'"stream": true' in body
-        call.shown = self._show(call, body, self._fields(request, given, parsed))
+        fields = self._fields(headers, given, parsed)
+        if asks and _may_ask(builder, parsed):
+            call.request = parsed
+            call.asking = _Asking(observer, self._decide_ms)
+            call.asking.take(call.call_id, observer._head(call.call_id, fields, None) + ',"request":', _one_line(body))
+        else:
+            call.shown = self._show(call, body, fields)
+            if asks:
+                call.decision = Decision(call.call_id, problem="not_askable")
+                _remember(call.call_id, call.decision)
         return call
+
+    # Asking first.
+
+    def _local(self, call, request, decision):
+        """The response that a local answer makes; None where the frontier is called."""
+        asking, call.asking = call.asking, None
+        call.shown, call.decision = asking.was_sent, decision
+        response = None
+        if decision.local:
+            try:
+                body = _ANSWERS[call.builder](decision, call.request, call.streaming)
+                kind = "text/event-stream; charset=utf-8" if call.streaming else "application/json"
+                headers = {"content-type": kind, "x-request-id": call.call_id, "request-id": call.call_id}
+                response = self._library.Response(200, headers={**headers, **self._route(decision)}, content=body, request=request)
+            except Exception as problem:
+                if not isinstance(problem, _Unfit):
+                    self._observer.internal_errors += 1
+                with _counting:
+                    self._observer.local -= 1
+                    self._observer.undecided["unfit"] += 1
+                call.decision = decision = Decision(call.call_id, problem="unfit")
+        _remember(call.call_id, decision)
+        if response is not None:
+            for prefix in ("chatcmpl-local-", "resp_local_", "msg_local_"):
+                if call.builder is _ID_OF[prefix]:
+                    _remember(prefix + call.call_id, decision)
+        return response
+
+    @staticmethod
+    def _route(decision) -> dict:
+        return {"x-shadow-router-route": decision.outcome, "x-shadow-router-call-id": decision.call_id}
+
+    def _undecided(self, call) -> None:
+        """Asking failed by a fault of our own."""
+        self._observer.internal_errors += 1
+        asking, call.asking = call.asking, None
+        call.shown = asking is not None and asking.was_sent
+
+    def _copy(self, request):
+        """The same request again, for an audit."""
+        return self._library.Request(
+            request.method, request.url, headers=request.headers, content=request.content, extensions=dict(request.extensions)
+        )
+
+    def _may_audit(self) -> bool:
+        if len(self._audits) < AUDITS:
+            return True
+        self._observer._count_drop("audit_busy")
+        return False
+
+    def _advised(self, call, request):
+        """The request with the model that the router advises for this attempt. The SDK's own repetitions go through the list:
+        the advised model, its fallbacks, and at the end, with `on_exhausted: frontier_default`, the model as given."""
+        decision = call.decision
+        if not self._follow_advice or decision is None or decision.problem is not None or not isinstance(call.request, dict):
+            return request
+        try:
+            model = _advised_model(decision, call.attempt or 0, call.request.get("model"))
+            if model == call.request.get("model"):
+                return request
+            body = _json_bytes({**call.request, "model": model})
+            headers = [(name, value) for name, value in request.headers.raw if name.lower() != b"content-length"]
+            return self._library.Request(request.method, request.url, headers=headers, content=body, extensions=dict(request.extensions))
+        except Exception:
+            self._observer.internal_errors += 1
+            return request
+
+    def _marked(self, call, response):
+        """The frontier's response, with the route on it, and with the SDK told to stop where the router advises so."""
+        decision = call.decision
+        if decision is None:
+            return response
+        try:
+            for name, value in self._route(decision).items():
+                response.headers[name] = value
+            if self._follow_advice and response.status_code >= 400 and not _may_try_again(decision, call.attempt or 0, response.status_code):
+                response.headers["x-should-retry"] = "false"
+        except Exception:
+            self._observer.internal_errors += 1
+        return response
 
     def _show(self, call, body: bytes, fields: dict) -> bool:
         observer = self._observer
@@ -1283,8 +2056,10 @@ class _Transport:
             return False
         return observer._put(observer._head(call.call_id, fields, None) + ',"request":', _one_line(body))
 
-    def _fields(self, request, given, parsed) -> dict:
+    def _fields(self, headers, given, parsed) -> dict:
         """Header before context before function."""
+        if not given and self._classify is None and b"traceparent" not in headers:
+            return _context.get() or _NO_FIELDS
         fields: dict = {}
         if self._classify is not None:
             try:
@@ -1293,8 +2068,8 @@ class _Transport:
             except Exception:
                 self._observer.internal_errors += 1
         fields.update(_context.get() or {})
-        if request.headers.get("traceparent"):
-            fields.setdefault("traceparent", request.headers["traceparent"])
+        if headers.get(b"traceparent"):
+            fields.setdefault("traceparent", headers[b"traceparent"].decode("ascii", "replace"))
         fields.update((name, value) for name, value in given.items() if name in _TEXT_FIELDS)
         return {name: value for name, value in fields.items() if name in _FIELDS and value is not None}
 
@@ -1377,13 +2152,23 @@ def _make_classes(library):
 
         _library = library
 
-        def __init__(self, inner=None, observer=None, classify=None):
-            self._setup(library.HTTPTransport() if inner is None else inner, observer, classify)
+        def __init__(self, inner=None, observer=None, classify=None, decide_ms=None, follow_advice=False):
+            inner = library.HTTPTransport() if inner is None else inner
+            self._setup(inner, observer, classify, decide_ms, follow_advice)
 
         def handle_request(self, request):
             call = self._begin(request)
             if call is None:
                 return self._inner.handle_request(request)
+            if call.asking is not None:
+                response = self._ask(call, request)
+                if response is not None:
+                    return response
+            if call.decision is not None:
+                request = self._advised(call, request)
+            return self._marked(call, self._send(call, request))
+
+        def _send(self, call, request):
             try:
                 response = self._inner.handle_request(request)
             except BaseException as problem:
@@ -1391,20 +2176,60 @@ def _make_classes(library):
                 raise
             return self._watched(call, response, ShadowStream)
 
+        def _ask(self, call, request):
+            try:
+                decision = call.asking.run()
+                response = self._local(call, request, decision)
+                if response is not None and decision.audit is True and self._may_audit():
+                    thread = threading.Thread(target=self._audit, args=(call, self._copy(request)), name="shadow-audit", daemon=True)
+                    self._audits.add(thread)
+                    _audits.add(thread)
+                    thread.start()
+                return response
+            except Exception:
+                self._undecided(call)
+                return None
+
+        def _audit(self, call, request):
+            try:
+                call.started, call.attempt = _monotonic(), None
+                response = self._send(call, request)
+                try:
+                    for _ in response.stream:
+                        pass
+                finally:
+                    response.close()
+            except Exception:
+                pass  # shown as the answer's error
+            finally:
+                self._audits.discard(threading.current_thread())
+                _audits.discard(threading.current_thread())
+
         def close(self):
+            _await_audits(list(self._audits))
             self._inner.close()
 
     class AsyncShadowTransport(_Transport, library.AsyncBaseTransport):
         __doc__ = ShadowTransport.__doc__
         _library = library
 
-        def __init__(self, inner=None, observer=None, classify=None):
-            self._setup(library.AsyncHTTPTransport() if inner is None else inner, observer, classify)
+        def __init__(self, inner=None, observer=None, classify=None, decide_ms=None, follow_advice=False):
+            inner = library.AsyncHTTPTransport() if inner is None else inner
+            self._setup(inner, observer, classify, decide_ms, follow_advice)
 
         async def handle_async_request(self, request):
             call = self._begin(request)
             if call is None:
                 return await self._inner.handle_async_request(request)
+            if call.asking is not None:
+                response = await self._ask(call, request)
+                if response is not None:
+                    return response
+            if call.decision is not None:
+                request = self._advised(call, request)
+            return self._marked(call, await self._send(call, request))
+
+        async def _send(self, call, request):
             try:
                 response = await self._inner.handle_async_request(request)
             except BaseException as problem:
@@ -1412,10 +2237,57 @@ def _make_classes(library):
                 raise
             return self._watched(call, response, AsyncShadowStream)
 
+        async def _ask(self, call, request):
+            try:
+                decision = await call.asking.run_async()
+                response = self._local(call, request, decision)
+                if response is not None and decision.audit is True and self._may_audit():
+                    self._start_audit(call, self._copy(request))
+                return response
+            except Exception:
+                self._undecided(call)
+                return None
+
+        def _start_audit(self, call, request):
+            import asyncio
+
+            try:
+                task = asyncio.get_running_loop().create_task(self._audit(call, request))
+            except RuntimeError:  # another kind of event loop, in which nothing can be left running
+                self._observer._count_drop("audit_not_run")
+                return
+            self._audits.add(task)
+            task.add_done_callback(self._audits.discard)
+
+        async def _audit(self, call, request):
+            try:
+                call.started, call.attempt = _monotonic(), None
+                response = await self._send(call, request)
+                try:
+                    async for _ in response.stream:
+                        pass
+                finally:
+                    await response.aclose()
+            except Exception:
+                pass  # shown as the answer's error
+
         async def aclose(self):
+            if self._audits:
+                import asyncio
+
+                await asyncio.wait(list(self._audits), timeout=AUDIT_GRACE)
             await self._inner.aclose()
 
     return ShadowTransport, AsyncShadowTransport
+
+
+_audits: set = set()
+
+
+def _await_audits(threads) -> None:
+    end = _monotonic() + AUDIT_GRACE
+    for thread in threads:
+        thread.join(max(0.0, end - _monotonic()))
 
 
 _made: dict = {}
@@ -1445,41 +2317,269 @@ def _find_library():
         return importlib.import_module("httpx")
 
 
-def _client(async_, library, client_class, observer, classify, options):
+def _client(async_, library, client_class, observer, classify, decide_ms, follow_advice, options):
     library = library or _find_library()
-    transport = _classes(library)[1 if async_ else 0]
+    transport_class = _classes(library)[1 if async_ else 0]
+
+    def transport(inner):
+        return transport_class(inner, observer, classify, decide_ms, follow_advice)
+
     if client_class is None:
         client_class = library.AsyncClient if async_ else library.Client
         # As the SDKs set up a client of their own; httpx's defaults would hold the agent to 100 connections.
         options.setdefault("follow_redirects", True)
         options.setdefault("limits", library.Limits(max_connections=1000, max_keepalive_connections=100))
     if "transport" in options:
-        return client_class(**{**options, "transport": transport(options["transport"], observer, classify)})
+        return client_class(**{**options, "transport": transport(options["transport"])})
     # A client given a transport ignores HTTPS_PROXY and its like. So it is made first, then every transport it chose is
     # wrapped where it stands; a library that keeps them elsewhere gets the plain way.
     client = client_class(**options)
     inner, mounts = getattr(client, "_transport", None), getattr(client, "_mounts", None)
     if inner is None or not isinstance(mounts, dict):
-        return client_class(**{**options, "transport": transport(None, observer, classify)})
-    client._transport = transport(inner, observer, classify)
+        return client_class(**{**options, "transport": transport(None)})
+    client._transport = transport(inner)
     for pattern, mounted in mounts.items():
         if mounted is not None:
-            mounts[pattern] = transport(mounted, observer, classify)
+            mounts[pattern] = transport(mounted)
     return client
 
 
-def http_client(*, observer=None, classify=None, library=None, client_class=None, **options):
+def http_client(
+    *, observer=None, classify=None, decide_ms=None, follow_advice=False, library=None, client_class=None, **options
+):
     """A client for `OpenAI(http_client=…)` or `Anthropic(http_client=…)` that shows its model calls to the router.
+
+    With `decide_ms` it asks the router first, for so many milliseconds at most, and returns a local answer as the provider's:
+    whole or streamed, as asked. `route_of(response)` and the header `x-shadow-router-route` say who answered. With
+    `follow_advice` the SDK's attempts use the models that the router advises (all of them behind this client's address).
 
     `options` go to the client's class: `library.Client`, or `client_class` (such as `anthropic.DefaultHttpxClient`, for
     all of the SDK's own defaults). `library` is the module httpx or httpx2, found by itself where an SDK is imported.
     """
-    return _client(False, library, client_class, observer, classify, options)
+    return _client(False, library, client_class, observer, classify, decide_ms, follow_advice, options)
 
 
-def async_http_client(*, observer=None, classify=None, library=None, client_class=None, **options):
+def async_http_client(
+    *, observer=None, classify=None, decide_ms=None, follow_advice=False, library=None, client_class=None, **options
+):
     """As `http_client`, for `AsyncOpenAI` and `AsyncAnthropic`."""
-    return _client(True, library, client_class, observer, classify, options)
+    return _client(True, library, client_class, observer, classify, decide_ms, follow_advice, options)
+
+
+# -------------------------------------------------------------------------------------------------------------- litellm
+
+_LITELLM_ASKED = (
+    "messages", "tools", "tool_choice", "response_format", "stream", "stream_options", "n", "logprobs", "modalities",
+    "temperature", "top_p", "max_tokens", "max_completion_tokens", "stop",
+)  # fmt: skip
+
+
+def litellm_callback(*, observer=None, classify=None, decide_ms=None):
+    """A callback for `litellm.callbacks = [shadow_router.litellm_callback()]`, in a program or in LiteLLM's proxy.
+
+    Chat completions are shown with their answers, by whichever provider. With `decide_ms`, `litellm.acompletion` asks the
+    router first and returns a local answer as LiteLLM's own response, streamed where it was asked so. LiteLLM lets no callback
+    answer a call of its synchronous `completion`: there, call the callback's own `completion`, which takes the same arguments.
+    """
+    import litellm
+    from litellm.integrations.custom_logger import CustomLogger
+
+    class ShadowCallback(_LiteLLM, CustomLogger):
+        def log_pre_api_call(self, model, messages, kwargs):
+            self._begin(model, messages, kwargs)
+
+        def log_success_event(self, kwargs, response_obj, start_time, end_time):
+            self._succeeded(kwargs, response_obj)
+
+        async def async_log_success_event(self, kwargs, response_obj, start_time, end_time):
+            self._succeeded(kwargs, response_obj)
+
+        def log_failure_event(self, kwargs, response_obj, start_time, end_time):
+            self._failed(kwargs)
+
+        async def async_log_failure_event(self, kwargs, response_obj, start_time, end_time):
+            self._failed(kwargs)
+
+        async def async_pre_call_deployment_hook(self, kwargs, call_type):
+            if decide_ms is None or getattr(call_type, "value", call_type) != "acompletion":
+                return None
+            asking = self._question(kwargs, decide_ms)
+            if asking is None:
+                return None
+            try:
+                answer, audit = self._local(asking, await asking.run_async(), kwargs)
+                if answer is None:
+                    return None
+                if audit:
+                    import asyncio
+
+                    task = asyncio.get_running_loop().create_task(self._audit(self._audited(asking, kwargs)))
+                    self._tasks.add(task)
+                    task.add_done_callback(self._tasks.discard)
+                return {**kwargs, "mock_response": answer}
+            except Exception:
+                self._observer.internal_errors += 1
+                return None
+
+        async def _audit(self, kwargs):
+            try:
+                said = await litellm.acompletion(**kwargs)
+                if kwargs.get("stream"):
+                    async for _ in said:
+                        pass
+            except Exception:
+                pass  # shown as the answer's error
+
+        def completion(self, *args, **kwargs):
+            """`litellm.completion` that asks the router first."""
+            if args:
+                kwargs["model"], args = args[0], args[1:]
+            if args:
+                kwargs["messages"], args = args[0], args[1:]
+            kwargs.setdefault("litellm_call_id", _fresh_id())
+            asking = self._question(kwargs, DECIDE_MS if decide_ms is None else decide_ms)
+            given = {}
+            if asking is not None:
+                try:
+                    answer, audit = self._local(asking, asking.run(), kwargs)
+                    if answer is not None:
+                        given = {"mock_response": answer}
+                    if audit:
+                        thread = threading.Thread(target=self._audit_now, args=(self._audited(asking, kwargs),), daemon=True)
+                        _audits.add(thread)
+                        thread.start()
+                except Exception:
+                    self._observer.internal_errors += 1
+            return litellm.completion(*args, **kwargs, **given)
+
+        def _audit_now(self, kwargs):
+            try:
+                said = litellm.completion(**kwargs)
+                for _ in said if kwargs.get("stream") else ():
+                    pass
+            except Exception:
+                pass
+            finally:
+                _audits.discard(threading.current_thread())
+
+    return ShadowCallback(observer, classify, litellm.ModelResponse)
+
+
+class _LiteLLM:
+    """What the callback knows of the calls under way: LiteLLM's id → (our id, shown, begun), None once answered locally."""
+
+    def __init__(self, observer, classify, response_class):
+        super().__init__()
+        self._observer = observer if observer is not None else default_observer()
+        self._classify, self._response_class = classify, response_class
+        self._calls: collections.OrderedDict = collections.OrderedDict()
+        self._tasks: set = set()
+
+    def _know(self, key, value) -> None:
+        with _counting:
+            self._calls[key] = value
+            while len(self._calls) > DECISIONS_KEPT:
+                self._calls.popitem(last=False)
+
+    def _fields(self, request) -> dict:
+        fields: dict = {}
+        if self._classify is not None:
+            try:
+                said = self._classify(request)
+                fields.update({"task_type": said} if isinstance(said, str) else said or {})
+            except Exception:
+                self._observer.internal_errors += 1
+        return {**fields, **(_context.get() or {})}
+
+    def _request(self, model, kwargs) -> dict:
+        request = {name: kwargs[name] for name in _LITELLM_ASKED if kwargs.get(name) is not None}
+        return {"model": model, **request}
+
+    def _question(self, kwargs, decide_ms):
+        """None where this call is not to be asked about."""
+        try:
+            key = kwargs.get("litellm_call_id")
+            if key is None or key in self._calls:
+                return None
+            request = self._request(kwargs.get("model"), kwargs)
+            if not _may_ask(_ChatBuilder, request):
+                return None
+            asking = _Asking(self._observer, decide_ms)
+            asking.prepare(_call_id(key), request=request, **self._fields(request))
+            return asking
+        except Exception:
+            self._observer.internal_errors += 1
+            return None
+
+    def _local(self, asking, decision, kwargs):
+        """The local answer as a response (None: the frontier is called), and whether an audit is wanted."""
+        key = kwargs["litellm_call_id"]
+        _remember(asking.call_id, decision)
+        if decision.local:
+            try:
+                answer = self._response_class(**json.loads(_chat_answer(decision, self._request(kwargs.get("model"), kwargs), False)))
+            except _Unfit:
+                with _counting:
+                    self._observer.local -= 1
+                    self._observer.undecided["unfit"] += 1
+                _remember(asking.call_id, Decision(asking.call_id, problem="unfit"))
+            else:
+                _remember(answer.id, decision)
+                self._know(key, None)
+                return answer, decision.audit is True
+        self._know(key, (asking.call_id, asking.was_sent, _monotonic()))
+        return None, False
+
+    def _audited(self, asking, kwargs) -> dict:
+        key = "audit-" + _fresh_id()
+        self._know(key, (asking.call_id, True, _monotonic()))
+        kwargs = {name: value for name, value in kwargs.items() if name != "litellm_logging_obj"}
+        return {**kwargs, "litellm_call_id": key}
+
+    def _begin(self, model, messages, kwargs) -> None:
+        try:
+            key = kwargs.get("litellm_call_id")
+            if key is None or key in self._calls:  # asked about already, or a repetition
+                return
+            known = {**(kwargs.get("optional_params") or {}), "messages": messages}
+            request = self._request(model, known)
+            shown = self._observer.observe_call(_call_id(key), request=request, **self._fields(request))
+            self._know(key, (shown, True, _monotonic()))
+        except Exception:
+            self._observer.internal_errors += 1
+
+    def _take(self, kwargs):
+        with _counting:
+            return self._calls.pop(kwargs.get("litellm_call_id"), None)
+
+    def _succeeded(self, kwargs, response) -> None:
+        try:
+            known = self._take(kwargs)
+            if known is None:
+                return
+            call_id, _, begun = known
+            body = response.model_dump(mode="json") if hasattr(response, "model_dump") else response
+            usage = body.get("usage") or {}
+            _remember(body.get("id"), _decisions.get(call_id))
+            self._observer.observe_answer(
+                call_id,
+                response=body,
+                model=body.get("model"),
+                input_tokens=_count(usage, "prompt_tokens"),
+                output_tokens=_count(usage, "completion_tokens"),
+                latency_ms=int((_monotonic() - begun) * 1000 + 0.5),
+            )
+        except Exception:
+            self._observer.internal_errors += 1
+
+    def _failed(self, kwargs) -> None:
+        try:
+            known = self._take(kwargs)
+            if known is not None:
+                problem = type(kwargs.get("exception")).__name__
+                self._observer.observe_answer(known[0], error=problem, latency_ms=int((_monotonic() - known[2]) * 1000 + 0.5))
+        except Exception:
+            self._observer.internal_errors += 1
 
 
 def __getattr__(name):
