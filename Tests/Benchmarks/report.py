@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 
 import report_duck
 import report_log
@@ -28,18 +27,25 @@ def python_with_duckdb(folder):
     return path
 
 
+# A process of its own, because a child's peak memory is at least what its parent held when it began.
+MEASURE = """
+import json, os, subprocess, sys, time
+began = time.monotonic()
+process = subprocess.Popen(sys.argv[2:], stdout=open(sys.argv[1], "wb"), stderr=subprocess.DEVNULL)
+_, status, usage = os.wait4(process.pid, 0)
+print(json.dumps([time.monotonic() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, os.waitstatus_to_exitcode(status)]))
+os._exit(0)
+"""
+
+
 def measured(command):
     """Wall seconds, CPU seconds, peak MiB and what was printed."""
-    with tempfile.TemporaryFile() as out:
-        began = time.monotonic()
-        process = subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.monotonic() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            raise Missing("%s ended with %d" % (os.path.basename(command[0]), process.returncode))
-        out.seek(0)
-        return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, out.read()
+    with tempfile.NamedTemporaryFile() as out:
+        told = subprocess.run([sys.executable, "-c", MEASURE, out.name, *command], capture_output=True, text=True, check=True)
+        wall, cpu, peak, code = json.loads(told.stdout)
+        if code:
+            raise Missing("%s ended with %d" % (os.path.basename(command[0]), code))
+        return wall, cpu, peak, out.read()
 
 
 def report(peers, pairs):
