@@ -10,11 +10,8 @@ let settings: [SwiftSetting] = [
   .enableUpcomingFeature("InternalImportsByDefault"),
 ]
 
-/// For what reads every byte of a log, and is called from other modules for each.
-let inlined: [SwiftSetting] = [.unsafeFlags(["-cross-module-optimization"], .when(configuration: .release))]
-
-func module(_ name: String, _ dependencies: [Target.Dependency] = [], _ more: [SwiftSetting] = []) -> Target {
-  .target(name: name, dependencies: dependencies, swiftSettings: settings + more)
+func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency], path: String? = nil) -> Target {
@@ -41,17 +38,19 @@ let package = Package(
     module("JSONSchema", ["Wire", "Text"]),
     module("RouterCore", ["Wire", "Text", "Redaction", "JSONSchema", "CSHA256"]),
     module("PolicyLanguage", ["RouterCore", "Wire", "Text", "JSONSchema"]),
-    module("Rollout", ["RouterCore", "Wire"]),
+    module("Rollout", ["Statistics", "RouterCore", "Wire"]),
+    module("Live", ["Rollout", "RouterCore", "Wire"]),
     // Pure, from records to figures.
     module("Statistics", ["RouterCore"]),
-    module("LogReading", ["RouterCore", "Wire"], inlined),
+    module("LogReading", ["RouterCore", "Wire"]),
     module("Agreements", ["RouterCore", "Wire", "Text"]),
     module("Gates", ["Statistics", "LogReading", "RouterCore", "Wire"]),
     module("Reviews", ["Statistics", "LogReading", "RouterCore", "Wire"]),
-    module("Evidence", ["Statistics", "LogReading", "Agreements", "Reviews", "RouterCore", "Wire"]),
+    module("Evidence", ["Statistics", "LogReading", "Agreements", "Gates", "Reviews", "RouterCore", "Wire"]),
     module(
       "Simulations", ["Evidence", "Statistics", "LogReading", "Agreements", "RouterCore", "Wire", "Text"]),
-    module("Reports", ["Evidence", "Simulations", "Statistics", "LogReading", "Agreements", "Wire"]),
+    module(
+      "Reports", ["Evidence", "Simulations", "Gates", "Statistics", "LogReading", "Agreements", "Wire"]),
     module("ConsolePage", ["Reports"]),
     // The edge.
     module("Posix", ["CSystem"]),
@@ -66,7 +65,8 @@ let package = Package(
     module(
       "Service",
       [
-        "RouterCore", "Wire", "Text", "Rollout", "LogReading", "Agreements", "Gates", "Reviews", "Evidence",
+        "RouterCore", "Wire", "Text", "Rollout", "Live", "LogReading", "Agreements", "Gates", "Reviews",
+        "Evidence",
         "Simulations", "Reports", "ConsolePage", "Posix", "Journal", "Candidates", "Probes", "PolicyFiles",
       ]),
     .executableTarget(
@@ -99,6 +99,7 @@ let package = Package(
     .target(
       name: "TestLogs", dependencies: ["LogReading", "TestData", "Wire"], path: "Tests/Support/TestLogs",
       swiftSettings: settings),
+    tests("LiveTests", ["Live", "Rollout", "RouterCore", "Wire", "TestData"]),
     tests("StatisticsTests", ["Statistics", "RouterCore", "Wire", "TestData"]),
     tests("AgreementsTests", ["Agreements", "RouterCore", "Wire", "Text", "TestData"]),
     tests("GatesTests", ["Gates", "Statistics", "LogReading", "RouterCore", "Wire", "TestLogs"]),
@@ -113,6 +114,7 @@ let package = Package(
       "SimulationsTests",
       ["Simulations", "Evidence", "LogReading", "RouterCore", "Wire", "Text", "TestLogs", "TestData"]),
     tests("ReportsTests", ["Reports", "Evidence", "LogReading", "RouterCore", "Wire", "TestLogs"]),
+    tests("RolloutTests", ["Rollout", "RouterCore", "Wire"]),
     tests("PosixTests", ["Posix"]),
     tests("PolicyYAMLTests", ["PolicyYAML", "PolicyLanguage", "RouterCore", "Wire", "TestData"]),
     tests("JournalTests", ["Journal", "Posix", "RouterCore", "Wire"]),
@@ -122,7 +124,10 @@ let package = Package(
     tests("PolicyFilesTests", ["PolicyFiles", "Candidates", "RouterCore", "Wire", "Posix"]),
     tests(
       "ServiceTests",
-      ["Service", "PolicyFiles", "Candidates", "Reviews", "Evidence", "RouterCore", "Wire", "Posix"]),
+      [
+        "Service", "PolicyFiles", "Candidates", "Reviews", "Evidence", "Rollout", "RouterCore", "Wire",
+        "Posix",
+      ]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -63,9 +63,16 @@ package enum LogField: Int, CaseIterable {
   case localModelID
   case taskRevision
   case epoch, attempt, outcome
-  case tasks, passed
+  case tasks, passed, rotated
   case received, shed
   case lostBySender
+
+  // What became of frames, and what people changed.
+  case recorded, answered, malformed
+  case inFlight
+  case audit
+  case override, approver
+  case expiresAt
 
   /// The name in the log: `localCostUSD` is `local_cost_usd`.
   package var name: String {

@@ -317,6 +317,15 @@ extension Dictionary: Stored where Key: Stored & Comparable, Value: Stored {
   }
 }
 
+extension Set: Stored where Element: Stored & Comparable {
+  package static var blank: Set<Element> { [] }
+  package mutating func pass(_ state: inout StateCoder) throws(StateFault) {
+    var elements = sorted()
+    try elements.pass(&state)
+    self = Set(elements)
+  }
+}
+
 // MARK: - What folds are made of
 
 extension ContentHash: Stored, Comparable {

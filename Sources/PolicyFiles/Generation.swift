@@ -43,6 +43,11 @@ package final class Generation: Sendable {
     return Prompt.revision(task: policy, model: pool.model)
   }
 
+  /// Ids of the corrections that an answer's confidence would go through, the latest first.
+  package func calibrationIDs(task: String, _ figures: AskFigures) -> [String] {
+    calibrations.fitting(task: task, figures).map(\.id)
+  }
+
   package var number: Int { prepared.generation }
   package var revision: String { prepared.policy.revision }
 

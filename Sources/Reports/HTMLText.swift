@@ -53,6 +53,11 @@ struct HTMLText {
     markup += "</\(name)>"
   }
 
+  /// A heading that links lead to.
+  mutating func heading(_ text: String, _ id: String) {
+    element("h2", [("id", id)]) { $0.text(text) }
+  }
+
   /// Text with `commands` between backticks set as code.
   mutating func prose(_ text: String) {
     for (index, part) in text.split(separator: "`", omittingEmptySubsequences: false).enumerated() {

@@ -5,44 +5,6 @@ import Statistics
 struct ReportCharts {
   private var nextID = 0
 
-  /// Acceptance and disagreement of every task on one page.
-  mutating func overview(_ tasks: [Report.Task]) -> HTMLText {
-    let height = 44 + 34 * tasks.count
-    let top = tasks.map { $0.comparable > 0 ? $0.disagreementUpper : 0 }.max() ?? 0
-    let scale = Self.ceiling(top)
-    let described = tasks.map { task in
-      "\(task.name): accepted \(Figures.optionalPercent(task.acceptanceRate)), disagreement "
-        + (task.comparable > 0
-          ? "\(Figures.optionalPercent(task.disagreementRate)), at most \(Figures.bound(task.disagreementUpper))"
-          : "not known")
-    }
-    var chart = begin(
-      760, height, "Acceptance and disagreement by task", described.joined(separator: "; ") + ".")
-    chart.label(200, 20, "Answered locally, share of calls", "s")
-    chart.label(480, 20, "Disagreement and its bound, 0 to \(Figures.percent(scale))", "s")
-    for (index, task) in tasks.enumerated() {
-      let y = Double(36 + 34 * index)
-      chart.label(190, y + 14, Self.short(task.name, 26), "e")
-      chart.bar(200, y + 3, 200, 14, "track")
-      chart.bar(200, y + 3, 200 * (task.acceptanceRate ?? 0), 14, "good")
-      chart.label(408, y + 14, Figures.optionalPercent(task.acceptanceRate), "s")
-      disagreement(task, y, scale, &chart)
-    }
-    return chart.end()
-  }
-
-  private func disagreement(_ task: Report.Task, _ y: Double, _ scale: Double, _ chart: inout SVG) {
-    let x = { (rate: Double) in 480 + 190 * min(1, rate / scale) }
-    guard task.comparable > 0, let rate = task.disagreementRate else {
-      return chart.label(480, y + 14, "nothing to compare", "s")
-    }
-    chart.line(480, y + 10, 670, y + 10, "axis")
-    chart.line(x(rate), y + 10, x(task.disagreementUpper), y + 10, "whisker")
-    chart.line(x(task.disagreementUpper), y + 5, x(task.disagreementUpper), y + 15, "whisker")
-    chart.dot(x(rate), y + 10, 4.5, "bad")
-    chart.label(680, y + 14, "≤ \(Figures.bound(task.disagreementUpper))", "s")
-  }
-
   /// Why calls of a task stay with the frontier.
   mutating func reasons(_ task: Report.Task) -> HTMLText {
     let described = task.reasons.map { "\($0.name) \(Figures.count($0.count))" }.joined(separator: ", ")
@@ -129,12 +91,7 @@ struct ReportCharts {
     return SVG(width, height, id: "chart\(nextID)", title: title, description: description)
   }
 
-  /// A round number at or above a rate, for the end of an axis.
-  private static func ceiling(_ rate: Double) -> Double {
-    [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5].first { rate <= $0 } ?? 1
-  }
-
-  private static func short(_ name: String, _ limit: Int) -> String {
+  static func short(_ name: String, _ limit: Int) -> String {
     name.count > limit ? name.prefix(limit - 1) + "…" : name
   }
 }

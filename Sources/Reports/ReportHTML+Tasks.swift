@@ -1,7 +1,113 @@
 import Evidence
+import Gates
 import Statistics
 
 extension HTMLReport {
+  // MARK: All tasks
+
+  mutating func tasks(_ html: inout HTMLText) {
+    html.heading("The tasks", "tasks")
+    html.table(
+      "Every task in one line",
+      [
+        "Task", "Ready", "Looks, before labels", "Calls", "Would-accepts", "First unmet condition",
+        "What to do next",
+      ],
+      report.tasks.enumerated().map { index, task in
+        [
+          .link(task.name, "task\(index)"),
+          .pill(ReportWords.ready(task.readiness.answer), Self.tone(task.readiness.answer)),
+          ReportWords.isUnlabelled(gate(task))
+            ? .pill(ReportWords.looks(task.looks), Self.tone(task.looks)) : .text("see the gate"),
+          .number(Figures.count(task.calls)),
+          .number(Figures.count(task.wouldAccepts)),
+          .text(task.readiness.unmet.isEmpty ? "none" : task.readiness.unmet),
+          task.readiness.command.map { .code($0) } ?? .text(task.readiness.next),
+        ]
+      })
+    html.element("p", class: "soft small") { $0.prose(ReportWords.looksNote) }
+    let seen = report.tasks.filter { $0.calls > 0 }
+    guard !seen.isEmpty else { return }
+    slowTasks(&html)
+    html.table(
+      "What each task came to",
+      [
+        "Task", "Calls", "Answered locally", "Escalated", "Reasons", "Defects of local answers",
+        "Fallback p50 / p95 / p99", "Cost per success", "Of it local + frontier + upkeep", "Frontier only",
+      ],
+      seen.map { task in
+        [
+          .text(task.name), .number(Figures.count(task.calls)),
+          .number(Figures.optionalPercent(task.acceptanceRate)),
+          .number(Figures.optionalPercent(task.escalationRate)), .text(ReportWords.mainReasons(task)),
+          .text(ReportWords.defects(task, gate(task))),
+          .number(ReportWords.percentiles(task.fallbackLatency)),
+          .number(task.costPerSuccess.map(Figures.usd) ?? "–"), .text(ReportWords.costParts(task)),
+          .number(task.frontierOnlyCostPerSuccess.map(Figures.usd) ?? "–"),
+        ]
+      })
+    let figures = [
+      (
+        "How sure we are, against the limit",
+        "A bar ends at the bound: with 95 % confidence no more are false. It has to end before the task's limit. Grey: nobody has "
+          + "labelled any, and the bar is that of disagreement.", charts.bounds(seen, report.gates)
+      ),
+      (
+        "Would-accepts, and what was wrong with them",
+        "By the time of the call. Red: called false by people; light: suspected, because the frontier differs.",
+        charts.periods(report.periods)
+      ),
+    ]
+    html.element("div", class: "card") { card in
+      card.element("div", class: "grid") { grid in
+        for figure in figures { grid.figure(figure.0, figure.1, figure.2) }
+      }
+    }
+    money(seen, &html)
+    for (index, task) in report.tasks.enumerated() { self.task(task, index, &html) }
+  }
+
+  func gate(_ task: Report.Task) -> Gate? {
+    report.gates.first { $0.subject == EvidenceSubject(task: task.name) }
+  }
+
+  /// Tasks that cannot pass as things are, or of which nothing can be measured.
+  private func slowTasks(_ html: inout HTMLText) {
+    let notes = report.tasks.flatMap { task in
+      [ReportWords.pace(task), ReportWords.notMeasurable(task)].compactMap(\.self).map { (task.name, $0) }
+    }
+    guard !notes.isEmpty else { return }
+    html.element("div", class: "card") { card in
+      card.element("h3", "Tasks that get nowhere as things are")
+      card.element("ul", class: "plain") { list in
+        for (name, note) in notes {
+          list.element("li") { item in
+            item.element("strong", name + ": ")
+            item.text(note)
+          }
+        }
+      }
+    }
+  }
+
+  private mutating func money(_ tasks: [Report.Task], _ html: inout HTMLText) {
+    let chart = charts.costs(tasks)
+    let missing = tasks.compactMap { task in ReportWords.cost(task).map { "\(task.name): \($0)" } }
+    html.element("section", [("class", "card"), ("id", "money")]) { card in
+      card.element("h3", "Money")
+      for sentence in ReportWords.saving(report) { card.element("p", sentence) }
+      for note in missing { card.element("p", class: "soft small", note) }
+      card.element("div", class: "grid") { grid in
+        grid.figure(
+          "Frontier alone, and with the router",
+          "Above: what the frontier alone costs. Below: what it costs with would-accepts answered locally; blue runs the candidate, "
+            + "grey stays with the frontier, yellow is stated upkeep.", chart)
+      }
+    }
+  }
+
+  // MARK: One task
+
   mutating func task(_ task: Report.Task, _ index: Int, _ html: inout HTMLText) {
     var drawn: [(title: String, caption: String, chart: HTMLText)] = []
     if task.calls > 0 {
@@ -15,11 +121,19 @@ extension HTMLReport {
       drawn.append(
         ("What the confidence is worth", ReportWords.confidence(task.confidence), charts.confidence(task)))
     }
+    if task.confidence.bins.contains(where: { $0.agree + $0.disagree > 0 }) {
+      drawn.append(
+        (
+          "Does the confidence mean what it says",
+          "A dot is the share that agrees with the frontier at that confidence, with its 95 % interval; on the line it can be believed.",
+          charts.agreement(task)
+        ))
+    }
     if task.localLatency != nil || task.frontierLatency != nil || task.fallbackLatency != nil {
       drawn.append(("How long it takes", ReportWords.percentileNote, charts.latency(task)))
     }
     html.element("section", [("class", "card"), ("id", "task\(index)")]) { card in
-      Self.opening(task, &card)
+      Self.opening(task, gate(task), &card)
       if !drawn.isEmpty {
         card.element("div", class: "grid") { grid in
           for item in drawn { grid.figure(item.title, item.caption, item.chart) }
@@ -31,17 +145,18 @@ extension HTMLReport {
     }
   }
 
-  private static func opening(_ task: Report.Task, _ html: inout HTMLText) {
+  private static func opening(_ task: Report.Task, _ gate: Gate?, _ html: inout HTMLText) {
     html.element("div", class: "head") { head in
       head.element("h3", task.name)
       head.pill("ready: " + ReportWords.ready(task.readiness.answer), tone(task.readiness.answer))
-      head.pill(ReportWords.looks(task.looks), tone(task.looks))
+      if ReportWords.isUnlabelled(gate) { head.pill(ReportWords.looks(task.looks), tone(task.looks)) }
       if let owner = task.owner { head.element("span", class: "soft small", "owner: \(owner)") }
     }
     html.element("p", ReportWords.opening(task))
-    html.element("p", class: "soft", ReportWords.looksBecause(task))
+    html.element("p", class: "soft", ReportWords.standing(task, gate))
+    if let note = ReportWords.notMeasurable(task) { html.element("p", note) }
     if let sources = ReportWords.sources(task) { html.element("p", class: "soft", sources) }
-    if let pace = ReportWords.pace(task) { html.element("p", class: "soft", pace) }
+    if let pace = ReportWords.pace(task) { html.element("p", pace) }
     html.element("div", class: "next") { next in
       next.element("p") { line in
         line.element("strong", "Next: ")
@@ -88,10 +203,10 @@ extension HTMLReport {
   }
 
   private static func tables(_ task: Report.Task, _ html: inout HTMLText) {
-    html.table("Figures of \(task.name)", ["Figure", "Value"], figures(task))
     if let note = ReportWords.cost(task) { html.element("p", class: "soft small", note) }
     html.element("details") { details in
-      details.element("summary", "Reasons, causes and thresholds")
+      details.element("summary", "All figures, reasons, causes and thresholds")
+      details.table("Figures of \(task.name)", ["Figure", "Value"], figures(task))
       details.table("Reasons", ["Reason", "Calls", "Share"], shares(task.reasons, of: task.calls))
       details.table("Details of the reasons", ["Detail", "Calls"], counts(task.reasonDetails))
       details.table("Why some could not be compared", ["Cause", "Would-accepts"], counts(task.unknownCauses))
@@ -127,7 +242,8 @@ extension HTMLReport {
         [task.reviews.accept, task.reviews.escalate, task.reviews.unsure].map(Figures.count).joined(
           separator: ", ")
       ),
-      ("Cost of the frontier today", Figures.usd(task.cost.frontierOnly)),
+      ("Frontier's answer to a fallback: p50 / p95 / p99", ReportWords.percentiles(task.fallbackLatency)),
+      ("Cost with the frontier alone", Figures.usd(task.cost.frontierOnly)),
       ("Cost with would-accepts local, upkeep included", Figures.usd(task.cost.withRouter + task.upkeep)),
       ("Of it, running the candidate", Figures.usd(task.cost.local)),
       ("Candidate's tokens, in / out", ReportWords.tokens(task.tokens)),

@@ -1,4 +1,5 @@
 package import Evidence
+import Gates
 import LogReading
 import Statistics
 
@@ -23,13 +24,12 @@ struct HTMLReport {
   private mutating func write(_ html: inout HTMLText) {
     header(&html)
     html.raw("<main>")
-    summary(&html)
     changes(&html)
     falseAccepts(&html)
-    html.element("h2", "The tasks, one by one")
-    for (index, task) in report.tasks.enumerated() { self.task(task, index, &html) }
+    tasks(&html)
     agents(&html)
     hardStops(&html)
+    gates(&html)
     balance(&html)
     reviewers(&html)
     html.raw("</main>")
@@ -44,13 +44,101 @@ struct HTMLReport {
         html.element(
           "p", class: "soft small",
           "\(Figures.count(report.totals.calls)) calls from \(LogTime.minute(first)) to \(LogTime.minute(last)) UTC"
+            + (report.asOf.map { "; evidence as of \(LogTime.minute($0))" } ?? "")
         )
       }
       html.element("div", class: "card") { card in
         card.element("p", class: "claim", report.sentence.claim)
-        for caveat in report.sentence.caveats { card.element("p", class: "soft small", caveat) }
+        for caveat in report.sentence.caveats.prefix(1) { card.element("p", class: "soft small", caveat) }
+        let rest = report.sentence.caveats.dropFirst()
+        guard !rest.isEmpty else { return }
+        card.element("details") { details in
+          details.element("summary", "What this does not say")
+          for caveat in rest { details.element("p", class: "soft small", caveat) }
+        }
       }
-      html.element("div", class: "card") { Self.words(&$0) }
+      if report.totals.calls > 0 { glance(&html) }
+      Self.contents(&html)
+    }
+  }
+
+  /// The questions that readers come with, each answered or one jump away.
+  private func glance(_ html: inout HTMLText) {
+    html.element("section", [("class", "card glance"), ("aria-label", "At a glance")]) { card in
+      card.element("dl") { list in
+        Self.answer("Which task is ready?", &list) { value in
+          value.text(readySummary + " ")
+          value.element("a", [("href", "#tasks")]) { $0.text("Why") }
+        }
+        Self.answer("The worst false accept", &list) { worst(&$0) }
+        Self.answer("What should have caught it", &list) { value in
+          let remedy = report.falseAccepts.first.map(ReportWords.remedy) ?? "nothing to catch"
+          value.prose(remedy.prefix(1).uppercased() + remedy.dropFirst() + ".")
+        }
+        Self.answer("What it saved", &list) { value in
+          value.text(ReportWords.savingHeadline(report) + " ")
+          value.element("a", [("href", "#money")]) { $0.text("How") }
+        }
+        Self.answer("What to do this week", &list) { actions(&$0) }
+      }
+    }
+  }
+
+  private static func answer(_ question: String, _ html: inout HTMLText, _ body: (inout HTMLText) -> Void) {
+    html.element("dt", question)
+    html.element("dd", [], body)
+  }
+
+  private func worst(_ html: inout HTMLText) {
+    guard let item = report.falseAccepts.first else {
+      return html.text(
+        report.totals.wouldAccepts == 0
+          ? "None: nothing would have been answered locally." : "None known or suspected.")
+    }
+    html.pill(ReportWords.standing(item), item.standing == .known ? .bad : .warn)
+    html.text(" \(item.task): ")
+    if let label = item.label {
+      html.text("the candidate said ")
+      html.element("strong", label)
+      if let other = item.frontierLabel, other != label {
+        html.text(", the frontier ")
+        html.element("strong", other)
+      }
+    } else {
+      html.element("code", item.callID)
+    }
+    if let confidence = item.confidence { html.text(", confidence \(Figures.confidence(confidence))") }
+    if let alike = ReportWords.alike(item) { html.text(", \(alike)") }
+    html.text(". ")
+    html.element("a", [("href", "#fa1")]) { $0.text("Read it") }
+  }
+
+  private func actions(_ html: inout HTMLText) {
+    guard !report.actions.isEmpty else { return html.text("Nothing.") }
+    html.element("ol", class: "actions") { list in
+      for action in report.actions {
+        list.element("li") { item in
+          if let task = action.task { item.element("strong", task + ": ") }
+          item.prose(action.text)
+          if let command = action.command {
+            item.text(" ")
+            item.element("code", command)
+          }
+        }
+      }
+    }
+  }
+
+  private static func contents(_ html: inout HTMLText) {
+    html.element("nav", [("aria-label", "Contents")]) { nav in
+      for (target, name) in [
+        ("changes", "What changed"), ("false", "False accepts"), ("tasks", "Tasks"),
+        ("runs", "Agents and runs"),
+        ("stops", "Hard stops"), ("gates", "Gates"), ("balance", "Balance"), ("reviewers", "Reviewers"),
+        ("words", "Words used"),
+      ] {
+        nav.element("a", [("href", "#" + target)]) { $0.text(name) }
+      }
     }
   }
 
@@ -62,6 +150,14 @@ struct HTMLReport {
     html.element("dl", class: "words") { list in
       for (term, meaning) in [
         ("Frontier, candidate", "The large model that answers today; the small local model under trial."),
+        (
+          "Drawn, labelled",
+          "Picked for review by a lottery that was fixed beforehand; judged by a person."
+        ),
+        (
+          "Gate, epoch",
+          "The test that a task has to pass before it goes live, and the evidence it looks at: since the last change of candidate or policy."
+        ),
         (
           "Would-accept",
           "A call that the router would have answered locally. The base of every rate of errors here."
@@ -82,47 +178,17 @@ struct HTMLReport {
     }
   }
 
-  // MARK: Summary
-
-  private mutating func summary(_ html: inout HTMLText) {
-    html.element("h2", "Which task is ready?")
-    html.element("p", readySummary)
-    html.table(
-      "Every task in one line",
-      ["Task", "Ready", "Looks", "Calls", "Would-accepts", "Disagree", "At most", "What to do next"],
-      report.tasks.enumerated().map { index, task in
-        [
-          .link(task.name, "task\(index)"),
-          .pill(ReportWords.ready(task.readiness.answer), Self.tone(task.readiness.answer)),
-          .pill(ReportWords.looks(task.looks), Self.tone(task.looks)), .number(Figures.count(task.calls)),
-          .number(Figures.count(task.wouldAccepts)),
-          .number(
-            task.comparable > 0 ? "\(Figures.count(task.disagree)) of \(Figures.count(task.comparable))" : "–"
-          ),
-          .number(task.comparable > 0 ? Figures.bound(task.disagreementUpper) : "–"),
-          task.readiness.command.map { .code($0) } ?? .text(task.readiness.next),
-        ]
-      })
-    html.element("p", class: "soft small", ReportWords.looksNote)
-    let drawn = report.tasks.filter { $0.calls > 0 }
-    guard !drawn.isEmpty else { return }
-    let chart = charts.overview(drawn)
-    html.element("div", class: "card") { card in
-      card.figure(
-        "How much would be local, and how often the two models disagree",
-        "A dot is the observed disagreement, the line ends at its 95 % bound. A short line close to the left is good.",
-        isWide: true, chart)
-    }
-  }
-
   private var readySummary: String {
-    let ready = report.tasks.filter { $0.readiness.answer == .yes }.map(\.name)
-    let refused = report.tasks.filter { $0.readiness.answer == .no }.map(\.name)
-    let open = report.tasks.filter { $0.readiness.answer == .cannotTell }.map(\.name)
-    var parts: [String] = []
-    parts.append(ready.isEmpty ? "No task is ready to go live." : "Ready: \(ready.joined(separator: ", ")).")
-    if !open.isEmpty { parts.append("Cannot tell yet: \(open.joined(separator: ", ")).") }
-    if !refused.isEmpty { parts.append("Not ready: \(refused.joined(separator: ", ")).") }
+    let local = report.tasks.filter { $0.isLocal != false }
+    let names = { (answer: Report.Readiness.Answer) in
+      local.filter { $0.readiness.answer == answer }.map(\.name).joined(separator: ", ")
+    }
+    let (ready, refused, open) = (names(.yes), names(.no), names(.cannotTell))
+    let kept = report.tasks.filter { $0.isLocal == false }.map(\.name).joined(separator: ", ")
+    var parts = [ready.isEmpty ? "No task is ready to go live." : "Ready: \(ready)."]
+    if !refused.isEmpty { parts.append("Not ready: \(refused).") }
+    if !open.isEmpty { parts.append("Cannot tell yet: \(open).") }
+    if !kept.isEmpty { parts.append("Kept on the frontier by the policy: \(kept).") }
     return parts.joined(separator: " ")
   }
 
@@ -146,22 +212,47 @@ struct HTMLReport {
   // MARK: What changed
 
   private func changes(_ html: inout HTMLText) {
-    html.element("h2", "What changed")
+    html.heading("What changed", "changes")
     guard !report.changes.isEmpty else {
       return html.element("p", "Nothing: no policy, candidate or flag changed.")
     }
+    // What nobody may overlook stands first; the rest keeps the order of time.
+    let loud = report.changes.filter { $0.weight == .loud }
+    let normal = report.changes.filter { $0.weight == .normal }
+    let quiet = report.changes.filter { $0.weight == .quiet }
     html.element("div", class: "card") { card in
-      card.element("ul", class: "plain") { list in
-        for change in report.changes {
-          list.element("li") { item in
-            item.element("span", class: "soft", String(change.ts.prefix(16)).replacingT + "  ")
-            item.element("strong", change.kind)
-            item.text(" " + (change.task.map { "\($0): " } ?? "") + change.text)
-          }
+      Self.list(loud, &card)
+      Self.list(Array(normal.prefix(Self.openChanges)), &card)
+      let rest = normal.dropFirst(Self.openChanges) + quiet
+      if loud.isEmpty, normal.isEmpty { card.element("p", "No policy, candidate or flag changed.") }
+      if !rest.isEmpty {
+        card.element("details") { details in
+          details.element("summary", "\(Figures.count(rest.count)) more, starts and stops among them")
+          Self.list(Array(rest), &details)
         }
       }
       if report.changesNotShown > 0 {
-        card.element("p", class: "soft small", "and \(Figures.count(report.changesNotShown)) more")
+        card.element(
+          "p", class: "soft small", "and \(Figures.count(report.changesNotShown)) more that are not shown")
+      }
+    }
+  }
+
+  private static let openChanges = 12
+
+  private static func list(_ changes: [Report.Change], _ html: inout HTMLText) {
+    guard !changes.isEmpty else { return }
+    html.element("ul", class: "plain") { list in
+      for change in changes {
+        list.element("li") { item in
+          item.element("span", class: "soft", String(change.ts.prefix(16)).replacingT + "  ")
+          if change.weight == .loud {
+            item.pill(change.kind, .bad)
+          } else {
+            item.element("strong", change.kind)
+          }
+          item.text(" " + (change.task.map { "\($0): " } ?? "") + change.text)
+        }
       }
     }
   }
@@ -181,11 +272,13 @@ struct HTMLReport {
         line.text("The same log gives the same report, byte for byte: ")
         line.element("code", report.command)
       }
+      html.heading("Words used here", "words")
+      Self.words(&html)
     }
   }
 }
 
 extension String {
   /// `2026-03-02T10:00` as a person writes it.
-  fileprivate var replacingT: String { String(map { $0 == "T" ? " " : $0 }) }
+  var replacingT: String { String(map { $0 == "T" ? " " : $0 }) }
 }

@@ -1,4 +1,5 @@
 package import Evidence
+import Gates
 import LogReading
 import Wire
 
@@ -13,11 +14,21 @@ extension Report {
     writer.list("changes", changes) { $0.object($1.write) }
     writer.member("changes_not_shown", changesNotShown)
     writer.list("false_accepts", falseAccepts) { $0.object($1.write) }
-    writer.list("tasks", tasks) { $0.object($1.write) }
+    writer.list("tasks", tasks) { writer, task in
+      writer.object { task.write(&$0, gates: gates.filter { $0.subject.task == task.name }) }
+    }
+    writer.list("periods", periods) { $0.object($1.write) }
     writer.list("agents", agents) { $0.object($1.write) }
     writer.list("runs", runs) { $0.object($1.write) }
+    writer.key("other_runs")
+    if let otherRuns { writer.object(otherRuns.write) } else { writer.null() }
+    writer.member("calls_without_run", callsWithoutRun)
     writer.list("hard_stops", hardStops) { $0.object($1.write) }
     writer.list("reviewers", reviewers) { $0.object($1.write) }
+    writer.key("reviewer_agreement")
+    if let reviewerAgreement { writer.object(reviewerAgreement.write) } else { writer.null() }
+    writer.key("frames")
+    writer.object(frames.write)
     writer.key("balance")
     writer.object(balance.write)
     writer.key("head")
@@ -42,6 +53,16 @@ extension Report {
       $0.member("claim", sentence.claim)
       $0.list("caveats", sentence.caveats) { $0.string($1) }
     }
+    writer.member("as_of", asOf.map(LogTime.format))
+    writer.list("actions", actions) { writer, action in
+      writer.object {
+        $0.member("task", action.task)
+        $0.member("text", action.text)
+        $0.member("command", action.command)
+      }
+    }
+    writer.key("saving")
+    writer.object(saving.write)
     writer.key("totals")
     writer.object { writer in
       writer.member("calls", totals.calls)
@@ -79,6 +100,7 @@ extension Report.Change {
     writer.member("kind", kind)
     writer.member("task", task)
     writer.member("text", text)
+    writer.member("weight", weight.rawValue)
   }
 }
 
@@ -115,17 +137,30 @@ extension Report.FalseAccept {
     writer.member("note", note)
     writer.member("stands_for", alike)
     writer.member("template", template)
+    writer.key("missed_stop")
+    writer.bool(isMissedStop)
+    writer.key("served")
+    writer.bool(wasServed)
+    writer.list("confirmed_by", confirmedBy) { $0.string($1) }
+    writer.key("should_have_caught")
+    writer.object { writer in
+      writer.member("check", remedy.check.rawValue)
+      writer.member("value", remedy.value)
+      writer.member("would_accepts_lost", remedy.acceptsLost)
+      writer.member("suspected_kept_out", remedy.suspectedKeptOut)
+    }
   }
 }
 
 extension Report.Task {
-  fileprivate func write(_ writer: inout JSONWriter) {
+  fileprivate func write(_ writer: inout JSONWriter, gates: [Gate]) {
     writer.member("task_type", name)
     writer.member("owner", owner)
     writer.key("ready")
     writer.object {
       $0.member("answer", readiness.answer.rawValue)
       $0.member("code", readiness.code)
+      $0.member("condition", readiness.condition)
       $0.member("unmet", readiness.unmet)
       $0.member("next", readiness.next)
       $0.member("command", readiness.command)
@@ -161,6 +196,14 @@ extension Report.Task {
     writeCost(&writer)
     writeConfidence(&writer)
     writePace(&writer)
+    for (name, isChallenger) in [("gate", false), ("challenger_gate", true)] {
+      writer.key(name)
+      if let gate = gates.first(where: { $0.subject.isChallenger == isChallenger }) {
+        writer.value(gate.json)
+      } else {
+        writer.null()
+      }
+    }
   }
 
   private func writeCounts(_ writer: inout JSONWriter) {
@@ -212,6 +255,8 @@ extension Report.Task {
       writer.member("per_success_usd", costPerSuccess)
       writer.member("frontier_only_per_success_usd", frontierOnlyCostPerSuccess)
     }
+    writer.key("saving")
+    writer.object(saving.write)
   }
 
   private func writeConfidence(_ writer: inout JSONWriter) {
@@ -248,6 +293,15 @@ extension Report.Task {
       $0.member("window_days", pace.windowDays)
       $0.member("review_sample", pace.sampleShare)
       $0.member("review_sample_needed", pace.shareNeeded)
+      $0.key("in_a_new_window")
+      $0.bool(pace.isFresh)
+      $0.member("labelled", pace.labelled)
+      $0.member("labels_expected", pace.labelsExpected)
+      $0.member("days_left", pace.daysLeft)
+      $0.member("weekly_now", pace.weeklyNow)
+      $0.member("weekly_needed", pace.weeklyNeeded)
+      $0.key("suffices")
+      $0.bool(pace.suffices)
     }
   }
 }
@@ -288,6 +342,70 @@ extension Report.Cost {
     writer.member("frontier_of_would_accepts_usd", frontierOfAccepts)
     writer.member("local_usd", local)
     writer.member("with_router_usd", withRouter)
+    writer.member("spared_estimate_usd", spared)
+  }
+}
+
+extension Report.Saving {
+  fileprivate func write(_ writer: inout JSONWriter) {
+    writer.member("shadow_frontier_usd", shadowFrontier)
+    writer.member("shadow_local_usd", shadowLocal)
+    writer.member("shadow_net_usd", shadowNet)
+    writer.member("served", served)
+    writer.member("audited", audited)
+    writer.member("control", control)
+    writer.member("spared_estimate_usd", spared)
+    writer.member("live_local_usd", liveLocal)
+    writer.member("audits_usd", audits)
+    writer.member("live_net_usd", liveNet)
+    writer.member("upkeep_usd", upkeep)
+    writer.member("live_upkeep_usd", liveUpkeep)
+  }
+}
+
+extension Report.Period {
+  fileprivate func write(_ writer: inout JSONWriter) {
+    writer.member("name", name)
+    writer.member("calls", calls)
+    writer.member("would_accepts", wouldAccepts)
+    writer.member("disagree", disagree)
+    writer.member("known_false", knownFalse)
+    writer.member("answered_locally", answeredLocally)
+  }
+}
+
+extension Report.Frames {
+  fileprivate func write(_ writer: inout JSONWriter) {
+    writer.member("stops", stops)
+    writer.member("received", received)
+    writer.member("recorded", recorded)
+    writer.member("answered", answered)
+    writer.member("malformed", malformed)
+    writer.member("shed", shed)
+    writer.member("in_flight", inFlight)
+    writer.member("lost_by_sender", lostBySender)
+  }
+}
+
+extension Report.ReviewerAgreement {
+  fileprivate func write(_ writer: inout JSONWriter) {
+    writer.member("pairs", pairs)
+    writer.member("agree", agree)
+    writer.member("ac1", ac1)
+    writer.member("kappa", kappa)
+  }
+}
+
+extension Report.RunSum {
+  fileprivate func write(_ writer: inout JSONWriter) {
+    writer.member("runs", runs)
+    writer.member("successes", successes)
+    writer.member("calls", calls)
+    writer.member("would_accepts", wouldAccepts)
+    writer.member("fallbacks", fallbacks)
+    writer.member("frontier_latency_ms", latencyMs)
+    writer.member("with_router_latency_ms", routedMs)
+    cost.write(&writer)
   }
 }
 
@@ -300,6 +418,8 @@ extension Report.Agent {
     writer.member("calls", calls)
     writer.member("would_accepts", wouldAccepts)
     writer.member("fallbacks", fallbacks)
+    writer.member("frontier_latency_ms", latencyMs)
+    writer.member("with_router_latency_ms", routedMs)
     cost.write(&writer)
     writer.member("per_successful_run_usd", successes > 0 ? cost.withRouter / Double(successes) : nil)
     writer.member(
@@ -316,6 +436,7 @@ extension Report.Run {
     writer.member("would_accepts", wouldAccepts)
     writer.member("fallbacks", fallbacks)
     writer.member("frontier_latency_ms", latencyMs)
+    writer.member("with_router_latency_ms", routedMs)
     cost.write(&writer)
   }
 }
@@ -336,6 +457,8 @@ extension Report.Reviewer {
     writer.member("accept", accept)
     writer.member("escalate", escalate)
     writer.member("unsure", unsure)
+    writer.member("planted", planted)
+    writer.member("caught", caught)
   }
 }
 

@@ -1,4 +1,5 @@
 package import Evidence
+import Gates
 import LogReading
 import Statistics
 
@@ -22,44 +23,122 @@ private struct MarkdownReport {
   private mutating func write() {
     lines += ["# Shadow report: \(Self.plain(report.window.name))", ""]
     lines += [report.sentence.claim, ""]
-    for caveat in report.sentence.caveats { lines += ["> \(caveat)", ""] }
+    for caveat in report.sentence.caveats { lines += ["> \(Self.plain(caveat))", ""] }
     lines += [
       "A *would-accept* is a call that the router would have answered locally. A *suspected* false accept is a "
         + "would-accept whose answer differs from the frontier's.", "",
     ]
-    summary()
+    glance()
     changes()
     falseAccepts()
     lines += ["## Tasks", ""]
+    summary()
     for task in report.tasks { self.task(task) }
     agents()
     hardStops()
+    gates()
     balance()
     reviewers()
     head()
   }
 
+  private mutating func glance() {
+    guard report.totals.calls > 0 else { return }
+    lines += ["## At a glance", ""]
+    for answer in [Report.Readiness.Answer.yes, .cannotTell, .no] {
+      let names = report.tasks.filter { $0.readiness.answer == answer && $0.isLocal != false }.map {
+        Self.plain($0.name)
+      }
+      if answer == .yes || !names.isEmpty {
+        let title = answer == .yes ? "Ready" : answer == .no ? "Not ready" : "Cannot tell yet"
+        lines.append("- \(title): \(names.isEmpty ? "none" : names.joined(separator: ", "))")
+      }
+    }
+    if let worst = report.falseAccepts.first {
+      lines.append(
+        "- The worst false accept: \(Self.plain(worst.task)) `\(Self.code(worst.callID))`, \(ReportWords.standing(worst)); "
+          + "caught by \(prose(ReportWords.remedy(worst)))")
+    }
+    lines.append("- Saved: \(Self.plain(ReportWords.savingHeadline(report)))")
+    for sentence in ReportWords.saving(report) { lines.append("  - \(Self.plain(sentence))") }
+    lines += ["", "To do, most pressing first:", ""]
+    for (index, action) in report.actions.enumerated() {
+      let task = action.task.map { "\(Self.plain($0)): " } ?? ""
+      let command = action.command.map { " `\(Self.code($0))`" } ?? ""
+      lines.append("\(index + 1). \(task)\(prose(action.text))\(command)")
+    }
+    if report.actions.isEmpty { lines.append("Nothing.") }
+    lines.append("")
+  }
+
+  /// Text with `commands` between backticks.
+  private func prose(_ text: String) -> String {
+    text.split(separator: "`", omittingEmptySubsequences: false).enumerated().map { index, part in
+      index % 2 == 1 ? "`\(Self.code(String(part)))`" : Self.plain(String(part))
+    }.joined()
+  }
+
+  private func gate(_ task: Report.Task) -> Gate? {
+    report.gates.first { $0.subject == EvidenceSubject(task: task.name) }
+  }
+
   private mutating func summary() {
     table(
-      ["Task", "Ready", "Looks", "Calls", "Would-accepts", "Disagree", "At most (95 %)", "Next"],
+      ["Task", "Ready", "Looks, before labels", "Calls", "Would-accepts", "First unmet condition", "Next"],
       report.tasks.map { task in
         [
-          Self.cell(task.name), ReportWords.ready(task.readiness.answer), ReportWords.looks(task.looks),
+          Self.cell(task.name), ReportWords.ready(task.readiness.answer),
+          ReportWords.isUnlabelled(gate(task)) ? ReportWords.looks(task.looks) : "see the gate",
           Figures.count(task.calls), Figures.count(task.wouldAccepts),
-          "\(Figures.count(task.disagree)) of \(Figures.count(task.comparable))",
-          task.comparable > 0 ? Figures.bound(task.disagreementUpper) : "–",
+          task.readiness.unmet.isEmpty ? "none" : Self.cell(task.readiness.unmet),
           task.readiness.command.map { "`\(Self.code($0))`" } ?? "–",
         ]
       })
     lines += [ReportWords.looksNote, ""]
+    table(
+      [
+        "Task", "Calls", "Answered locally", "Escalated", "Reasons", "Defects of local answers",
+        "Fallback p50 / p95 / p99", "Cost per success", "Of it local + frontier + upkeep",
+        "Frontier only",
+      ],
+      report.tasks.filter { $0.calls > 0 }.map { task in
+        [
+          Self.cell(task.name), Figures.count(task.calls), Figures.optionalPercent(task.acceptanceRate),
+          Figures.optionalPercent(task.escalationRate), Self.cell(ReportWords.mainReasons(task)),
+          ReportWords.defects(task, gate(task)),
+          ReportWords.percentiles(task.fallbackLatency), optionalUSD(task.costPerSuccess),
+          ReportWords.costParts(task),
+          optionalUSD(task.frontierOnlyCostPerSuccess),
+        ]
+      })
+    for task in report.tasks {
+      for note in [ReportWords.pace(task), ReportWords.notMeasurable(task)].compactMap(\.self) {
+        lines += ["- **\(Self.plain(task.name))**: \(Self.plain(note))"]
+      }
+    }
+    lines.append("")
+    guard report.periods.count > 1 else { return }
+    table(
+      ["When", "Calls", "Would-accepts", "Disagree", "Known false"],
+      report.periods.suffix(26).map {
+        [
+          $0.name, Figures.count($0.calls), Figures.count($0.wouldAccepts), Figures.count($0.disagree),
+          Figures.count($0.knownFalse),
+        ]
+      })
   }
 
   private mutating func changes() {
     lines += ["## What changed", ""]
     if report.changes.isEmpty { lines += ["Nothing: no policy, candidate or flag changed.", ""] }
-    for change in report.changes {
+    // What nobody may overlook stands first.
+    for change in report.changes.filter({ $0.weight == .loud })
+      + report.changes.filter({ $0.weight != .loud })
+    {
       let task = change.task.map { " · \(Self.plain($0))" } ?? ""
-      lines.append("- \(change.ts) · \(Self.plain(change.kind))\(task) · \(Self.plain(change.text))")
+      let kind =
+        change.weight == .loud ? "**\(Self.plain(change.kind).uppercased())**" : Self.plain(change.kind)
+      lines.append("- \(change.ts) · \(kind)\(task) · \(Self.plain(change.text))")
     }
     if report.changesNotShown > 0 { lines.append("- and \(Figures.count(report.changesNotShown)) more") }
     if !report.changes.isEmpty { lines.append("") }
@@ -73,25 +152,31 @@ private struct MarkdownReport {
         + "All of them: `shadow-router report --format csv`.", "",
     ]
     for item in report.falseAccepts { falseAccept(item) }
+    if !report.falseAccepts.isEmpty { lines.append("") }
   }
 
   private mutating func falseAccept(_ item: Report.FalseAccept) {
-    let severity = item.severity.map { ", severity \($0)" } ?? ""
     let confidence = item.confidence.map { ", confidence \(Figures.confidence($0))" } ?? ""
     lines.append(
-      "- **\(Self.plain(item.task))** `\(Self.code(item.callID))`: \(item.standing.rawValue)\(severity)\(confidence)"
+      "- **\(Self.plain(item.task))** `\(Self.code(item.callID))`: \(ReportWords.standing(item))\(confidence)"
         + (ReportWords.alike(item).map { ", \($0)" } ?? "")
     )
     lines.append("  - candidate: \(said(item.label, item.answerPreview))")
     lines.append("  - frontier: \(said(item.frontierLabel, item.frontierPreview))")
     if let input = item.inputPreview { lines.append("  - input: `\(Self.code(input))`") }
     if item.alike > 1, let template = item.template { lines.append("  - alike: `\(Self.code(template))`") }
+    lines.append("  - catch it by: \(prose(ReportWords.remedy(item)))")
+    if let confirmed = ReportWords.confirmed(item) {
+      lines.append("  - called false by \(Self.plain(confirmed))")
+    }
     let checks = ReportWords.checks(item)
     if !checks.isEmpty { lines.append("  - checks: \(Self.plain(checks))") }
     if let detail = item.agreementDetail { lines.append("  - compared: \(Self.plain(detail))") }
     if let note = item.note {
       lines.append("  - \(Self.plain(item.reviewer ?? "reviewer")): \(Self.plain(note))")
     }
+    let ids = [item.runID.map { "run `\(Self.code($0))`" }, item.taskID.map { "task `\(Self.code($0))`" }]
+    lines.append("  - " + ([item.ts] + ids.compactMap(\.self)).joined(separator: ", "))
   }
 
   private func said(_ label: String?, _ preview: String?) -> String {
@@ -103,12 +188,11 @@ private struct MarkdownReport {
 
   private mutating func task(_ task: Report.Task) {
     lines += ["### \(Self.plain(task.name))", "", "**\(Self.plain(ReportWords.opening(task)))**", ""]
-    let command = task.readiness.command.map { ": `\($0)`" } ?? ""
+    let command = task.readiness.command.map { ": `\(Self.code($0))`" } ?? ""
     lines += ["Next: \(Self.plain(task.readiness.next))\(command)", ""]
     lines += [
-      "Verdict without reviews: \(ReportWords.looks(task.looks)). \(ReportWords.looksBecause(task))", "",
+      ReportWords.standing(task, gate(task)), "",
     ]
-    if let pace = ReportWords.pace(task) { lines += [pace, ""] }
     if let sources = ReportWords.sources(task) { lines += [Self.plain(sources), ""] }
     guard task.calls > 0 else { return }
     table(["Figure", "Value"], figures(task))
@@ -154,7 +238,6 @@ private struct MarkdownReport {
       ["Valid answers", Figures.optionalPercent(task.validity)],
       ["Candidate p50 / p95 / p99", latency(task.localLatency)],
       ["Frontier p50 / p95 / p99", latency(task.frontierLatency)],
-      ["Fallback p50 / p95 / p99", latency(task.fallbackLatency)],
       ["Frontier cost", Figures.usd(task.cost.frontierOnly)],
       ["Candidate cost", Figures.usd(task.cost.local)],
       ["Candidate tokens in / out", ReportWords.tokens(task.tokens)],
@@ -198,7 +281,7 @@ private struct MarkdownReport {
     lines += ["## Agents and runs", ""]
     table(
       [
-        "Agent", "Runs", "Successful", "Calls", "Would-accepts", "Fallbacks", "Frontier only", "With router",
+        "Agent", "Runs", "Successful", "Steps", "Would-accepts", "Fallbacks", "Frontier only", "With router",
         "Per success", "Per success, frontier only",
       ],
       report.agents.map { agent in
@@ -213,16 +296,51 @@ private struct MarkdownReport {
       })
     table(
       [
-        "Run (worst return first)", "Agent", "Outcome", "Calls", "Would-accepts", "Fallbacks",
-        "Frontier time", "Frontier only", "With router",
+        "Run (worst return first)", "Agent", "Outcome", "Steps", "Would-accepts", "Fallbacks",
+        "Time, frontier only", "Time with router", "Cost, frontier only", "Cost with router",
       ],
       report.runs.map { run in
         [
           Self.cell(run.id), Self.cell(run.agent ?? "–"), run.outcome ?? "–", Figures.count(run.calls),
           Figures.count(run.wouldAccepts), Figures.count(run.fallbacks), Figures.milliseconds(run.latencyMs),
-          Figures.usd(run.cost.frontierOnly), Figures.usd(run.cost.withRouter),
+          Figures.milliseconds(run.routedMs), Figures.usd(run.cost.frontierOnly),
+          Figures.usd(run.cost.withRouter),
         ]
-      })
+      } + otherRuns)
+    if report.callsWithoutRun > 0 {
+      lines += ["\(Figures.count(report.callsWithoutRun)) calls name no run.", ""]
+    }
+  }
+
+  private var otherRuns: [[String]] {
+    guard let rest = report.otherRuns else { return [] }
+    return [
+      [
+        "\(Figures.count(rest.runs)) others", "–", "\(Figures.count(rest.successes)) success",
+        Figures.count(rest.calls), Figures.count(rest.wouldAccepts), Figures.count(rest.fallbacks),
+        Figures.milliseconds(rest.latencyMs), Figures.milliseconds(rest.routedMs),
+        Figures.usd(rest.cost.frontierOnly), Figures.usd(rest.cost.withRouter),
+      ]
+    ]
+  }
+
+  private mutating func gates() {
+    lines += ["## Gates", ""]
+    for gate in report.gates {
+      let whose = gate.subject.isChallenger ? "\(gate.subject.task), challenger" : gate.subject.task
+      lines += [
+        "### \(Self.plain(whose)): \(gate.outcome.rawValue)", "", Self.plain(ReportWords.gateHead(gate)), "",
+      ]
+      guard gate.epoch != nil else { continue }
+      table(
+        ["Condition", "State", "Figure", "Wanted", "Missing"],
+        gate.conditions.map {
+          [
+            $0.name.rawValue, ReportWords.state($0.state), Self.cell($0.shown), Self.cell($0.wants),
+            $0.missing.map(Self.cell) ?? "–",
+          ]
+        })
+    }
   }
 
   private mutating func hardStops() {
@@ -237,6 +355,11 @@ private struct MarkdownReport {
 
   private mutating func balance() {
     lines += ["## Balance", ""]
+    if report.frames.stops > 0 {
+      table(
+        ["Frames", "Count"], ReportWords.frames(report.frames).map { [$0.name, Figures.count($0.value)] })
+    }
+    lines += [ReportWords.framesNote(report.frames), ""]
     table(
       ["Records in the window", "Count"],
       report.balance.kinds.map { [Self.cell($0.name), Figures.count($0.count)] })
@@ -252,10 +375,15 @@ private struct MarkdownReport {
     lines += ["## Reviewers", ""]
     if report.reviewers.isEmpty { lines += ["Nobody has labelled anything yet.", ""] }
     table(
-      ["Reviewer", "Accept", "Escalate", "Unsure"],
+      ["Reviewer", "Accept", "Escalate", "Unsure", "Planted", "Caught"],
       report.reviewers.map {
-        [Self.cell($0.name), Figures.count($0.accept), Figures.count($0.escalate), Figures.count($0.unsure)]
+        [
+          Self.cell($0.name), Figures.count($0.accept), Figures.count($0.escalate), Figures.count($0.unsure),
+          Figures.count($0.planted), Figures.count($0.caught),
+        ]
       })
+    guard !report.reviewers.isEmpty else { return }
+    lines += [ReportWords.agreement(report.reviewerAgreement), "", ReportWords.catchRate(report), ""]
   }
 
   private mutating func head() {

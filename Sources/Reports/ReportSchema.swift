@@ -1,4 +1,5 @@
 import Evidence
+import Gates
 package import Wire
 
 /// The JSON Schema (2020-12) of the report's JSON form.
@@ -28,6 +29,9 @@ package enum ReportSchema {
     ),
     ("command", text),
     ("sentence", object([("claim", text), ("caveats", list(text))])),
+    ("as_of", optionalText),
+    ("actions", list(object([("task", optionalText), ("text", text), ("command", optionalText)]))),
+    ("saving", object(saving)),
     (
       "totals",
       object([
@@ -37,12 +41,24 @@ package enum ReportSchema {
     ),
     (
       "changes",
-      list(object([("ts", text), ("kind", text), ("task", optionalText), ("text", text)]))
+      list(
+        object([
+          ("ts", text), ("kind", text), ("task", optionalText), ("text", text),
+          ("weight", oneOf("loud", "normal", "quiet")),
+        ]))
     ),
     ("changes_not_shown", count),
     ("false_accepts", list(falseAccept)),
     ("tasks", list(task)),
-    ("agents", list(object([("agent", text)] + agentFields + cost + costPerRun))),
+    (
+      "periods",
+      list(
+        object([
+          ("name", text), ("calls", count), ("would_accepts", count), ("disagree", count),
+          ("known_false", count), ("answered_locally", count),
+        ]))
+    ),
+    ("agents", list(object([("agent", text)] + agentFields + latencies + cost + costPerRun))),
     (
       "runs",
       list(
@@ -50,9 +66,19 @@ package enum ReportSchema {
           [
             ("run_id", text), ("agent", optionalText),
             ("outcome", oneOf("success", "failure", "partial", nil)),
-            ("calls", count), ("would_accepts", count), ("fallbacks", count), ("frontier_latency_ms", number),
-          ] + cost))
+            ("calls", count), ("would_accepts", count), ("fallbacks", count),
+          ] + latencies + cost))
     ),
+    (
+      "other_runs",
+      orNull(
+        object(
+          [
+            ("runs", count), ("successes", count), ("calls", count), ("would_accepts", count),
+            ("fallbacks", count),
+          ] + latencies + cost))
+    ),
+    ("calls_without_run", count),
     (
       "hard_stops",
       list(
@@ -63,7 +89,25 @@ package enum ReportSchema {
     ),
     (
       "reviewers",
-      list(object([("reviewer", text), ("accept", count), ("escalate", count), ("unsure", count)]))
+      list(
+        object([
+          ("reviewer", text), ("accept", count), ("escalate", count), ("unsure", count), ("planted", count),
+          ("caught", count),
+        ]))
+    ),
+    (
+      "reviewer_agreement",
+      orNull(
+        object([
+          ("pairs", count), ("agree", count), ("ac1", number), ("kappa", type("number", "null")),
+        ]))
+    ),
+    (
+      "frames",
+      object([
+        ("stops", count), ("received", count), ("recorded", count), ("answered", count),
+        ("malformed", count), ("shed", count), ("in_flight", count), ("lost_by_sender", count),
+      ])
     ),
     ("balance", balance),
     ("head", orNull(object([("log", text), ("seq", count), ("h", text), ("ts", text)]))),
@@ -75,8 +119,8 @@ package enum ReportSchema {
       (
         "ready",
         object([
-          ("answer", oneOf("yes", "no", "cannot_tell")), ("code", text), ("unmet", text), ("next", text),
-          ("command", optionalText),
+          ("answer", oneOf("yes", "no", "cannot_tell")), ("code", text), ("condition", optionalText),
+          ("unmet", text), ("next", text), ("command", optionalText),
         ])
       ),
       ("looks", .object([JSONMember("enum", .array(Report.Looks.allCases.map { .string($0.rawValue) }))])),
@@ -101,8 +145,51 @@ package enum ReportSchema {
       ("disagreement_rate", optionalShare), ("disagreement_lower", optionalShare),
       ("disagreement_upper", optionalShare), ("unknown_share", optionalShare), ("validity", optionalShare),
       ("local_latency_ms", latency), ("frontier_latency_ms", latency), ("fallback_latency_ms", latency),
-      ("cost", object(cost + taskCost)), ("confidence", confidence), ("pace", pace),
+      ("cost", object(cost + taskCost)), ("saving", object(saving)),
+      ("confidence", confidence), ("pace", pace), ("gate", orNull(gate)), ("challenger_gate", orNull(gate)),
     ])
+
+  private static let gate = object([
+    ("task", text), ("subject", oneOf("candidate", "challenger")),
+    (
+      "outcome",
+      .object([JSONMember("enum", .array(Gate.Outcome.allCases.map { .string($0.rawValue) }))])
+    ),
+    ("problem", optionalText), ("next", text), ("attempt", count), ("alpha", share),
+    ("reviews_needed", type("integer", "null")), ("reviews_missing", type("integer", "null")),
+    ("max_false_accept_rate", share), ("false_accept_upper_bound", share), ("catch_rate", share),
+    (
+      "epoch",
+      orNull(
+        object([
+          ("id", text), ("start", text), ("first_drawn", optionalText), ("end", optionalText),
+          ("task_revision", text),
+          ("models", list(object([("id", text), ("name", optionalText), ("digest", optionalText)]))),
+          ("would_accepts", count), ("drawn", count), ("accepted", count), ("false", count),
+          ("unlabelled", count), ("asked", count), ("invalid", count), ("weeks", count),
+        ]))
+    ),
+    (
+      "conditions",
+      list(
+        object([
+          ("name", text), ("state", oneOf("met", "unmet", "not_applicable")),
+          ("figure", type("number", "null")), ("limit", type("number", "null")), ("shown", text),
+          ("wants", text), ("source", text), ("missing", optionalText),
+        ]))
+    ),
+  ])
+
+  private static let saving: Fields = [
+    ("shadow_frontier_usd", number), ("shadow_local_usd", number), ("shadow_net_usd", number),
+    ("served", count), ("audited", count), ("control", count), ("spared_estimate_usd", number),
+    ("live_local_usd", number), ("audits_usd", number), ("live_net_usd", number), ("upkeep_usd", number),
+    ("live_upkeep_usd", number),
+  ]
+
+  private static let latencies: Fields = [
+    ("frontier_latency_ms", number), ("with_router_latency_ms", number),
+  ]
 
   private static let challenge = object([
     ("name", text), ("digest", optionalText), ("records", count), ("calls", count), ("both_agree", count),
@@ -127,6 +214,21 @@ package enum ReportSchema {
     ("input_preview", optionalText), ("input_hash", optionalText), ("severity", type("integer", "null")),
     ("review_label", oneOf("accept", "escalate", "unsure", nil)), ("reviewer", optionalText),
     ("note", optionalText), ("stands_for", count), ("template", optionalText),
+    ("missed_stop", type("boolean")), ("served", type("boolean")), ("confirmed_by", list(text)),
+    (
+      "should_have_caught",
+      object([
+        (
+          "check",
+          .object([
+            JSONMember(
+              "enum", .array(Report.FalseAccept.Remedy.Check.allCases.map { .string($0.rawValue) }))
+          ])
+        ),
+        ("value", optionalText), ("would_accepts_lost", optionalShare),
+        ("suspected_kept_out", type("integer", "null")),
+      ])
+    ),
   ])
 
   private static let reviews = object([
@@ -155,7 +257,9 @@ package enum ReportSchema {
   private static let pace = orNull(
     object([
       ("needed", count), ("expected", count), ("window_days", count), ("review_sample", share),
-      ("review_sample_needed", optionalShare),
+      ("review_sample_needed", optionalShare), ("in_a_new_window", type("boolean")), ("labelled", count),
+      ("labels_expected", count), ("days_left", number), ("weekly_now", number),
+      ("weekly_needed", type("number", "null")), ("suffices", type("boolean")),
     ]))
 
   private static let balance = object([
@@ -171,7 +275,7 @@ package enum ReportSchema {
 
   private static let cost: Fields = [
     ("frontier_only_usd", number), ("frontier_of_would_accepts_usd", number), ("local_usd", number),
-    ("with_router_usd", number),
+    ("with_router_usd", number), ("spared_estimate_usd", number),
   ]
 
   private static let taskCost: Fields = [

@@ -38,6 +38,12 @@ package enum ReportStyle {
     tbody th{font-weight:500}
     .number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
     td code{display:inline-block;min-width:8rem}
+    .glance dl{display:grid;grid-template-columns:11rem 1fr;gap:.75rem 1.2rem;margin:0}
+    .glance dt{font-weight:600} .glance dd{margin:0;max-width:48rem;overflow-wrap:anywhere}
+    ol.actions{margin:0;padding-left:1.2rem} ol.actions li{padding:.12rem 0}
+    nav{display:flex;flex-wrap:wrap;gap:.3rem 1.1rem;margin:1.2rem 0 0;font-size:.92rem}
+    [id]{scroll-margin-top:1rem} .case:target{outline:2px solid var(--blue);outline-offset:.4rem;border-radius:6px}
+    details.gate{padding:.8rem 1.2rem} summary strong{color:var(--ink)}
     .head{display:flex;flex-wrap:wrap;gap:.4rem .7rem;align-items:baseline}
     .next{border-left:3px solid var(--blue);padding:.1rem 0 .1rem .9rem;margin:.9rem 0}
     .next p{margin:.15rem 0}
@@ -51,6 +57,7 @@ package enum ReportStyle {
     svg text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"Liberation Sans",sans-serif;fill:var(--ink)}
     svg .s{fill:var(--soft)} svg .e{text-anchor:end} svg .m{text-anchor:middle}
     svg .good{fill:var(--good)} svg .bad{fill:var(--bad)} svg .grey{fill:var(--grey)} svg .blue{fill:var(--blue)}
+    svg .light{fill:var(--bad);opacity:.35} svg .frontier{fill:var(--mute)} svg .upkeep{fill:var(--warn)}
     svg .track{fill:var(--mute-bg)} svg .axis{stroke:var(--line)} svg .limit{stroke:var(--warn);stroke-dasharray:4 3}
     svg .whisker{stroke:var(--bad);stroke-width:2} svg .range{stroke:var(--blue);stroke-width:6;stroke-linecap:round;opacity:.35}
     svg .diagonal{stroke:var(--soft);stroke-dasharray:5 4} svg .error{stroke:var(--soft);stroke-width:1.5;opacity:.6}
@@ -70,9 +77,13 @@ package enum ReportStyle {
     footer{color:var(--soft);font-size:.88rem;padding-top:1.5rem;padding-bottom:4rem}
     @media (max-width:40rem){header{padding-top:1.6rem}h1{font-size:1.6rem}.claim{font-size:1.12rem}
     .card{padding:1rem}dl.words{grid-template-columns:1fr}dl.words dd{margin-bottom:.4rem}
-    .said{grid-template-columns:5.4rem 1fr;gap:.2rem .7rem}}
+    .said{grid-template-columns:5.4rem 1fr;gap:.2rem .7rem}.glance dl{grid-template-columns:1fr;gap:.1rem}
+    .glance dd{margin-bottom:.7rem}.pill{white-space:normal}
+    table:has(td:nth-child(7)){min-width:60rem}}
     @media print{:root{--bg:#fff;--card:#fff}body{font-size:11pt}header{padding-top:0}.card,.case,figure,tr{break-inside:avoid}
     .scroll,.chart{overflow:visible}.wide svg{min-width:0}h2,h3{break-after:avoid}*{-webkit-print-color-adjust:exact;
-    print-color-adjust:exact}a{color:inherit;text-decoration:none}}
+    print-color-adjust:exact}nav{display:none}
+    table{font-size:8.5pt}table:has(td:nth-child(7)){font-size:7pt;min-width:0}th,td{padding:.15rem .3rem;overflow-wrap:anywhere}
+    thead th{font-size:inherit}.number,.pill{white-space:normal}td code{min-width:0}details::details-content{content-visibility:visible;display:block}a{color:inherit;text-decoration:none}}
     """
 }

@@ -1,4 +1,6 @@
 import Evidence
+import Gates
+import LogReading
 import Statistics
 
 /// The words that all renderers share.
@@ -70,8 +72,9 @@ enum ReportWords {
 
   /// Opens each task.
   static func opening(_ task: Report.Task) -> String {
+    let code = task.readiness.answer == .yes || task.isLocal == false ? "" : " (\(task.readiness.code))"
     var text =
-      "Ready: \(ready(task.readiness.answer))\(task.readiness.answer == .yes ? "" : ": \(task.readiness.code)") · "
+      "Ready: \(ready(task.readiness.answer))\(code) · "
       + "\(Figures.count(task.calls)) calls · \(Figures.count(task.wouldAccepts)) would-accepts"
     if !task.readiness.unmet.isEmpty { text += " · first unmet: \(task.readiness.unmet)" }
     return text
@@ -93,19 +96,242 @@ enum ReportWords {
 
   static func pace(_ task: Report.Task) -> String? {
     guard let pace = task.pace, !pace.suffices else { return nil }
-    let head =
-      "Cannot pass at this pace: about \(Figures.count(pace.expected)) draws in \(pace.windowDays) days at "
-      + "review_sample \(share(pace.sampleShare)), \(Figures.count(pace.needed)) needed."
-    guard let needed = pace.shareNeeded else {
-      return head + " Even reviewing all that may be drawn would not do."
+    let days = Figures.count(Int(pace.daysLeft.rounded(.up)))
+    let needed = "\(Figures.count(pace.needed)) labelled draws with none false are needed"
+    guard pace.isDrawnEnough else {
+      let head =
+        "Cannot pass at this pace: in the \(days) days left about \(Figures.count(pace.expected)) will have been drawn at "
+        + "review_sample \(Figures.share(pace.sampleShare)), and \(needed)."
+      guard let share = pace.shareNeeded else { return head + " No review_sample would do." }
+      return pace.isFresh
+        ? head
+          + " A review_sample of \(Figures.share(share)) would do in a whole new window of \(pace.windowDays) days."
+        : head + " A review_sample of \(Figures.share(share)) would do."
     }
-    return head + " A review_sample of \(share(needed)) would do."
+    let now =
+      pace.weeklyNow > 0
+      ? "about \(Figures.count(Int(pace.weeklyNow.rounded()))) are labelled a week"
+      : "nobody has labelled any"
+    return
+      "Cannot pass at this pace of review: \(now), and \(needed). With \(days) days left that takes about "
+      + "\(Figures.count(Int(pace.weeklyNeeded.rounded(.up)))) a week; enough are drawn."
   }
 
-  /// Up to three decimals, rounded up: a share that is asked for has to suffice.
-  private static func share(_ value: Double) -> String {
-    let text = Figures.fixed((value * 1_000 - 1e-9).rounded(.up) / 1_000, 3)
-    return String(text.reversed().drop { $0 == "0" }.reversed())
+  static func notMeasurable(_ task: Report.Task) -> String? {
+    guard task.isNotMeasurable else { return nil }
+    let causes = task.unknownCauses.prefix(3).map { "\($0.name) \(Figures.count($0.count))" }
+    return
+      "Not measurable: \(Figures.percent(task.unknownShare ?? 0)) of would-accepts could not be compared "
+      + "(\(causes.joined(separator: ", ")))."
+  }
+
+  /// What people say of the candidate's answers, else how often the frontier differs.
+  static func defects(_ task: Report.Task, _ gate: Gate?) -> String {
+    if let epoch = gate?.epoch, let gate, epoch.accepted + epoch.falseLabelled > 0 {
+      let labelled = epoch.accepted + epoch.falseLabelled
+      let rate = Double(epoch.falseLabelled) / Double(labelled)
+      return
+        "\(Figures.count(epoch.falseLabelled)) of \(Figures.count(labelled)) labelled (\(Figures.percent(rate))), at most "
+        + Figures.bound(gate.upperBound)
+    }
+    guard task.comparable > 0 else { return task.wouldAccepts > 0 ? "not known" : "–" }
+    return
+      "not known; \(Figures.optionalPercent(task.disagreementRate)) of \(Figures.count(task.comparable)) differ"
+  }
+
+  /// The commonest reasons why calls stay with the frontier.
+  static func mainReasons(_ task: Report.Task) -> String {
+    let reasons = task.reasons.dropFirst().sorted { ($1.count, $0.name) < ($0.count, $1.name) }
+    guard !reasons.isEmpty else { return "–" }
+    let more = reasons.count > 3 ? ", …" : ""
+    return reasons.prefix(3).map {
+      "\($0.name) \(Figures.percent(Double($0.count) / Double(max(1, task.calls))))"
+    }
+    .joined(separator: ", ") + more
+  }
+
+  static func percentiles(_ latency: Report.Latency?) -> String {
+    guard let latency else { return "–" }
+    return [latency.p50, latency.p95, latency.p99].map(Figures.milliseconds).joined(separator: " / ")
+  }
+
+  /// Nobody has labelled any of the evidence, so that only agreement can be looked at.
+  static func isUnlabelled(_ gate: Gate?) -> Bool {
+    gate?.epoch.map { $0.accepted + $0.falseLabelled == 0 } ?? true
+  }
+
+  /// How the evidence stands: by people's labels, before there are any by agreement.
+  static func standing(_ task: Report.Task, _ gate: Gate?) -> String {
+    guard !isUnlabelled(gate) else { return looksBecause(task) }
+    return
+      "By people's labels: \(defects(task, gate)). \(Figures.count(task.disagree)) of \(Figures.count(task.comparable)) comparable "
+      + "would-accepts disagree with the frontier."
+  }
+
+  /// Cost of one success: candidate, fallback and upkeep.
+  static func costParts(_ task: Report.Task) -> String {
+    guard task.successes > 0 else { return "no success known" }
+    return [task.cost.local, task.cost.frontierOnly - task.cost.frontierOfAccepts, task.upkeep].map {
+      Figures.usd($0 / Double(task.successes))
+    }.joined(separator: " + ")
+  }
+
+  // MARK: False accepts
+
+  static func standing(_ item: Report.FalseAccept) -> String {
+    var words = item.standing.rawValue
+    if let severity = item.severity {
+      let name = severity == 3 ? "security or customer" : severity == 2 ? "costly" : "annoying"
+      words += ", severity \(severity) (\(name))"
+    }
+    return item.wasServed ? words + ", was served" : words
+  }
+
+  static func confirmed(_ item: Report.FalseAccept) -> String? {
+    guard item.standing == .known else { return nil }
+    guard !item.confirmedBy.isEmpty else { return "its outcome was a failure" }
+    let people = item.confirmedBy.count == 1 ? "1 person" : "\(item.confirmedBy.count) people"
+    return "\(people): \(item.confirmedBy.joined(separator: ", "))"
+  }
+
+  /// Which check should have caught it.
+  static func remedy(_ item: Report.FalseAccept) -> String {
+    let remedy = item.remedy
+    let cost =
+      remedy.acceptsLost.map { ", at the price of \(Figures.percent($0)) of would-accepts" } ?? ""
+    let others = remedy.suspectedKeptOut ?? 0
+    let kept =
+      others > 1
+      ? "; it keeps out \(Figures.count(others)) of \(Figures.count(remedy.suspected ?? 0)) that differ from the frontier"
+      : ""
+    switch remedy.check {
+    case .hardStop:
+      return
+        "a hard stop: its words should have kept it with the frontier, says the reviewer. Add the term to `tasks.\(item.task).hard_stops`"
+    case .minConfidence: return "the threshold: `min_confidence: \(remedy.value ?? "")`\(cost)\(kept)"
+    case .escalateLabels: return "the label: `escalate_labels: [\(remedy.value ?? "")]`\(cost)\(kept)"
+    case .none:
+      return item.confidence == nil && item.label == nil
+        ? "cannot be told: its records are no longer at hand"
+        : "no check at a bearable price: the candidate is as sure of it as of its good answers. A better candidate, or examples of this kind in its prompt"
+    }
+  }
+
+  // MARK: Money
+
+  /// What it saved, or in shadow would have saved: the net in a sentence a state.
+  static func savingHeadline(_ report: Report) -> String {
+    let saving = report.saving
+    var words: [String] = []
+    if saving.isLive {
+      words.append(
+        "Live: \(gain(saving.liveNet)) about \(Figures.usd(abs(saving.liveNet))), over "
+          + "\(Figures.count(saving.served)) calls answered locally, net of audits and upkeep.")
+    } else {
+      words.append("Nothing: all was in shadow, the frontier was paid for every call.")
+    }
+    if hasShadow(saving) {
+      let share =
+        saving.frontierOnly > 0
+        ? " (\(signedPercent(saving.shadowNet / saving.frontierOnly)) of the frontier's cost)" : ""
+      words.append(
+        "In shadow, answering the would-accepts locally would have \(gain(saving.shadowNet)) "
+          + "\(Figures.usd(abs(saving.shadowNet)))\(share).")
+    }
+    return words.joined(separator: " ")
+  }
+
+  /// How the headline comes about.
+  static func saving(_ report: Report) -> [String] {
+    let saving = report.saving
+    var words: [String] = []
+    if saving.isLive {
+      words.append(
+        "Live: the frontier was spared about \(Figures.usd(saving.spared)) (an estimate, by the mean cost of the same task's "
+          + "compared answers), less \(Figures.usd(saving.liveLocal)) for running the candidate and \(Figures.usd(saving.liveUpkeep)) "
+          + "stated upkeep. \(Figures.count(saving.audited)) of the local answers were audited: their \(Figures.usd(saving.audits)) "
+          + "was not spared. \(Figures.count(saving.control)) calls were kept on the frontier for comparison."
+      )
+    }
+    if hasShadow(saving) {
+      words.append(
+        "In shadow: \(Figures.usd(saving.shadowFrontier)) was paid to the frontier for calls that would have been answered locally, "
+          + "less \(Figures.usd(saving.shadowLocal)) for running the candidate and \(Figures.usd(saving.upkeep - saving.liveUpkeep)) "
+          + "stated upkeep. What a wrong answer costs is in none of these figures.")
+    }
+    return words
+  }
+
+  private static func hasShadow(_ saving: Report.Saving) -> Bool {
+    saving.shadowFrontier > 0 || saving.shadowLocal > 0
+  }
+
+  private static func gain(_ usd: Double) -> String { usd < 0 ? "lost" : "saved" }
+
+  private static func signedPercent(_ share: Double) -> String {
+    share < 0 ? "−" + Figures.percent(-share) : Figures.percent(share)
+  }
+
+  // MARK: Reviewers and frames
+
+  static func agreement(_ agreement: Report.ReviewerAgreement?) -> String {
+    guard let agreement else {
+      return "No call was labelled by two people, so nothing is known of how far they agree."
+    }
+    let kappa = agreement.kappa.map { ", Cohen's κ \(Figures.fixed($0, 2))" } ?? ", κ not defined"
+    return
+      "Two people gave the same label in \(Figures.count(agreement.agree)) of \(Figures.count(agreement.pairs)) pairs: Gwet's AC1 "
+      + "\(Figures.fixed(agreement.ac1, 2))\(kappa). κ falls towards 0 where nearly all labels are one; AC1 does not."
+  }
+
+  static func catchRate(_ report: Report) -> String {
+    let (planted, caught) = report.reviewers.reduce((0, 0)) { ($0.0 + $1.planted, $0.1 + $1.caught) }
+    guard planted > 0 else {
+      return
+        "No known false accepts were planted in the queue, so the gates take it that reviewers catch all."
+    }
+    let bound =
+      report.gates.first.map { ", at least \(Figures.percent($0.catchRate)) with 99 % confidence" } ?? ""
+    return
+      "Reviewers caught \(Figures.count(caught)) of \(Figures.count(planted)) planted false accepts\(bound)."
+  }
+
+  static func frames(_ frames: Report.Frames) -> [(name: String, value: Int)] {
+    [
+      ("Received", frames.received), ("Recorded", frames.recorded), ("Pings answered", frames.answered),
+      ("Malformed", frames.malformed), ("Shed", frames.shed), ("Still in flight", frames.inFlight),
+      ("Lost by senders", frames.lostBySender), ("Unaccounted for", frames.missing),
+    ]
+  }
+
+  static func framesNote(_ frames: Report.Frames) -> String {
+    frames.stops == 0
+      ? "No router ended in the window; what a running one received, shed or lost `shadow-router status` shows."
+      : "Told by \(Figures.count(frames.stops)) clean ends of a router; a running one's are in `shadow-router status`."
+  }
+
+  // MARK: Gates
+
+  static func gateHead(_ gate: Gate) -> String {
+    guard let epoch = gate.epoch else { return gate.problem ?? "No epoch of evidence has begun." }
+    let end = epoch.end.map { ", window closes \(LogTime.format($0).prefix(10))" } ?? ""
+    let needed =
+      gate.needed == .max
+      ? "no number of reviews is enough" : "\(Figures.count(gate.needed)) reviews with none false pass"
+    let problem = gate.problem.map { "\($0). " } ?? ""
+    return
+      "\(problem)Epoch \(epoch.id) since \(LogTime.format(epoch.start).prefix(10))\(end). "
+      + "\(Figures.count(epoch.falseLabelled)) known false accepts among \(Figures.count(epoch.drawn)) drawn of "
+      + "\(Figures.count(epoch.wouldAccepts)) would-accepts; \(Figures.count(epoch.unlabelled)) unlabelled, counted as false. The rate is below "
+      + "\(Figures.bound(gate.upperBound)), valid at every look. Attempt \(gate.attempt): α \(Figures.fixed(gate.alpha, 4)), \(needed)."
+  }
+
+  static func state(_ state: GateCondition.State) -> String {
+    switch state {
+    case .met: "met"
+    case .unmet: "unmet"
+    case .notApplicable: "n/a"
+    }
   }
 
   static func cost(_ task: Report.Task) -> String? {
@@ -189,7 +415,7 @@ enum ReportWords {
 
   static let looksNote =
     "“Looks” is informal and says only how often the two models agree; the limit is five times the task's limit for "
-    + "false accepts. No gate listens to it. Ready is yes only when the gate passes."
+    + "false accepts. No gate listens to it. Ready is what `shadow-router gate TASK` says of the same log."
 
   static let percentileNote =
     "p50, p95 and p99: half, 95 % and 99 % of the calls took at most so long (exact, nearest rank)."
@@ -209,6 +435,5 @@ enum ReportWords {
   }
 
   static let balanceNote =
-    "Frames received, shed, malformed or lost by a sender are not in the log: `shadow-router status` shows them. This report "
-    + "does not check the hash chain: `shadow-router verify-log` does."
+    "This report does not check the hash chain: `shadow-router verify-log` does."
 }

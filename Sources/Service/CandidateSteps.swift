@@ -7,7 +7,7 @@ import RouterCore
 /// (the kill switch, a stop, pressure) and an answer that decides to escalate end it at once.
 struct CandidateSteps: Sendable {
   /// Ids as the policy lists them.
-  let models: [String]
+  private(set) var models: [String]
   private let isCascade: Bool
   /// Position of the step that is asked now.
   private(set) var position = 0
@@ -15,15 +15,20 @@ struct CandidateSteps: Sendable {
   private(set) var figures = AskFigures()
   private(set) var requests = LocalRequests()
 
-  init(_ task: TaskPolicy?) {
-    models = task?.steps ?? []
-    isCascade = task?.cascade.isEmpty == false
+  init(_ task: TaskPolicy?, isRotated: Bool = false) {
+    models = task?.models(isRotated: isRotated).steps ?? []
+    isCascade = task?.cascade.isEmpty == false && !isRotated
   }
 
   /// One model alone: a challenger.
   init(asked model: String?) {
     models = [model].compactMap(\.self)
     isCascade = false
+  }
+
+  /// Leaves out everything from the first model on that may not be asked. Before the first is asked.
+  mutating func keepLeading(_ mayBeAsked: (String) -> Bool) {
+    models = Array(models.prefix(while: mayBeAsked))
   }
 
   /// Id of the model to ask now; nil where the task has none.

@@ -13,11 +13,15 @@ import Wire
 ///     GET  /v1/status
 ///     POST /v1/reload
 ///     PUT  /v1/kill            {"on": true, "reason": "…"}
+///     POST /v1/drill           {"reason": "…"}
 ///     GET  /v1/report          ?format=md|html|json|csv&since=7d&week=2026-W47
 ///     GET  /v1/find/ID
 ///     GET  /v1/gate/TASK       ?challenger=1
 ///     POST /v1/eval            what a run of `eval` found
 ///     GET  /v1/review          ?limit=N&task=T
+///     POST /v1/promote         {"task": T, "percent"?: N, "user_groups"?: [G], "override"?, "reason"?, "approver"?}
+///     POST /v1/demote          {"task": T, "reason": R}
+///     POST /v1/rotate          {"task": T, "back"?: true}
 ///     POST /v1/review          a label, an undo, a captured text to open, items to release
 ///
 /// A thread a connection, at most sixteen: a slow client must not stand before the kill switch.
@@ -26,7 +30,7 @@ final class Control: Sendable {
   private let connections = Atomic<Int>(0)
   private let stopping = Atomic<Bool>(false)
   private let thread = Mutex<Thread?>(nil)
-  private let asking = Mutex(())
+  private let drilling = Mutex(())
 
   private static let mostConnections = 16
 
@@ -152,6 +156,7 @@ final class Control: Sendable {
     case ("GET", "/v1/status"): return .json(StatusReport.document(state))
     case ("POST", "/v1/reload"): return reload(actor)
     case ("PUT", "/v1/kill"): return kill(request.body, actor)
+    case ("POST", "/v1/drill"): return drill(request.body, actor)
     case ("GET", "/v1/report"): return report(request.query)
     case ("GET", "/v1/review"):
       return review(
@@ -162,6 +167,8 @@ final class Control: Sendable {
           ["error": ["code": "bad_json", "message": "the body must be one JSON object"]], status: 400)
       }
       return review(state.reviewing.act(body, reviewer: Self.reviewer(actor)))
+    case ("POST", "/v1/promote"), ("POST", "/v1/demote"), ("POST", "/v1/rotate"):
+      return rollout(path, request.body, actor)
     case ("POST", "/v1/eval"): return evaluated(request.body, actor)
     default: break
     }
@@ -173,8 +180,8 @@ final class Control: Sendable {
       return gate(task, request.query, mayWrite: actor != "console")
     }
     let known = [
-      "/healthz", "/readyz", "/metrics", "/v1/status", "/v1/reload", "/v1/kill", "/v1/report", "/v1/review",
-      "/v1/eval",
+      "/healthz", "/readyz", "/metrics", "/v1/status", "/v1/reload", "/v1/kill", "/v1/drill", "/v1/eval",
+      "/v1/report", "/v1/review", "/v1/promote", "/v1/demote", "/v1/rotate",
     ]
     return known.contains(path)
       ? .problem(405, "\(request.method) is not allowed here") : .problem(404, "no such path")
@@ -184,6 +191,20 @@ final class Control: Sendable {
   private static func reviewer(_ actor: String) -> String {
     let user = actor.hasPrefix("uid:") ? UInt32(actor.dropFirst("uid:".count)) : nil
     return user.flatMap { Accounts.name(ofUser: $0) } ?? actor
+  }
+
+  private func rollout(_ path: String, _ body: [UInt8], _ actor: String) -> Answer {
+    guard let body = try? JSONValue(parsing: body), body.members != nil else {
+      return .problem(400, "the body must be one JSON object")
+    }
+    let promotions = state.promotions
+    let reply =
+      switch path {
+      case "/v1/promote": promotions.promote(body, actor: actor, person: Self.reviewer(actor))
+      case "/v1/demote": promotions.demote(body, actor: actor)
+      default: promotions.rotate(body, actor: actor, person: Self.reviewer(actor))
+      }
+    return .json(reply.body, status: reply.status)
   }
 
   private func review(_ reply: Reviewing.Reply) -> Answer { .json(reply.body, status: reply.status) }
@@ -217,6 +238,9 @@ final class Control: Sendable {
 
   func turnOn(_ actor: String, _ reason: String?) -> Answer {
     let isLatched = state.pipeline.kill.turnOn(by: actor, reason: reason, now: Clocks.realtime())
+      .isPersistent
+    // Those who wait for a candidate are told at once.
+    state.pipeline.desk.wake()
     state.log.warning("kill_switch_on", ["by": actor, "latched": "\(isLatched)"])
     recordFlag(old: "off", new: "on", reason: reason, actor: actor)
     return .json(["on": true, "latched": .bool(isLatched)])
@@ -234,7 +258,30 @@ final class Control: Sendable {
     return .json(["on": false])
   }
 
+  private func drill(_ body: [UInt8], _ actor: String) -> Answer {
+    let value = body.isEmpty ? .null : try? JSONValue(parsing: body)
+    guard let value else { return .problem(400, "the body must be empty or {\"reason\": \"…\"}") }
+    let reason = value["reason"]?.stringValue?.clipped()
+    // One at a time: a second one would find the switch on.
+    return drilling.withLock { _ in
+      let drill = Drill(state: state, actor: actor, reason: reason)
+      do throws(Drill.Refusal) {
+        let result = try drill.run()
+        return .json(result.json)
+      } catch {
+        return .problem(error.status, error.message)
+      }
+    }
+  }
+
   private func recordFlag(old: String, new: String, reason: String?, actor: String) {
+    Self.recordFlag(state, old: old, new: new, reason: reason, actor: actor)
+  }
+
+  /// That the kill switch was turned, and by whom.
+  static func recordFlag(
+    _ state: SidecarState, old: String, new: String, reason: String?, actor: String
+  ) {
     var body = RecordBody()
     body.field("task", nil as String?)
     body.field("flag", "kill_switch")
@@ -246,7 +293,7 @@ final class Control: Sendable {
   }
 
   private func report(_ query: String?) -> Answer {
-    var wanted = ReportRequest(logFolder: state.paths.log)
+    var wanted = ReportRequest(state.paths)
     wanted.policy = state.pipeline.current.prepared.policy
     for (name, value) in PercentDecoding.query(query) {
       switch name {
@@ -267,30 +314,21 @@ final class Control: Sendable {
 
   /// - Parameter mayWrite: Whether asking takes one of the task's attempts; the console only looks.
   private func gate(_ task: String, _ query: String?, mayWrite: Bool) -> Answer {
-    var subject = EvidenceSubject(task: task)
+    var isChallenger = false
     for (name, value) in PercentDecoding.query(query) {
       guard name == "challenger", ["0", "1"].contains(value) else {
         return .problem(400, "the only parameter is challenger=1")
       }
-      subject.isChallenger = value == "1"
+      isChallenger = value == "1"
     }
-    var request = GateRequest(subject, policy: state.pipeline.current.prepared.policy, paths: state.paths)
-    if let fault = request.fault { return .problem(404, fault) }
-    // One at a time: two that ask for the first time must not take the same attempt.
-    return asking.withLock { _ in
-      let recorder = state.pipeline.recorder
-      let isFlushed = recorder.journal.flush(deadline: Clocks.deadline(afterMilliseconds: 5_000))
-      let balance = recorder.balance.withLock { $0 }
-      request.now = Clocks.realtime()
-      request.balance = (Int(balance.receivedTotal), Int(balance.shedTotal + balance.lostBySender))
-      let answer = request.make(state.gates.fold(for: request))
-      if mayWrite, answer.isNews {
-        // An attempt that the log does not hold is none: a pass would not be the epoch's.
-        guard isFlushed, recorder.write("gate", answer.gate.record) else {
-          return .problem(503, "the log cannot be written; ask again later")
-        }
+    do throws(GateAsking.Refusal) {
+      let subject = state.gateAsking.subject(task, isChallenger: isChallenger)
+      return .json(try state.gateAsking.ask(subject, mayWrite: mayWrite).json)
+    } catch {
+      switch error {
+      case .unknown(let why): return .problem(404, why)
+      case .log: return .problem(503, "the log cannot be written; ask again later")
       }
-      return .json(answer.gate.json)
     }
   }
 

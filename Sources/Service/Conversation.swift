@@ -2,6 +2,7 @@ import Candidates
 import Journal
 import PolicyFiles
 import Posix
+import Rollout
 import RouterCore
 import Synchronization
 import Wire
@@ -12,6 +13,10 @@ struct Conversation: Sendable {
   let call: Call
   let screening: Screening
   let generation: Generation
+  /// What the flags said when the call came; nil where they were not asked.
+  let standing: Standing?
+  /// Of the agent that waits for the answer; nil where none does.
+  var ticket: LiveTicket?
   /// Monotonic nanoseconds of the call frame.
   let arrived: UInt64
   /// Spent deciding so far, the candidates' own time not counted.
@@ -19,15 +24,19 @@ struct Conversation: Sendable {
   var steps: CandidateSteps
 }
 
+extension Conversation {
+  /// Candidate and challenger have changed places.
+  var isRotated: Bool { standing?.isRotated ?? false }
+
+  /// Id of the model that is asked beside the candidate.
+  var challenger: String? { screening.task?.policy.models(isRotated: isRotated).challenger }
+}
+
 extension Pipeline {
   /// Puts a call that no check stopped to its candidates in turn, and to the challenger of its task.
-  func converse(
-    _ call: Call, _ screening: Screening, _ generation: Generation, arrived: UInt64, nanoseconds: UInt64
-  ) {
-    let conversation = Conversation(
-      call: call, screening: screening, generation: generation, arrived: arrived, nanoseconds: nanoseconds,
-      steps: CandidateSteps(screening.task?.policy))
-    let challenger = screening.task?.policy.challenger
+  func converse(_ conversation: Conversation) {
+    let call = conversation.call
+    let challenger = conversation.challenger
     // Before anybody is asked: the candidate may have answered by the time that the challenger is.
     if challenger != nil { recorder.joining.withLock { $0.challenged(call.callID) } }
     ask(conversation)
@@ -53,7 +62,8 @@ extension Pipeline {
     guard recorder.journal.status.pendingBytes < Self.pressureBytes else { return pool.dropped(Self.shed) }
     // Each step has its model's own time; that of the first counts from the call frame.
     let start = conversation.steps.position == 0 ? conversation.arrived : Clocks.monotonic()
-    let question = question(conversation, for: pool, since: start, .shadow)
+    let priority: Question.Priority = conversation.ticket == nil ? .shadow : .live
+    let question = question(conversation, for: pool, since: start, priority)
     return submit(question, to: pool) { [self] asked in
       var conversation = conversation
       if hear(asked, &conversation) { ask(conversation) }
@@ -65,9 +75,14 @@ extension Pipeline {
   /// - Returns: Whether one is; the conversation is then at its step.
   private func hear(_ asked: Asked, _ conversation: inout Conversation) -> Bool {
     let start = Clocks.monotonic()
-    let context = DecisionContext(override: kill.override, today: PolicyLoading.day(Clocks.realtime()))
+    // What an agent was told before stays the decision: the switch decides nothing about it any more.
+    let isOpen = conversation.ticket?.isWaiting != false
+    let context = DecisionContext(
+      override: isOpen ? kill.override : nil, today: PolicyLoading.day(Clocks.realtime()))
     var judged = judge(asked, conversation, context)
-    let mayGoOn = conversation.steps.heard(judged.asked, judged: judged.decision)
+    let mayGoOn =
+      conversation.steps.heard(judged.asked, judged: judged.decision)
+      && conversation.ticket?.isWaiting != false
     // Time has passed since the call was screened: what stops it now stops it before the next model gets its text.
     let stop = mayGoOn ? screenedAgain(conversation, context) : nil
     if let stop { judged.decision = stop }
@@ -78,9 +93,8 @@ extension Pipeline {
     }
     var candidate = conversation.steps.candidate(judged.decision, of: conversation.screening.task)
     candidate.calibration = judged.calibration
-    record(
-      conversation.call, conversation.screening, candidate, conversation.generation,
-      arrived: conversation.arrived, nanoseconds: conversation.nanoseconds)
+    let outcome = CallOutcome(conversation: conversation, candidate: candidate)
+    if conversation.ticket == nil || !desk.post(outcome) { record(outcome) }
     return false
   }
 
@@ -116,15 +130,16 @@ extension Pipeline {
     _ = steps.heard(judged.asked, judged: judged.decision)
     var candidate = steps.candidate(judged.decision, of: conversation.screening.task)
     candidate.calibration = judged.calibration
-    let record = ChallengeRecord(
+    var record = ChallengeRecord(
       callID: conversation.call.callID, policy: conversation.generation.prepared, candidate: candidate)
+    record.isRotated = conversation.isRotated
     recorder.challenged(record, to: conversation.call, generation: conversation.generation)
   }
 
   // MARK: - Both
 
   /// Bytes of records waiting for the disk above which no candidate is asked: half of what the log can hold.
-  private static let pressureBytes = 32 << 20
+  static let pressureBytes = 32 << 20
   /// The `detail` of a call whose candidate is not asked because of it.
   static let shed = "shed"
 
@@ -139,7 +154,10 @@ extension Pipeline {
       task: task, text: call.text.bytes, deadline: start + UInt64(pool.model.timeoutMs) * 1_000_000)
     question.priority = priority
     if task.output == .toolCall { question.tools = call.toolDefinitions }
-    question.isWanted = { [kill] in kill.override == nil }
+    let ticket = conversation.ticket
+    if priority == .live { question.sender = ticket?.connection ?? 0 }
+    // An agent that has been told has no use for an answer, and others wait.
+    question.isWanted = { [kill] in kill.override == nil && (priority != .live || ticket?.isWaiting == true) }
     question.verdict = { reply in
       Engine.verdict(
         on: reply, to: call, screening, policy: generation.prepared,

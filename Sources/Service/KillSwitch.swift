@@ -16,18 +16,25 @@ package final class KillSwitch: Sendable {
     package var isPersistent: Bool
   }
 
+  /// The `detail` of decisions while the flags cannot be read.
+  static let flagsUnreadable = "flags_unreadable"
+
   package let stateFile: String
   package let runtimeFile: String
-  private let isOn = Atomic<Bool>(false)
+  /// The number of the last time that it was turned on; 0: it is off.
+  private let onSince = Atomic<UInt64>(0)
+  private let times = Atomic<UInt64>(0)
+  /// One at a time: what turns it on or off also writes or removes a file.
+  private let switching = Mutex(())
   private let latch = Mutex<Latch?>(nil)
-  private let flagsUnreadable = Atomic<Bool>(false)
+  private let areFlagsUnreadable = Atomic<Bool>(false)
 
   package init(stateFolder: String, runtimeFolder: String) {
     stateFile = Files.join(stateFolder, "kill")
     runtimeFile = Files.join(runtimeFolder, "kill")
     if let written = Self.read(stateFile) {
       latch.withLock { $0 = written }
-      isOn.store(true, ordering: .sequentiallyConsistent)
+      turnOnNow()
     }
   }
 
@@ -42,9 +49,9 @@ package final class KillSwitch: Sendable {
   /// - Parameter seesFile: What a look gave that was made after the decision's frame was read: a file that anyone put
   ///   there before the frame was sent still counts.
   package func override(seesFile: Bool) -> StaticString? {
-    if isOn.load(ordering: .sequentiallyConsistent) { return "kill_switch" }
+    if onSince.load(ordering: .sequentiallyConsistent) != 0 { return "kill_switch" }
     if seesFile { return "kill_file" }
-    return flagsUnreadable.load(ordering: .relaxed) ? "flags_unreadable" : nil
+    return areFlagsUnreadable.load(ordering: .relaxed) ? "flags_unreadable" : nil
   }
 
   package var current: Latch? {
@@ -52,28 +59,64 @@ package final class KillSwitch: Sendable {
     return Self.read(stateFile) ?? Self.read(runtimeFile)
   }
 
-  package func flags(areUnreadable: Bool) { flagsUnreadable.store(areUnreadable, ordering: .relaxed) }
+  package func flags(areUnreadable: Bool) { areFlagsUnreadable.store(areUnreadable, ordering: .relaxed) }
+
+  /// What turning it on came to.
+  package struct Turn: Sendable {
+    /// Names this time among all that it was turned on.
+    package let number: UInt64
+    /// Whether the latch will survive a restart.
+    package let isPersistent: Bool
+  }
 
   /// Takes effect at once; the file follows.
-  ///
-  /// - Returns: Whether the latch will survive a restart.
   @discardableResult
-  package func turnOn(by actor: String, reason: String?, now: Int64) -> Bool {
-    isOn.store(true, ordering: .sequentiallyConsistent)
-    let isPersistent = (try? Self.write(stateFile, by: actor, reason: reason, now: now)) != nil
-    latch.withLock {
-      $0 = Latch(by: actor, since: now, reason: reason, isPersistent: isPersistent)
+  package func turnOn(by actor: String, reason: String?, now: Int64) -> Turn {
+    let number = turnOnNow()
+    return switching.withLock { _ in
+      let isPersistent = (try? Self.write(stateFile, by: actor, reason: reason, now: now)) != nil
+      latch.withLock { $0 = Latch(by: actor, since: now, reason: reason, isPersistent: isPersistent) }
+      return Turn(number: number, isPersistent: isPersistent)
     }
-    return isPersistent
+  }
+
+  @discardableResult
+  private func turnOnNow() -> UInt64 {
+    let number = times.add(1, ordering: .sequentiallyConsistent).newValue
+    onSince.store(number, ordering: .sequentiallyConsistent)
+    return number
   }
 
   /// Removes every latch.
   ///
   /// - Throws: The file that could not be removed; the switch then stays on.
   package func turnOff() throws(PosixError) {
-    for file in [stateFile, runtimeFile] where Files.exists(file) { try Files.remove(file) }
+    try switching.withLock { (_) throws(PosixError) in
+      let number = onSince.load(ordering: .sequentiallyConsistent)
+      for file in [stateFile, runtimeFile] where Files.exists(file) { try Files.remove(file) }
+      release(number)
+    }
+  }
+
+  /// Takes back one time that it was turned on, and nothing that anybody else did meanwhile: not where it was turned on
+  /// again, nor a `kill` file that somebody made.
+  ///
+  /// - Returns: Whether it was still that time; the switch may be on by a file all the same.
+  package func takeBack(_ turn: Turn, by actor: String) throws(PosixError) -> Bool {
+    try switching.withLock { (_) throws(PosixError) in
+      guard onSince.load(ordering: .sequentiallyConsistent) == turn.number else { return false }
+      if Files.exists(stateFile), Self.read(stateFile)?.by == actor { try Files.remove(stateFile) }
+      return release(turn.number)
+    }
+  }
+
+  /// Whoever turns it on while files are removed must find it on afterwards.
+  @discardableResult
+  private func release(_ number: UInt64) -> Bool {
     latch.withLock { $0 = nil }
-    isOn.store(false, ordering: .sequentiallyConsistent)
+    return onSince.compareExchange(
+      expected: number, desired: 0, ordering: .sequentiallyConsistent
+    ).exchanged
   }
 
   /// Writes the latch without a running router: the command line's way.

@@ -134,7 +134,8 @@ final class LiveGates: Sendable {
     let now = Clocks.realtime()
     let bounds = state.withLock { state in
       state.folds.folds.compactMap { fold -> Bound? in
-        guard !fold.subject.isChallenger else { return nil }
+        // Of the model in the candidate's place.
+        guard fold.subject.isChallenger == pipeline.rollouts.isRotated(fold.subject.task) else { return nil }
         var request = GateRequest(fold.subject, policy: policy, paths: paths)
         request.now = now
         request.balance = (0, 0)

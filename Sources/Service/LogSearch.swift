@@ -32,6 +32,21 @@ package enum LogSearch {
     return found
   }
 
+  /// Every record about one call, in the log's order, in one pass.
+  static func records(ofCall id: String, in folder: String) throws(JournalError) -> [JSONValue] {
+    var found: [JSONValue] = []
+    let needle = Array(JSONValue.string(id).jsonText.utf8)
+    var reader = try JournalReader(folder: folder)
+    try reader.visit { line, _ in
+      guard line.contains(needle), let record = try? JSONValue(parsing: line),
+        record["call_id"]?.stringValue == id
+      else { return true }
+      found.append(record)
+      return true
+    }
+    return found
+  }
+
   private static func names(_ record: JSONValue, _ ids: Set<String>) -> Bool {
     for key in ["call_id", "run_id", "task_id"] {
       if let value = record[key]?.stringValue, ids.contains(value) { return true }

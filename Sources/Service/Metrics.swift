@@ -16,6 +16,9 @@ package struct Metrics: Sendable {
   var candidateErrors: [PairKey: UInt64] = [:]
   var costs: [PairKey: Double] = [:]
   var otherRecords: [String: UInt64] = [:]
+  var replies: [PairKey: UInt64] = [:]
+  /// All replies with a candidate's answer, since the start.
+  package private(set) var localReplies: UInt64 = 0
   var decisionDuration = Histogram(bounds: [0.000_01, 0.000_025, 0.000_05, 0.0001, 0.0005, 0.001, 0.01, 0.1])
   var candidateDurations: [String: Histogram] = [:]
   var fallbackLatencies: [String: Histogram] = [:]
@@ -54,6 +57,12 @@ package struct Metrics: Sendable {
   package mutating func spent(task: String?, route: String, usd: Double?) {
     guard let usd, usd > 0 else { return }
     costs[PairKey(first: task ?? "unknown", second: route), default: 0] += usd
+  }
+
+  package mutating func replied(task: String?, isLocal: Bool) {
+    let key = PairKey(first: task ?? "unknown", second: isLocal ? "local" : "frontier")
+    replies[key, default: 0] += 1
+    if isLocal { localReplies += 1 }
   }
 
   package mutating func wrote(_ kind: String) { otherRecords[kind, default: 0] += 1 }

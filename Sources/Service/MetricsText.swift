@@ -1,6 +1,8 @@
 import Candidates
 import Journal
 import PolicyFiles
+import Posix
+import Rollout
 import RouterCore
 import Synchronization
 
@@ -75,6 +77,9 @@ struct MetricsText {
     pairs("comparisons_total", "Comparisons by task and agreement.", "task", "agreement", metrics.comparisons)
     pairs("reviews_total", "Labels that people gave, by task.", "task", "label", metrics.reviews)
     pairs("outcomes_total", "Outcomes by task and result.", "task", "result", metrics.outcomes)
+    pairs(
+      "replies_total", "Decisions that agents were told, by task and route.", "task", "route", metrics.replies
+    )
     family("cost_usd_total", "counter", "Cost by task and route, where known.")
     for (key, usd) in metrics.costs.sorted(by: {
       ($0.key.first, $0.key.second) < ($1.key.first, $1.key.second)
@@ -140,7 +145,8 @@ struct MetricsText {
     }
     family("stage", "gauge", "1 for the stage that a task is in.")
     for task in current.prepared.policy.tasks where task.local {
-      sample("stage", [("task", task.name), ("stage", "shadow")], 1)
+      let stage = sidecar.pipeline.rollouts.stage(of: task.name, in: current, at: Clocks.realtime())
+      sample("stage", [("task", task.name), ("stage", stage.rawValue)], 1)
     }
     family("build_info", "gauge", "The version that runs.")
     sample("build_info", [("version", SidecarVersion.text)], 1)

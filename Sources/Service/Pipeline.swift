@@ -1,7 +1,9 @@
 import Candidates
 import Journal
+import Live
 import PolicyFiles
 import Posix
+import Rollout
 import RouterCore
 import Synchronization
 import Wire
@@ -12,15 +14,24 @@ import Wire
 final class Pipeline: Sendable {
   let recorder: Recorder
   let kill: KillSwitch
-  let rollouts = Rollouts()
+  let rollouts: Rollouts
+  /// What the flags say of a call whose task is known: those of ``rollouts``, but in tests.
+  let standing: @Sendable (Call, PreparedTask, Generation) -> Standing
+  let desk: LiveDesk
   let unmatched = Mutex(UnmatchedShapes())
   let refused = Mutex(RefusedPeers())
   let activity = TapActivity()
   private let generation: Mutex<Generation>
 
-  init(recorder: Recorder, kill: KillSwitch, generation: Generation) {
+  init(
+    recorder: Recorder, kill: KillSwitch, generation: Generation, rollouts: Rollouts = Rollouts(),
+    standing: (@Sendable (Call, PreparedTask, Generation) -> Standing)? = nil
+  ) throws(PosixError) {
     self.recorder = recorder
     self.kill = kill
+    self.rollouts = rollouts
+    self.standing = standing ?? { rollouts.standing(of: $0, task: $1, in: $2) }
+    desk = try LiveDesk()
     self.generation = Mutex(generation)
   }
 
@@ -36,6 +47,10 @@ final class Pipeline: Sendable {
     var today = Today()
     /// What the look after the last read gave.
     var seesKillFile = false
+    /// The tap's token of the connection that frames are read from.
+    var connection: UInt64 = 0
+    var live = LiveCalls()
+    var runs = RunModels()
   }
 
   /// Takes in one whole line.
@@ -126,24 +141,89 @@ final class Pipeline: Sendable {
       call, policy: generation.prepared, context: context, scratch: &scratch.engine)
     let screened = Clocks.monotonic()
     if screening.taskType == nil { unmatched.withLock { $0.count(call) } }
-    let reply = call.wantsReply ? Reply.decision(call, screening, generation) : nil
-    if screening.reason == nil {
-      converse(call, screening, generation, arrived: arrived, nanoseconds: screened - arrived)
+    let standing = standing(of: call, screening, in: generation)
+    var decision = screening.reason == nil ? nil : Engine.withoutCandidate(screening)
+    var conversation = Conversation(
+      call: call, screening: screening, generation: generation, standing: standing, arrived: arrived,
+      nanoseconds: screened - arrived, steps: CandidateSteps(nil))
+    if decision == nil, let task = screening.task, let standing {
+      let budget = budget(of: task, call)
+      conversation.steps = steps(
+        of: task, generation, isRotated: standing.isRotated, maySpend: budget.maySpend)
+      if let cause = refusal(call, task, standing, budget, conversation.steps) {
+        var refused = Engine.withoutCandidate(screening)
+        refused.withhold(cause)
+        decision = refused
+      } else if standing.isLive(for: call) {
+        wait(for: &conversation, task, standing, &scratch)
+        converse(conversation)
+        return nil
+      }
+    }
+    let reply = call.wantsReply ? immediateReply(conversation, decision, &scratch) : nil
+    if let decision {
+      let candidate = CandidateRecord(task: screening.task, decision: decision)
+      record(
+        call, screening, candidate, generation, RouteTold(standing, screening), arrived: arrived,
+        nanoseconds: screened - arrived)
     } else {
-      let candidate = CandidateRecord(task: screening.task, decision: Engine.withoutCandidate(screening))
-      record(call, screening, candidate, generation, arrived: arrived, nanoseconds: screened - arrived)
+      converse(conversation)
     }
     return reply
   }
 
+  /// The candidates that a call may be put to: those that cost nothing, where the money is spent.
+  private func steps(
+    of task: PreparedTask, _ generation: Generation, isRotated: Bool, maySpend: Bool
+  ) -> CandidateSteps {
+    var steps = CandidateSteps(task.policy, isRotated: isRotated)
+    if !maySpend { steps.keepLeading { generation.pools[$0]?.model.isFree == true } }
+    return steps
+  }
+
+  /// Notes that the agent of a call waits for its candidate.
+  private func wait(
+    for conversation: inout Conversation, _ task: PreparedTask, _ standing: Standing,
+    _ scratch: inout Scratch
+  ) {
+    let model = conversation.steps.model.flatMap { conversation.generation.pools[$0]?.model }
+    let ticket = scratch.live.ticket(
+      for: scratch.connection, due: Self.due(conversation.call, model, arrived: conversation.arrived))
+    conversation.ticket = ticket
+    scratch.live.add(
+      LiveCall(
+        ticket: ticket, call: conversation.call, task: task, generation: conversation.generation,
+        standing: standing))
+  }
+
+  /// `frontier` at once; the reason is null where a candidate will be asked all the same.
+  private func immediateReply(
+    _ conversation: Conversation, _ decision: Decision?, _ scratch: inout Scratch
+  ) -> [UInt8] {
+    let (call, generation) = (conversation.call, conversation.generation)
+    var reply = frontierReply(
+      call, conversation.screening.task, generation, conversation.standing, &scratch.runs)
+    reply.reason = decision?.reason
+    reply.detail = decision?.detail
+    if decision?.detail == Self.budgetExhausted, case .frontier(var frontier) = reply.content {
+      frontier.model = cheaper(frontier, call, generation)
+      reply.content = .frontier(frontier)
+    }
+    countReply(conversation.screening.task, reply)
+    return reply.line
+  }
+
+  /// - Returns: Whether the log accepted the record.
+  @discardableResult
   func record(
     _ call: Call, _ screening: Screening, _ candidate: CandidateRecord, _ generation: Generation,
-    arrived: UInt64, nanoseconds: UInt64
-  ) {
-    let record = DecisionRecord(
+    _ told: RouteTold, arrived: UInt64, nanoseconds: UInt64
+  ) -> Bool {
+    var record = DecisionRecord(
       call: call, screening: screening, candidate: candidate, policy: generation.prepared,
       decideUs: Int(nanoseconds / 1000))
-    recorder.decided(record, generation: generation, arrived: arrived)
+    record.told = told
+    return recorder.decided(record, generation: generation, arrived: arrived)
   }
 }
 
@@ -160,56 +240,9 @@ struct Today {
   }
 }
 
-/// Frames that the router sends.
+/// Frames that the router sends, beside decisions.
 enum Reply {
   static let pong = Array("{\"kind\":\"pong\"}\n".utf8)
-
-  /// In the stage `shadow` the answer is `frontier` at once; the reason is null where a candidate will be asked.
-  static func decision(_ call: Call, _ screening: Screening, _ generation: Generation) -> [UInt8] {
-    var writer = JSONWriter()
-    writer.beginObject()
-    func text(_ key: StaticString, _ value: String?) {
-      writer.key(key)
-      if let value { writer.string(value) } else { writer.null() }
-    }
-    text("kind", "decision")
-    text("call_id", call.callID)
-    text("route", "frontier")
-    text("reason", screening.reason?.rawValue)
-    writer.key("reason_code")
-    writer.int(screening.reason?.code ?? 0)
-    text("detail", screening.detail)
-    text("policy_revision", generation.revision)
-    text("stage", "shadow")
-    advice(screening.task?.policy, generation, &writer)
-    writer.key("escalation")
-    writer.beginObject()
-    text("task", screening.task?.policy.name)
-    writer.key("local_output")
-    writer.null()
-    text("reason", screening.reason?.rawValue)
-    writer.endObject()
-    writer.endObject()
-    return writer.bytes + [UInt8(ascii: "\n")]
-  }
-
-  private static func advice(_ task: TaskPolicy?, _ generation: Generation, _ writer: inout JSONWriter) {
-    let policy = generation.prepared.policy
-    writer.key("model")
-    if let model = policy.frontier.flatMap(policy.model) { writer.string(model.name) } else { writer.null() }
-    func list(_ key: StaticString, _ values: [String]) {
-      writer.key(key)
-      writer.beginArray()
-      for value in values { writer.string(value) }
-      writer.endArray()
-    }
-    list("fallbacks", task?.advice.fallbacks ?? [])
-    list("retry_on", task?.advice.retryOn ?? [])
-    writer.key("max_attempts")
-    if let attempts = task?.advice.maxAttempts { writer.int(attempts) } else { writer.null() }
-    writer.key("on_exhausted")
-    if let end = task?.advice.onExhausted { writer.string(end.rawValue) } else { writer.null() }
-  }
 
   static func error(_ fault: FrameFault, callID: String?) -> [UInt8] {
     var writer = JSONWriter()

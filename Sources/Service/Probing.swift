@@ -114,6 +114,7 @@ final class Probing: Sendable {
       }
       return before
     }
+    pipeline.rollouts.lookAgain()
     if let before { announce(finding, model, before) }
   }
 

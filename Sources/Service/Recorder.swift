@@ -1,6 +1,7 @@
 import Agreements
 import Candidates
 import Journal
+import Live
 import PolicyFiles
 import Posix
 import RouterCore
@@ -15,6 +16,7 @@ final class Recorder: Sendable {
   let balance = Mutex(Balance())
   let metrics = Mutex(Metrics())
   let joining = Mutex(Joining())
+  let budgets = Mutex(BudgetLedger())
   private let drawing: Drawing?
 
   /// What decides which would-accepts people look at, and keeps their texts.
@@ -51,7 +53,10 @@ final class Recorder: Sendable {
   // MARK: - Decisions
 
   /// Records a decision and compares it with the answer where that came first.
-  func decided(_ record: DecisionRecord, generation: Generation, arrived: UInt64) {
+  ///
+  /// - Returns: Whether the log accepted it.
+  @discardableResult
+  func decided(_ record: DecisionRecord, generation: Generation, arrived: UInt64) -> Bool {
     let task = record.screening.task
     // One time for the draw and the record: it names the week whose key decides.
     let now = Clocks.realtime()
@@ -64,14 +69,23 @@ final class Recorder: Sendable {
       metrics.decided(task: task?.policy.name, reason: reason, microseconds: record.decideUs)
       metrics.spent(task: task?.policy.name, route: "local", usd: record.candidate.ask.costUSD)
     }
+    if let task, let usd = record.candidate.ask.costUSD, usd > 0 {
+      budgets.withLock {
+        $0.spend(task: task.policy.name, tenant: record.call.tenant, calls: 0, usd: usd, at: now)
+      }
+    }
     var side = Self.side(record.decision)
     side.isKept = isKept
     let left = Joining.Decided(
       task: task, candidate: side,
-      challenger: task?.policy.challenger.map { _ in Joining.Side(cause: .notAsked) }, arrived: arrived,
+      challenger: task?.policy.models(isRotated: record.isRotated).challenger.map { _ in
+        Joining.Side(cause: .notAsked)
+      },
+      arrived: arrived,
       generation: generation)
     let waiting = joining.withLock { $0.decided(record.call.callID, left, now: Clocks.monotonic()) }
     if let waiting { compare(waiting, generation: generation) }
+    return isAccepted
   }
 
   /// Records what a challenger came to, and compares it where everything else was waiting for it.

@@ -68,7 +68,9 @@ package final class Reloading: Sendable {
       // First the record: what a tightened policy decides must not stand in the log before the word that it did.
       record(outcome, loaded?.generation ?? old, from: old, by: actor)
       if let loaded {
+        tighten(from: old, to: loaded.generation)
         pipeline.adopt(loaded.generation)
+        pipeline.rollouts.lookAgain()
         keep(loaded.text)
       }
       for pool in unused { pool.retire() }
@@ -97,6 +99,11 @@ package final class Reloading: Sendable {
     } catch {
       return (.refused(lines: error.lines(loading.path)), nil, [])
     }
+  }
+
+  /// A receipt outlasts a policy that only tightened: said before the first call comes under it.
+  private func tighten(from old: Generation, to new: Generation) {
+    pipeline.rollouts.tightened(PolicyInForce.changes(from: old.prepared.policy, to: new.prepared.policy))
   }
 
   private func keep(_ text: [UInt8]) {

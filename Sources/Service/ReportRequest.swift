@@ -1,4 +1,5 @@
 import Evidence
+import Gates
 import Journal
 package import LogReading
 import Reports
@@ -18,8 +19,15 @@ package struct ReportRequest: Sendable {
   /// Whether what earlier reports kept of the log may be used, and kept anew once so many bytes of it are new.
   package var usesSummaries = true
   package var summaryLeast = ReportSummary.leastBytes
+  /// Where corrections and eval sets lie that gates ask for; nil: not known.
+  private var paths: SidecarPaths?
 
   package init(logFolder: String) { self.logFolder = logFolder }
+
+  package init(_ paths: SidecarPaths) {
+    self.init(logFolder: paths.log)
+    self.paths = paths
+  }
 
   package struct Fault: Error, Sendable {
     /// The request is wrong, rather than the log.
@@ -70,6 +78,9 @@ package struct ReportRequest: Sendable {
     var options = ReportOptions()
     options.window = window
     options.policy = policy
+    options.gates = policy.map { policy in
+      GatesFold.subjects(policy).map { GateRequest.terms($0, policy, paths) }
+    }
     options.command = command
     if format == "csv" {
       return Made(text: try rows(window, observe, progress), type: "text/csv; charset=utf-8")
@@ -90,9 +101,11 @@ package struct ReportRequest: Sendable {
       known = ReportSummary.restore(&fold, window: options.window, logFolder: logFolder)
     }
     var segment = known?.openSegment ?? 0
-    let end = try read(from: known?.place ?? .beginning, progress) { line, number in
-      if segment != 0, number != segment { fold.endSegment(segment) }
-      segment = number
+    let ahead = known?.gatesPlace ?? (0, 0)
+    let end = try read(from: known?.place ?? .beginning, progress) { line, place in
+      if segment != 0, place.segment != segment { fold.endSegment(segment) }
+      segment = place.segment
+      if fold.gatesAreAhead { fold.gatesAreAhead = (place.segment, place.offset) < ahead }
       fold.add(line)
       observe?(line)
     }
@@ -124,18 +137,18 @@ package struct ReportRequest: Sendable {
     var bytes: Int64
   }
 
-  /// - Parameter add: Gets a line and the number of its segment.
+  /// - Parameter add: Gets a line and its place.
   @discardableResult
   private func read(
     from start: JournalReader.Start = .beginning, _ progress: (Int64) -> Void,
-    _ add: (Span<UInt8>, Int) -> Void
+    _ add: (Span<UInt8>, JournalPlace) -> Void
   ) throws(Fault) -> End {
     do throws(JournalError) {
       var bytes: Int64 = 0
       var told: Int64 = 0
       var reader = try JournalReader(folder: logFolder, from: start)
       try reader.visit { line, place in
-        add(line, place.segment)
+        add(line, place)
         bytes += Int64(line.count) + 1
         if bytes - told >= 4 << 20 {
           told = bytes

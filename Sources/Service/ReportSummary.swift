@@ -33,6 +33,8 @@ struct ReportSummary {
   let openSegment: Int
   /// Bytes of the summary itself.
   let ownBytes: Int64
+  /// Up to where the gates know the log.
+  let gatesPlace: (segment: Int, offset: Int64)
 
   /// Fills `fold` from the summary as far as its window allows.
   ///
@@ -49,18 +51,22 @@ struct ReportSummary {
       try head.pass(&state)
       try state.finish()
       guard head.isTrue(of: logFolder), let last = head.covers.last else { return nil }
-      if head.stretches.allSatisfy({ $0.isInside(window) }) {
-        var restored = fold
-        try restored.pass(&state)
+      var restored = fold
+      try restored.passGates(&state)
+      try state.finish()
+      guard head.isInside(window) else {
         fold = restored
-        return ReportSummary(
-          place: .place(segment: last.segment, offset: last.bytes), openSegment: last.segment,
-          ownBytes: status.size)
+        fold.gatesAreAhead = true
+        return head.passOver(&fold)
       }
+      try restored.pass(&state)
+      fold = restored
+      return ReportSummary(
+        place: .place(segment: last.segment, offset: last.bytes), openSegment: last.segment,
+        ownBytes: status.size, gatesPlace: (last.segment, last.bytes))
     } catch {
       return nil
     }
-    return head.passOver(&fold)
   }
 
   /// Puts down what `fold` knows; it has read all up to the reader's place, in a window that leaves nothing out.
@@ -72,6 +78,8 @@ struct ReportSummary {
       do throws(StateFault) {
         var (head, fold) = (head, fold)
         try head.pass(&state)
+        try state.finish()
+        try fold.passGates(&state)
         try state.finish()
         try fold.pass(&state)
         try state.finish()
@@ -109,7 +117,7 @@ struct ReportSummary {
         return nil
       }
       self.ending = ending
-      stretches = fold.stretches
+      stretches = fold.stretches + [fold.openStretch]
     }
 
     static var blank: Head { Head() }
@@ -144,19 +152,21 @@ struct ReportSummary {
       return bytes
     }
 
+    func isInside(_ window: ReportWindow) -> Bool { stretches.allSatisfy { $0.isInside(window) } }
+
     /// For a window that the log reaches out of: the segments before it need not be read.
-    func passOver(_ fold: inout EvidenceFold) -> ReportSummary? {
-      var passed: Cover?
+    func passOver(_ fold: inout EvidenceFold) -> ReportSummary {
+      var place = JournalReader.Start.beginning
       for (cover, stretch) in zip(covers, stretches) {
         // The newest may not be at its end yet.
         guard cover.segment != covers.last?.segment, cover.segment == stretch.segment,
           fold.pass(over: stretch)
         else { break }
-        passed = cover
+        place = .place(segment: cover.segment, offset: cover.bytes)
       }
-      return passed.map {
-        ReportSummary(place: .place(segment: $0.segment, offset: $0.bytes), openSegment: 0, ownBytes: 0)
-      }
+      let last = covers.last ?? Cover()
+      return ReportSummary(
+        place: place, openSegment: 0, ownBytes: 0, gatesPlace: (last.segment, last.bytes))
     }
   }
 

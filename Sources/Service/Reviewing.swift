@@ -52,6 +52,7 @@ final class Reviewing: Sendable {
   private let pipeline: Pipeline
   private let vault: Vault
   private let weeks: WeekKeys
+  private let demotions: Demotions?
   private let logFolder: String
   private let graceMs: Int64
   private let state: Mutex<State>
@@ -67,11 +68,13 @@ final class Reviewing: Sendable {
   private static let windowDays = 56
 
   init(
-    pipeline: Pipeline, vault: Vault, weeks: WeekKeys, logFolder: String, reservationMs: Int64, graceMs: Int64
+    pipeline: Pipeline, vault: Vault, weeks: WeekKeys, logFolder: String, reservationMs: Int64,
+    graceMs: Int64, demotions: Demotions? = nil
   ) {
     self.pipeline = pipeline
     self.vault = vault
     self.weeks = weeks
+    self.demotions = demotions
     self.logFolder = logFolder
     self.graceMs = graceMs
     state = Mutex(State(reservations: Reservations(patience: UInt64(reservationMs) * 1_000_000)))
@@ -345,6 +348,9 @@ final class Reviewing: Sendable {
     pipeline.recorder.metrics.withLock {
       $0.reviewed(task: item.task, label: label.label?.rawValue ?? "undone")
     }
+    demotions?.labelled(
+      label.key.callID, isChallenger: label.key.isChallenger,
+      severity: label.label == .escalate ? label.severity : nil)
     return true
   }
 

@@ -2,6 +2,7 @@ import Candidates
 package import Journal
 import PolicyFiles
 package import Posix
+import Rollout
 package import RouterCore
 import Synchronization
 import Wire
@@ -44,6 +45,8 @@ package final class Sidecar {
   private let reloading: Reloading
   private let probing: Probing
   private let reviewing: Reviewing
+  private let changes: FlagChanges
+  private let demotions: Demotions
   private let gates: LiveGates
   private let weeks: WeekKeys
   private let vault: Vault
@@ -104,19 +107,30 @@ package final class Sidecar {
       throw .surroundings(error.description)
     }
     recorder = Recorder(journal: journal, drawing: Recorder.Drawing(weeks: weeks, vault: vault))
+    try Self.recountBudgets(recorder, loaded.generation, logFolder: paths.log, now: now)
     recorder.joining.withLock { joining in
       for id in opened.recentCalls.reversed() { joining.restored(id) }
     }
     let kill = KillSwitch(stateFolder: paths.state, runtimeFolder: paths.runtime)
-    kill.flags(areUnreadable: !FlagsFile.isReadable(paths.flags))
-    pipeline = Pipeline(recorder: recorder, kill: kill, generation: loaded.generation)
+    let restored = RestoredFlags(
+      Rollouts.read(paths.flags), proof: opened.proof, lastDemotion: opened.lastDemotion)
+    do throws(PosixError) {
+      pipeline = try Pipeline(
+        recorder: recorder, kill: kill, generation: loaded.generation,
+        rollouts: Rollouts(file: paths.flags, restored))
+    } catch {
+      throw .surroundings(error.description)
+    }
+    kill.flags(areUnreadable: pipeline.rollouts.look())
+    changes = FlagChanges(pipeline: pipeline, file: paths.flags, log: log)
+    demotions = Demotions(changes: changes, logFolder: paths.log)
     reloading = Reloading(
       loading: loading, pipeline: pipeline, inForce: PolicyInForce(path: paths.policyInForce),
       serviceManager: notice, log: log, startedAt: now)
     probing = Probing(pipeline: pipeline, log: log, known: opened.probes)
     reviewing = Reviewing(
       pipeline: pipeline, vault: vault, weeks: weeks, logFolder: paths.log,
-      reservationMs: options.reservationMs, graceMs: options.captureGraceMs)
+      reservationMs: options.reservationMs, graceMs: options.captureGraceMs, demotions: demotions)
     gates = LiveGates(pipeline: pipeline, paths: paths)
     let reloads = Monitor(ReloadRequests())
     self.reloads = reloads
@@ -130,7 +144,7 @@ package final class Sidecar {
       admission.groups.formUnion(options.allowedGroups)
       let state = SidecarState(
         pipeline: pipeline, reloading: reloading, probing: probing, reviewing: reviewing, gates: gates,
-        weeks: weeks, vault: vault, admission: admission, paths: paths,
+        weeks: weeks, vault: vault, changes: changes, admission: admission, paths: paths,
         startedAt: now, log: log, consoleURL: page?.url)
       control = Control(state)
       let control = control
@@ -139,7 +153,7 @@ package final class Sidecar {
       }
       tap = try Tap(
         pipeline: pipeline, listener: listener, signals: signals, admission: admission,
-        frameLimit: options.frameLimit, flagsFile: paths.flags
+        frameLimit: options.frameLimit
       ) { action in
         switch action {
         case .reload:
@@ -150,8 +164,15 @@ package final class Sidecar {
         }
       }
       writeStart(opened.recovery, loaded, at: now)
+      if let task = restored.interrupted {
+        let words = FlagChanges.Words(
+          reason: "a change was recorded and not written when the router ended", actor: Demotions.actor)
+        changes.turnOff(task, .demoted, words)
+      }
+      if let problem = restored.problem { log.error("flags_unreadable", ["why": problem]) }
       weeks.announce(now: now)
       try reviewing.start()
+      try demotions.start()
       try gates.start()
       try control.start(controlListener)
       try console?.start()
@@ -166,6 +187,9 @@ package final class Sidecar {
     let recentCalls: [String]
     /// By model id: what the newest `probe` records say.
     let probes: [String: Probing.Known]
+    /// Of the flags file.
+    let proof: RestoredFlags.Proof?
+    let lastDemotion: Rollouts.Demotion?
   }
 
   /// Opens the log and remembers which calls it holds last: a restart must not decide one twice.
@@ -173,6 +197,10 @@ package final class Sidecar {
   {
     var recent: [String] = []
     var probes: [String: (seq: Int, known: Probing.Known)] = [:]
+    var proof: (seq: Int, proof: RestoredFlags.Proof)?
+    var demotion: (seq: Int, demotion: Rollouts.Demotion)?
+    // The record that proves the flags may be older than the calls that have to be known.
+    let needsProof = Files.exists(options.paths.flags)
     do throws(JournalError) {
       let (journal, recovery) = try Journal.open(
         folder: options.paths.log, options: options.journal, now: now
@@ -182,12 +210,29 @@ package final class Sidecar {
         case .probe(let seq, let id, let known):
           // Segments come newest first, lines within them oldest first.
           if seq > probes[id]?.seq ?? 0 { probes[id] = (seq, known) }
+        case .flag(let seq, let found, let sentBack):
+          if seq > proof?.seq ?? 0 { proof = (seq, found) }
+          if let sentBack, seq > demotion?.seq ?? 0 { demotion = (seq, sentBack) }
         case nil: break
         }
-        return recent.count < RecentCalls.capacity
+        return recent.count < RecentCalls.capacity || needsProof && proof == nil
       }
       return OpenedJournal(
-        journal: journal, recovery: recovery, recentCalls: recent, probes: probes.mapValues(\.known))
+        journal: journal, recovery: recovery, recentCalls: recent, probes: probes.mapValues(\.known),
+        proof: proof?.proof, lastDemotion: demotion?.demotion)
+    } catch {
+      throw .surroundings(error.description)
+    }
+  }
+
+  /// Reads back what was spent today, where the policy has budgets.
+  private static func recountBudgets(
+    _ recorder: Recorder, _ generation: Generation, logFolder: String, now: Int64
+  ) throws(SidecarFault) {
+    guard generation.prepared.policy.tasks.contains(where: { !$0.budgets.isEmpty }) else { return }
+    do throws(JournalError) {
+      let ledger = try BudgetRecount.read(logFolder: logFolder, now: now)
+      recorder.budgets.withLock { $0 = ledger }
     } catch {
       throw .surroundings(error.description)
     }
@@ -206,8 +251,9 @@ package final class Sidecar {
     body.field("pid", Int(ProcessState.id))
     body.field("kill_switch", pipeline.kill.override?.description)
     let inForce = PolicyInForce(path: options.paths.policyInForce)
-    PolicyInForce.write(
-      PolicyInForce.changes(from: inForce.read(now: now), to: generation.prepared.policy), into: &body)
+    let changed = PolicyInForce.changes(from: inForce.read(now: now), to: generation.prepared.policy)
+    pipeline.rollouts.tightened(changed)
+    PolicyInForce.write(changed, into: &body)
     recorder.write("start", body)
     do throws(PosixError) {
       try inForce.write(loaded.text)
@@ -271,6 +317,7 @@ package final class Sidecar {
     probing.stop(until: deadline)
     for pool in Array(pipeline.current.pools.values) + reloading.retiredPools { pool.stop(until: deadline) }
     recorder.expire(generation: pipeline.current, everything: true)
+    demotions.stop()
     reviewing.stop()
     gates.stop()
     vault.stop()
@@ -295,27 +342,12 @@ package final class Sidecar {
   }
 }
 
-/// `flags.json`: which task is live. This version serves no task live, but what it cannot read must not be taken for
-/// "everything in shadow".
-enum FlagsFile {
-  /// An absent file is readable: it says that everything is in shadow.
-  static func isReadable(_ path: String) -> Bool {
-    guard Files.exists(path) else { return true }
-    guard let bytes = try? Files.readRegular(path, limit: 1 << 20),
-      let value = try? JSONValue(parsing: bytes),
-      let flags = value["flags"]?.members
-    else { return false }
-    return flags.allSatisfy { flag in
-      flag.value["state"]?.stringValue != nil && flag.value["variants"]?.members != nil
-        && flag.value["defaultVariant"]?.stringValue != nil
-    }
-  }
-}
-
 /// What a start wants to know of the records that an earlier run left.
 enum RecordIdentity {
   case decision(callID: String)
   case probe(seq: Int, modelID: String, Probing.Known)
+  /// A task's flag was changed, and maybe sent it back.
+  case flag(seq: Int, RestoredFlags.Proof, Rollouts.Demotion?)
 
   static func read(_ line: Span<UInt8>) -> RecordIdentity? {
     var members: [JSONMemberRange] = []
@@ -324,6 +356,7 @@ enum RecordIdentity {
     for member in members where member.kind == .string {
       if member.isNamed("kind", in: line) {
         if line.holds("probe", in: member) { return probe(line) }
+        if line.holds("flag", in: member) { return flag(line) }
         isDecision = line.holds("decision", in: member)
       }
       // Nothing behind it needs to be looked at.
@@ -332,6 +365,23 @@ enum RecordIdentity {
       }
     }
     return nil
+  }
+
+  private static func flag(_ line: Span<UInt8>) -> RecordIdentity? {
+    guard let record = try? JSONValue(parsing: line), let seq = record["seq"]?.intValue,
+      let after = record["flags_sha256"]?.stringValue
+    else { return nil }
+    let task = record["task"]?.stringValue ?? ""
+    let proof = RestoredFlags.Proof(
+      task: task, before: record["flags_before_sha256"]?.stringValue, after: after)
+    let shadow = Stage.shadow.rawValue
+    guard record["new"]?.stringValue == shadow, record["old"]?.stringValue != shadow,
+      let at = record["ts"]?.stringValue.flatMap(Timestamp.parse)
+    else { return .flag(seq: seq, proof, nil) }
+    let demotion = Rollouts.Demotion(
+      task: task, at: at, reason: record["reason"]?.stringValue ?? "",
+      actor: record["actor"]?.stringValue ?? "")
+    return .flag(seq: seq, proof, demotion)
   }
 
   private static func probe(_ line: Span<UInt8>) -> RecordIdentity? {

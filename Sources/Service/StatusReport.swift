@@ -1,4 +1,5 @@
 import Journal
+import Live
 import PolicyFiles
 import Posix
 import RouterCore
@@ -18,6 +19,9 @@ final class SidecarState: Sendable {
   let gates: LiveGates
   let weeks: WeekKeys
   let vault: Vault
+  let changes: FlagChanges
+  let promotions: Promotions
+  let gateAsking: GateAsking
   let admission: Admission
   let paths: SidecarPaths
   let startedAt: Int64
@@ -28,7 +32,7 @@ final class SidecarState: Sendable {
   init(
     pipeline: Pipeline, reloading: Reloading, probing: Probing, reviewing: Reviewing, gates: LiveGates,
     weeks: WeekKeys,
-    vault: Vault, admission: Admission, paths: SidecarPaths,
+    vault: Vault, changes: FlagChanges, admission: Admission, paths: SidecarPaths,
     startedAt: Int64, log: EventLog, consoleURL: String? = nil
   ) {
     self.consoleURL = consoleURL
@@ -39,6 +43,9 @@ final class SidecarState: Sendable {
     self.gates = gates
     self.weeks = weeks
     self.vault = vault
+    self.changes = changes
+    gateAsking = GateAsking(pipeline: pipeline, gates: gates, paths: paths)
+    promotions = Promotions(changes: changes, gates: gateAsking, logFolder: paths.log)
     self.admission = admission
     self.paths = paths
     self.startedAt = startedAt
@@ -61,12 +68,16 @@ enum StatusReport {
         "file": .string(sidecar.paths.policy), "revision": .string(generation.revision),
         "generation": .number(JSONNumber(generation.number)), "last_reload": reload(sidecar.reloading.latest),
       ],
-      "live_tasks": .array([]),
-      "last_demotion": .null,
+      "live_tasks": RolloutStatus.live(pipeline),
+      "rollout": RolloutStatus.tasks(pipeline),
+      "last_demotion": RolloutStatus.lastDemotion(pipeline.rollouts),
+      "flags": RolloutStatus.file(sidecar),
       "candidates": CandidateStatus.list(generation, sidecar.probing),
       "balance": balance(pipeline),
       "tap": tap(pipeline.activity.latest, pipeline.recorder.balance.withLock { $0.receivedTotal }),
       "review": review(sidecar),
+      "waiting_agents": .number(JSONNumber(pipeline.desk.waiting)),
+      "budgets": budgets(pipeline),
       "log": log(pipeline.recorder.journal, folder: sidecar.paths.log),
       "sockets": [
         "tap": .string(sidecar.paths.tap), "control": .string(sidecar.paths.control),
@@ -142,6 +153,26 @@ enum StatusReport {
       "captures_kept": .number(JSONNumber(Int(vault.kept))),
       "captures_lost": .number(JSONNumber(Int(vault.lost.values.reduce(0, +)))),
     ]
+  }
+
+  /// What tenants have spent today of tasks that have budgets: those that spent most.
+  private static func budgets(_ pipeline: Pipeline) -> JSONValue {
+    let tasks = Set(pipeline.current.prepared.policy.tasks.filter { !$0.budgets.isEmpty }.map(\.name))
+    guard !tasks.isEmpty else { return .array([]) }
+    let now = Clocks.realtime()
+    let accounts = pipeline.recorder.budgets.withLock { $0.today(now) }.filter { tasks.contains($0.key.task) }
+    let most = accounts.sorted {
+      ($0.value.usd, $0.value.calls, $0.key.task, $0.key.tenant ?? "")
+        > ($1.value.usd, $1.value.calls, $1.key.task, $1.key.tenant ?? "")
+    }
+    return .array(
+      most.prefix(100).map { account, spent in
+        [
+          "task": .string(account.task), "tenant": account.tenant.map { .string($0) } ?? .null,
+          "others": .bool(account.isOfTheRest), "calls": .number(JSONNumber(spent.calls)),
+          "usd": JSONNumber(spent.usd).map { .number($0) } ?? .null,
+        ]
+      })
   }
 
   private static func log(_ journal: Journal, folder: String) -> JSONValue {

@@ -14,7 +14,6 @@ final class Tap {
   private let signals: SignalReader
   private let admission: Admission
   private let frameLimit: Int
-  private let flagsFile: String
   private let onSignal: (SignalAction) -> Void
 
   private var loop: EventLoop
@@ -23,26 +22,28 @@ final class Tap {
   private var scratch = Pipeline.Scratch()
   private var isStopping = false
   private var isAccepting = true
+  private var lastKillLook: UInt64 = 0
 
   static let listenerToken: UInt64 = 1
   static let signalToken: UInt64 = 2
+  static let deskToken: UInt64 = 3
   /// Bytes read from one connection before the others have their turn.
   private static let turnBytes = 512 << 10
 
   init(
     pipeline: Pipeline, listener: consuming Descriptor, signals: consuming SignalReader, admission: Admission,
-    frameLimit: Int, flagsFile: String, onSignal: @escaping (SignalAction) -> Void
+    frameLimit: Int, onSignal: @escaping (SignalAction) -> Void
   ) throws(PosixError) {
     self.pipeline = pipeline
     self.listener = listener
     self.signals = signals
     self.admission = admission
     self.frameLimit = frameLimit
-    self.flagsFile = flagsFile
     self.onSignal = onSignal
     loop = try EventLoop(capacity: 128)
     try loop.add(self.listener, token: Self.listenerToken, for: .readable)
     try loop.add(self.signals.descriptor, token: Self.signalToken, for: .readable)
+    try loop.add(pipeline.desk.wakeup.descriptor, token: Self.deskToken, for: .readable)
   }
 
   /// Runs until a stop is asked for; then takes in what senders have already written, and returns.
@@ -51,10 +52,13 @@ final class Tap {
     var nextSweep = Clocks.monotonic() + Self.sweepInterval
     while !isStopping {
       events.removeAll(keepingCapacity: true)
-      try loop.wait(until: nextSweep, into: &events)
+      try loop.wait(until: min(nextSweep, nextLook), into: &events)
       scratch.today.refresh(now: Clocks.realtime())
       for event in events where event.token == Self.signalToken { try readSignals() }
+      let isWoken = events.contains { $0.token == Self.deskToken }
       for event in events { handle(event) }
+      serveWaiting(isWoken: isWoken)
+      pipeline.desk.note(waiting: scratch.live.count)
       let now = Clocks.monotonic()
       if now >= nextSweep {
         sweep()
@@ -63,6 +67,7 @@ final class Tap {
     }
     acceptAll()
     for (token, connection) in connections { drain(connection, token: token) }
+    letGoOfWaiting()
     for connection in connections.values { close(connection) }
     connections = [:]
   }
@@ -73,7 +78,7 @@ final class Tap {
     if !isAccepting {
       isAccepting = (try? loop.add(listener, token: Self.listenerToken, for: .readable)) != nil
     }
-    pipeline.kill.flags(areUnreadable: !FlagsFile.isReadable(flagsFile))
+    pipeline.kill.flags(areUnreadable: pipeline.rollouts.look())
     pipeline.recorder.expire(generation: pipeline.current)
     for connection in connections.values { connection.noteQuiet() }
     pipeline.activity.note(
@@ -96,10 +101,11 @@ final class Tap {
   private func handle(_ event: EventLoop.Event) {
     switch event.token {
     case Self.listenerToken: acceptAll()
-    case Self.signalToken: break
+    case Self.signalToken, Self.deskToken: break
     default:
       guard let connection = connections[event.token] else { return }
       if event.readiness.contains(.writable) { flush(connection, token: event.token) }
+      if connection.isAtEnd { return finishAtEnd(connection, event) }
       if !event.readiness.isDisjoint(with: [.readable, .hungUp, .failed, .peerClosed]) {
         read(connection, token: event.token)
       }
@@ -139,9 +145,9 @@ final class Tap {
       switch connection.read() {
       case .bytes(let count):
         left -= count
-        handleLines(connection)
+        handleLines(connection, token)
       case .wouldBlock: break
-      case .end: return end(connection, token: token)
+      case .end: return senderEnded(connection, token: token)
       }
       if connection.lastRead == .wouldBlock { break }
       if connection.isShort { break }
@@ -149,8 +155,11 @@ final class Tap {
     finishTurn(connection, token: token)
   }
 
-  private func handleLines(_ connection: Connection) {
-    // One look a read: whatever was read now was sent before it.
+  private func handleLines(_ connection: Connection, _ token: UInt64) {
+    scratch.connection = token
+    // One look a read: whatever was read now was sent before it. A signal raised before a frame was sent may have come
+    // after the loop last waited.
+    try? readSignals()
     scratch.seesKillFile = pipeline.kill.seesFile
     while let line = connection.splitter.next() {
       switch line {
@@ -179,7 +188,7 @@ final class Tap {
       return end(connection, token: token)
     }
     let wantsWrite = !connection.output.isEmpty
-    guard wantsWrite != connection.isWatchedForWriting else { return }
+    guard wantsWrite != connection.isWatchedForWriting, !connection.isAtEnd else { return }
     connection.isWatchedForWriting = wantsWrite
     try? loop.change(connection.socket, token: token, for: wantsWrite ? [.readable, .writable] : .readable)
   }
@@ -199,9 +208,99 @@ final class Tap {
     var left = 64 << 20
     while left > 0, case .bytes(let count) = connection.read() {
       left -= count
-      handleLines(connection)
+      handleLines(connection, token)
     }
     _ = connection.flush()
+  }
+
+  // MARK: - Agents that wait
+
+  /// Nanoseconds between two looks for a `kill` file while agents wait: their answers must not outlive it.
+  private static let killInterval: UInt64 = 50_000_000
+
+  /// When the agents that wait are looked at next without being asked to.
+  private var nextLook: UInt64 {
+    guard let earliest = scratch.live.earliest else { return .max }
+    return min(earliest, lastKillLook + Self.killInterval)
+  }
+
+  /// Tells agents what came of their calls, and those `frontier` whose deadline is there or whose answer is not to be
+  /// used any more.
+  private func serveWaiting(isWoken: Bool) {
+    guard isWoken || !scratch.live.isEmpty else { return }
+    var touched: Set<UInt64> = []
+    if isWoken { tell(pipeline.desk.takeAll(), &touched) }
+    let now = Clocks.monotonic()
+    for live in scratch.live.takeDue(by: now) {
+      tellFrontier(live, .withheld(Pipeline.deadline), &touched)
+    }
+    if !scratch.live.isEmpty, isWoken || now >= lastKillLook + Self.killInterval {
+      lastKillLook = now
+      if let override = pipeline.kill.override?.description {
+        for live in scratch.live.takeAll() { tellFrontier(live, .overridden(override), &touched) }
+      }
+    }
+    for token in touched { finishReplies(token) }
+  }
+
+  private func tell(_ outcomes: [CallOutcome], _ touched: inout Set<UInt64>) {
+    guard !outcomes.isEmpty else { return }
+    // One look for all of them, made after the last of them was there.
+    let seesFile = pipeline.kill.seesFile
+    for outcome in outcomes {
+      guard let ticket = outcome.conversation.ticket else { continue }
+      _ = scratch.live.remove(ticket)
+      let connection = connections[ticket.connection]
+      let reply = pipeline.tell(
+        outcome, ticket, isReachable: connection?.takesReplies == true,
+        override: pipeline.kill.override(seesFile: seesFile)?.description, &scratch.runs)
+      if let reply, let connection {
+        connection.queue(reply)
+        touched.insert(ticket.connection)
+      }
+    }
+  }
+
+  private func tellFrontier(_ live: LiveCall, _ told: LiveTicket.Told, _ touched: inout Set<UInt64>) {
+    let reply = pipeline.tellFrontier(live, told, &scratch.runs)
+    guard let connection = connections[live.ticket.connection] else { return }
+    connection.queue(reply)
+    touched.insert(live.ticket.connection)
+  }
+
+  private func finishReplies(_ token: UInt64) {
+    guard let connection = connections[token] else { return }
+    finishTurn(connection, token: token)
+    // It had ended its side and waited for nothing but this.
+    if connection.isAtEnd, connections[token] != nil { senderEnded(connection, token: token) }
+  }
+
+  private func finishAtEnd(_ connection: Connection, _ event: EventLoop.Event) {
+    guard connections[event.token] != nil else { return }
+    if event.readiness.isDisjoint(with: [.hungUp, .failed]) {
+      senderEnded(connection, token: event.token)
+    } else {
+      end(connection, token: event.token)
+    }
+  }
+
+  /// A sender that has closed its side may still wait for replies.
+  private func senderEnded(_ connection: Connection, token: UInt64) {
+    let isHeard = connection.flush()
+    guard isHeard, !connection.output.isEmpty || scratch.live.contains(connection: token) else {
+      return end(connection, token: token)
+    }
+    connection.isAtEnd = true
+    connection.isWatchedForWriting = !connection.output.isEmpty
+    try? loop.change(connection.socket, token: token, for: connection.isWatchedForWriting ? .writable : [])
+  }
+
+  /// At a stop: what is there is told, and the others that they need not wait.
+  private func letGoOfWaiting() {
+    var touched: Set<UInt64> = []
+    tell(pipeline.desk.close(), &touched)
+    for live in scratch.live.takeAll() { tellFrontier(live, .withheld("stopping"), &touched) }
+    for token in touched { _ = connections[token]?.flush() }
   }
 }
 
@@ -211,6 +310,8 @@ final class Connection {
   var splitter: LineSplitter
   var output: [UInt8] = []
   var isWatchedForWriting = false
+  /// Its sender has closed its side and waits for replies.
+  var isAtEnd = false
   private(set) var lastRead = ReadResult.wouldBlock
   /// The last read did not fill the space it had: nothing more is waiting.
   private(set) var isShort = false
@@ -248,6 +349,8 @@ final class Connection {
   func queue(_ reply: [UInt8]) {
     if output.count <= Self.outputLimit { output += reply }
   }
+
+  var takesReplies: Bool { output.count <= Self.outputLimit }
 
   /// - Returns: False when the peer is gone.
   func flush() -> Bool {

@@ -54,6 +54,13 @@ package enum Figures {
     return ConfidenceText.cut(value)
   }
 
+  /// A share that is asked for: up to three decimals, rounded up, so that it suffices.
+  package static func share(_ value: Double) -> String {
+    let text = fixed((value * 1_000 - 1e-9).rounded(.up) / 1_000, 3)
+    let short = text.reversed().drop { $0 == "0" }.drop { $0 == "." }
+    return short.isEmpty ? "0" : String(short.reversed())
+  }
+
   /// Decimal digits after the point, halves away from zero.
   package static func fixed(_ value: Double, _ decimals: Int) -> String {
     guard value.isFinite, abs(value) < 1e15 else { return "–" }

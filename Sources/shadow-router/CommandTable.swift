@@ -14,15 +14,17 @@ enum CommandTable {
   static let all: [Command] = [
     RunCommand.command, CheckCommand.command, ExplainCommand.command, SchemaCommand.command,
     ReloadCommand.command,
-    StatusCommand.command, KillCommand.command, SendCommand.command, TailCommand.command,
+    StatusCommand.command, KillCommand.command, DrillCommand.command, SendCommand.command,
+    TailCommand.command,
     ReportCommand.command, ReviewCommand.command, SimulateCommand.command, GateCommand.command,
+    PromoteCommand.command, DemoteCommand.command, RotateCommand.command,
     TrainCommand.command, EvalCommand.command, CalibrateCommand.command, VerifyLogCommand.command,
     DemoCommand.command,
   ]
 
   /// Commands of the contract that a later version brings.
   private static let later = [
-    "drill", "promote", "demote", "rotate", "replay", "keys",
+    "replay", "keys",
   ]
 
   static func run(_ words: [String]) -> Exit {

@@ -10,7 +10,7 @@ A, B, LOW = {"label": "a", "confidence": 0.9}, {"label": "b", "confidence": 0.8}
 FIELDS = ("call_id task_type generation policy_revision prompt_revision task_revision route_candidate reason reason_code detail validator_result checks "
           "hard_stop_match local_model local_model_id local_model_digest label confidence confidence_raw confidence_source calibration "
           "answer_hash answer_preview local_latency_ms local_input_tokens local_output_tokens local_tokens_estimated local_cost_usd attempts "
-          "local_steps sampled").split()
+          "local_steps sampled rotated").split()
 
 
 def policy(candidate, challenger, more="", other=""):

@@ -8,8 +8,8 @@ import re
 from sidecar import *
 
 # The commands of this version; the overview must list them.
-COMMANDS = ["run", "check", "explain", "schema", "reload", "status", "kill", "send", "tail", "report", "gate", "train", "eval", "calibrate", "verify-log"]
-LATER = ["drill", "review", "promote", "demote", "rotate", "simulate", "replay", "keys"]
+COMMANDS = ["run", "check", "explain", "schema", "reload", "status", "kill", "send", "tail", "report", "gate", "train", "eval", "calibrate", "verify-log", "promote", "demote", "rotate"]
+LATER = ["drill", "replay", "keys"]
 ESCAPE = "\x1b["
 COLUMNS = ["task_id", "task_type", "local_model", "route_candidate", "validator_result", "hard_stop_match", "frontier_answer_hash", "review_label"]
 
@@ -31,7 +31,8 @@ def test_every_help_starts_with_examples():
 def test_a_wrong_command_line_is_2_and_what_comes_later_is_refused():
     for words in (["nonsense"], ["status", "--nonsense"], ["status", "extra"], ["check"], ["schema"], ["schema", "nothing"], ["kill"],
                   ["kill", "perhaps"], ["explain"], ["report", "--week", "yesterday"], ["report", "--format", "pdf"], ["train", "x"],
-                  ["tail", "--last", "some"], ["report", "--since"], ["run", "--max-frame-bytes", "3"], ["status", "--ready=1"], ["send"]):
+                  ["tail", "--last", "some"], ["report", "--since"], ["run", "--max-frame-bytes", "3"], ["status", "--ready=1"], ["send"],
+                  ["promote"], ["promote", "t", "--percent", "x"], ["demote", "t"], ["rotate", "t", "--forward"]):
         with Sidecar(start=False) as router:
             done = router.command(*words)
             equal(done.returncode, 2, "exit code of %s: %s" % (words, done.stderr))
@@ -44,7 +45,8 @@ def test_a_wrong_command_line_is_2_and_what_comes_later_is_refused():
 
 def test_no_running_router_is_3_and_status_ready_only_says_no():
     with Sidecar(start=False) as router:
-        for words in (["status"], ["status", "--json"], ["reload"], ["check", "--against", "running", STARTER], ["send", "-"]):
+        for words in (["status"], ["status", "--json"], ["reload"], ["check", "--against", "running", STARTER], ["send", "-"],
+                      ["promote", "t"], ["demote", "t", "--reason", "r"], ["rotate", "t"]):
             done = router.command(*words, input='{"kind":"ping"}\n')
             equal(done.returncode, 3, "exit code of %s: %s" % (words, done.stderr))
             check(done.stderr and not done.stdout, "%s: the message belongs on stderr" % words)

@@ -1,3 +1,4 @@
+import Gates
 import RouterCore
 import TestData
 import TestLogs
@@ -184,8 +185,8 @@ struct ReportTests {
     }
     let sentence = report(log).sentence.claim
     #expect(sentence.contains("0 known false accepts among 300 randomly drawn would-accepts (of 1,000)"))
-    // Reference: mix_anytime_upper95(0, 300) = 0.010818…
-    #expect(sentence.contains("the rate is below 1.09 %, that is at most 10 of 1,000"))
+    // The gate's own bound, at the alpha of a first attempt, 0.04·6/π².
+    #expect(sentence.contains("the rate is below 1.34 %, that is at most 13 of 1,000"))
     log.decision("late", sampled: true)
     let later = report(log)
     #expect(later.sentence.claim.contains("1 drawn but unlabelled, counted as false in the bound"))
@@ -202,7 +203,7 @@ struct ReportTests {
     #expect(looks["write_patch"] == .tooLittleTraffic)
     #expect(report.tasks.allSatisfy { $0.readiness.answer == .cannotTell })
     #expect(report.tasks.allSatisfy { $0.readiness.code == "insufficient_data" })
-    #expect(TaskVerdict.reviewsNeeded(GatePolicy()) == 401)
+    #expect(report.gates.first?.needed == 401)
   }
 
   @Test("lists the tasks of the policy, also those without calls, and refuses those it keeps")

@@ -53,6 +53,7 @@ struct SummaryTests {
       return true
     })
     var fold = fold
+    try fold.passGates(&state)
     try fold.pass(&state)
     try state.finish()
     return box.bytes
@@ -64,6 +65,7 @@ struct SummaryTests {
     let box = Box(bytes)
     var state = StateCoder(readingFrom: { box.fill(&$0) })
     var fold = EvidenceFold(options)
+    try fold.passGates(&state)
     try fold.pass(&state)
     try state.finish()
     return fold
@@ -103,17 +105,29 @@ struct SummaryTests {
     #expect(text(continued) == whole)
   }
 
-  @Test("what is kept does not depend on the policy of the report that kept it")
-  func otherPolicy() throws {
+  private func options(owner: String?, minConfidence: Double = 0.5, windowDays: Int = 56) -> ReportOptions {
     var task = TaskPolicy(name: "triage_ticket", mark: Mark(line: 1, column: 1))
-    task.owner = "r0"
+    task.local = true
+    task.owner = owner
+    task.minConfidence = minConfidence
+    task.gate.windowDays = windowDays
     var policy = Policy()
     policy.tasks = [task]
     var options = options()
     options.policy = policy
-    let plain = fold(Self.lines[...], into: EvidenceFold(options))
+    return options
+  }
+
+  @Test("what is kept is of use under another policy, unless its gates would count otherwise")
+  func otherPolicy() throws {
+    let kept = try stored(fold(Self.lines[...], into: EvidenceFold(options(owner: "r0"))))
+    let other = options(owner: "r0", minConfidence: 0.8)
+    let plain = fold(Self.lines[...], into: EvidenceFold(other))
     #expect(plain.report().totals.reviews.severe > fold(Self.lines[...]).report().totals.reviews.severe)
-    #expect(text(try restored(try stored(fold(Self.lines[...])), options)) == text(plain))
+    #expect(text(try restored(kept, other)) == text(plain))
+    for options in [options(owner: "r1"), options(owner: "r0", windowDays: 7), options()] {
+      #expect(throws: StateFault.unusable) { try restored(kept, options) }
+    }
   }
 
   @Test("storing again what was filled gives the same bytes")
@@ -150,15 +164,25 @@ struct SummaryTests {
     let stretch = try #require(first.stretches.first)
     let window = ReportWindow(from: stretch.latest + 1, name: "late")
     let read = fold(lines[...], into: EvidenceFold(options(window)))
+    // The gates look at all times, and so must know the segment that is passed over.
+    var unknowing = EvidenceFold(options(window))
+    let isUnknownPassed = unknowing.pass(over: stretch)
+    #expect(!isUnknownPassed)
+    let box = Box(try stored(fold(lines[...])))
+    var state = StateCoder(readingFrom: { box.fill(&$0) })
     var passing = EvidenceFold(options(window))
+    try passing.passGates(&state)
+    passing.gatesAreAhead = true
+    var cutting = EvidenceFold(options(ReportWindow(from: stretch.latest)))
+    cutting.gatesAreAhead = true
     let isPassed = passing.pass(over: stretch)
     #expect(isPassed)
     #expect(text(fold(lines[cut...], into: passing)) == text(read))
     // Not once there are calls that its records may belong to, and not where the window cuts it.
     var late = read
+    late.gatesAreAhead = true
     let isLatePassed = late.pass(over: stretch)
     #expect(!isLatePassed)
-    var cutting = EvidenceFold(options(ReportWindow(from: stretch.latest)))
     let isCutPassed = cutting.pass(over: stretch)
     #expect(!isCutPassed)
   }

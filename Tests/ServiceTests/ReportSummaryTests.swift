@@ -191,6 +191,19 @@ struct ReportSummaryTests {
     }
   }
 
+  @Test(
+    "a window that begins within the newest segment is not taken for the whole log", arguments: [1, 2, 3])
+  func newestSegment(segments: Int) throws {
+    try withLog { folder in
+      for segment in segments + 1..<4 { try Files.remove(path(folder, segment)) }
+      _ = try report(folder)
+      let since = "2026-03-02T10:0\(segments * 3):00.000Z"
+      let plain = try report(folder, since: since, summaries: false).text
+      #expect(try report(folder, since: since).text == plain)
+      #expect(try report(folder).text == report(folder, summaries: false).text)
+    }
+  }
+
   @Test("where nothing can be kept, the report comes all the same")
   func nothingKept() throws {
     try withLog { folder in

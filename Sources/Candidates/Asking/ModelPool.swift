@@ -10,8 +10,9 @@ import Wire
 /// of them at most. One more thread, the sweeper, answers what is not answered by its deadline, wherever it is then:
 /// waiting behind others, or with a thread that is held up by something no deadline reaches, such as a name server.
 ///
-/// Live questions come before shadow ones and those before challenges: in the queue; for a place in a full queue, from
-/// which the newest of the lowest priority is displaced; and for a thread, where the newest question of the lowest
+/// Live questions come before shadow ones and those before challenges: in the queue, where the senders of live questions
+/// take turns; for a place in a full queue, from which the newest of the lowest priority is displaced, or of the sender
+/// that has most of it; and for a thread, where the newest question of the lowest
 /// priority under way is given up for a live one. What had to make way is answered `yielded`.
 package final class ModelPool: Sendable {
   package let model: ModelPolicy
@@ -158,12 +159,15 @@ package final class ModelPool: Sendable {
     if !state.hasSweeper { startSweeper(&state) }
     // A question that a thread is free for, or can be started for, does not wait.
     if state.queue.count >= model.maxQueue + max(0, model.maxConcurrency - state.busy) {
-      guard state.hasSweeper, let displaced = state.queue.displace(for: question.priority) else {
+      guard state.hasSweeper,
+        let displaced = state.queue.displace(for: question.priority, sender: question.sender)
+      else {
         return .queueFull
       }
       state.displaced.append(displaced)
     }
-    state.queue.append(job, priority: question.priority, deadline: question.deadline)
+    state.queue.append(
+      job, priority: question.priority, sender: question.sender, deadline: question.deadline)
     // A waiting thread may be woken for an earlier question already: one a question, up to the limit.
     if state.idle < state.queue.count, state.live < model.maxConcurrency { startThread(&state) }
     guard state.live > 0 else {

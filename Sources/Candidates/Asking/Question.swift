@@ -21,6 +21,8 @@ package struct Question: Sendable {
   /// Monotonic nanoseconds, of the whole answer: waiting in the queue, retries and samples count.
   package let deadline: UInt64
   package var priority = Priority.shadow
+  /// Who asks. Senders of one priority have their turns one after the other, however much each of them asks.
+  package var sender: UInt64 = 0
   /// Whether a reply may stand, be mended (`schema_retry`), be voted on (`samples`), or is final. Pure.
   package var verdict: @Sendable (CandidateReply) -> ReplyVerdict = { _ in .sound }
   /// Looked at before each request: false ends the question there, for text must not go out while the kill switch is on.

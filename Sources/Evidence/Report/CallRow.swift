@@ -18,8 +18,8 @@ struct CallRow: KeyedRow {
   /// Number of the challenger that was asked as well, plus one; 0: none.
   var challenger: UInt8 = 0
   var pair: Pair = []
-  /// No row has bytes that nobody wrote.
-  private let unused: UInt16 = 0
+  /// Of the decision, since 1970.
+  var day: UInt16 = 0
 
   init(key: ContentHash, task: UInt16) {
     self.key = ShortKey(key)
@@ -45,6 +45,8 @@ struct CallRow: KeyedRow {
     /// The candidate took its time over it.
     static let asked = Flags(rawValue: 16)
     static let lowConfidence = Flags(rawValue: 32)
+    /// Eligible, and kept on the frontier for comparison.
+    static let control = Flags(rawValue: 128)
   }
 
   var isWouldAccept: Bool { flags.contains(.wouldAccept) }
@@ -65,7 +67,9 @@ struct RunRow: KeyedRow {
   var frontierCost: Float = 0
   var frontierCostOfAccepts: Float = 0
   var localCost: Float = 0
+  /// Of the frontier over all calls; then with would-accepts answered by the candidate, its own time included.
   var latencyMs: Float = 0
+  var routedMs: Float = 0
 
   init(key: ContentHash) { self.key = ShortKey(key) }
 

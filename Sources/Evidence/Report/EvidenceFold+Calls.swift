@@ -20,9 +20,11 @@ extension EvidenceFold {
     firstDecision = min(firstDecision ?? ms, ms)
     lastDecision = max(lastDecision ?? ms, ms)
     let task = taskNumber(text)
-    let row = callRow(text, key, task)
+    var row = callRow(text, key, task)
+    row.day = UInt16(clamping: ms / LogTime.dayMs)
     let call = calls.insert(row)
     tally(text, task, row)
+    live(text, task, row)
     model(text, task)
     confidenceSource(text, task)
     if line.isFilled(.hardStopMatch) { hardStop(text, task) }
@@ -42,6 +44,7 @@ extension EvidenceFold {
     var row = CallRow(key: key, task: UInt16(task))
     if line.isString(.routeCandidate, "local", in: text) { row.flags.insert(.wouldAccept) }
     if line.isString(.route, "local", in: text) { row.flags.insert(.answeredLocally) }
+    if line.isString(.cohort, "control", in: text) { row.flags.insert(.control) }
     if line.isString(.reason, "confidence_low", in: text) { row.flags.insert(.lowConfidence) }
     if line.isNumber(.localLatencyMs) { row.flags.insert(.asked) }
     if line.bool(.sampled, in: text) == true { row.flags.insert(.drawn) }
@@ -57,6 +60,7 @@ extension EvidenceFold {
       if row.isWouldAccept { runs[run].wouldAccepts += 1 }
       if line.bool(.fallbackTriggered, in: text) == true { runs[run].fallbacks += 1 }
       runs[run].localCost += Float(line.double(.localCostUSD, in: text) ?? 0)
+      runs[run].routedMs += Float(line.double(.localLatencyMs, in: text) ?? 0)
     }
     return row
   }
@@ -203,6 +207,7 @@ extension EvidenceFold {
     bin(row, verdict)
     guard row.isWouldAccept else { return }
     let task = Int(row.task)
+    if row.flags.contains(.drawn) { keepDrawn(text, call) }
     let kind = line.codeNumber(.agreementDetail, in: text, &words)
     switch verdict {
     case .agree: tallies[task].agree += 1
@@ -235,12 +240,21 @@ extension EvidenceFold {
     if let cost {
       tallies[task].costedAnswers += 1
       tallies[task].frontierCost += cost
-      if row.isWouldAccept { tallies[task].frontierCostOfAccepts += cost }
+      if row.isWouldAccept {
+        tallies[task].costedAccepts += 1
+        tallies[task].costOfAccepts += cost
+      }
+      if row.isSpared { tallies[task].frontierCostOfAccepts += cost }
+      if row.flags.contains(.answeredLocally) { tallies[task].live.auditCost += cost }
     }
     guard row.run != .max else { return }
     runs[Int(row.run)].frontierCost += Float(cost ?? 0)
     runs[Int(row.run)].latencyMs += Float(latency ?? 0)
-    if row.isWouldAccept { runs[Int(row.run)].frontierCostOfAccepts += Float(cost ?? 0) }
+    if row.isSpared {
+      runs[Int(row.run)].frontierCostOfAccepts += Float(cost ?? 0)
+    } else if !row.flags.contains(.answeredLocally) {
+      runs[Int(row.run)].routedMs += Float(latency ?? 0)
+    }
   }
 
   private mutating func bin(_ row: CallRow, _ verdict: AgreementResult.Verdict) {
@@ -286,7 +300,8 @@ extension EvidenceFold {
     keep(Example(call: call, detail: falseAccept(text, decision, task), cluster: cluster), at: place, task)
   }
 
-  private func falseAccept(
+  /// Of a comparison's line and that of its decision, which ``earlierLine`` has read.
+  func falseAccept(
     _ text: Span<UInt8>, _ decision: Span<UInt8>, _ task: Int
   ) -> Report.FalseAccept {
     var item = Report.FalseAccept()
@@ -337,14 +352,14 @@ extension EvidenceFold {
 
   mutating func review(_ text: Span<UInt8>, _ call: Int) {
     let ms = line.time(in: text)
-    guard let record = ReviewRecord(line, in: text, at: ms ?? 0), !record.isChallenger, !record.isPlanted
-    else { return }
+    guard let record = ReviewRecord(line, in: text, at: ms ?? 0), !record.isChallenger else {
+      return
+    }
+    if record.isPlanted { return planted.saw(record, call: call) }
     labels[call, default: CallLabels()].add(record.entry, by: record.reviewer)
     let counting = labels[call]?.counting
     apply(labels[call] ?? CallLabels(), to: call)
     guard let entry = record.entry else { return }
-    let name = record.reviewer.isEmpty ? "(unnamed)" : record.reviewer
-    reviewers.add(ReviewerKey(name: words.number(name), label: CallRow.Review(entry.label)))
     // What is told of a call is what the label that counts was given with.
     guard counting?.reviewer == record.reviewer,
       reviewNotes.count < Self.noteLimit || reviewNotes[call] != nil
@@ -353,6 +368,7 @@ extension EvidenceFold {
       callID: line.string(.callID, in: text) ?? "", reviewer: line.string(.reviewer, in: text),
       note: line.string(.note, in: text), ts: line.string(.ts, in: text) ?? "",
       seq: line.int(.seq, in: text) ?? 0)
+    if entry.label == .escalate { takeDrawn(call) }
   }
 
   private mutating func apply(_ labels: CallLabels, to call: Int) {

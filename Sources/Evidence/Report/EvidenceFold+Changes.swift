@@ -4,7 +4,7 @@ internal import Wire
 extension EvidenceFold {
   /// Kinds that the contract names and the report only counts, or treats elsewhere.
   private static let quietKinds: Set<String> = [
-    "access", "gate", "receipt", "week", "checkpoint", "eval",
+    "access", "gate", "week", "checkpoint", "eval",
   ]
 
   /// Records that say that something about the router changed.
@@ -12,14 +12,32 @@ extension EvidenceFold {
     let kind = line.string(.kind, in: text) ?? ""
     let ts = line.string(.ts, in: text) ?? ""
     switch kind {
-    case "policy": note(kind, task: nil, ts: ts, policyChange(text))
-    case "flag": note(kind, task: line.string(.task, in: text), ts: ts, flagChange(text))
-    case "drill": note(kind, task: nil, ts: ts, "kill switch drill" + reason(text))
+    case "policy":
+      let isRefused = line.bool(.taken, in: text) != true
+      note(kind, task: nil, ts: ts, policyChange(text), isRefused ? .loud : .normal)
+    case "flag":
+      note(kind, task: line.string(.task, in: text), ts: ts, flagChange(text), isLoud(text) ? .loud : .normal)
+    case "receipt":
+      note(
+        kind, task: line.string(.task, in: text), ts: ts, receipt(text),
+        line.bool(.override, in: text) == true ? .loud : .normal)
+    case "drill": drill(text, ts)
     case "probe": probe(text, ts)
-    case "start", "stop": note(kind, task: nil, ts: ts, kind == "start" ? "router started" : "router stopped")
+    case "start": note(kind, task: nil, ts: ts, "router started", .quiet)
+    case "stop":
+      stopped(text)
+      note(kind, task: nil, ts: ts, "router stopped", .quiet)
     default:
       if !Self.quietKinds.contains(kind) { balance.unknownKinds += 1 }
     }
+  }
+
+  private mutating func drill(_ text: Span<UInt8>, _ ts: String) {
+    let passed = line.bool(.passed, in: text)
+    let result = passed.map { $0 ? " passed" : " FAILED" } ?? ""
+    note(
+      "drill", task: nil, ts: ts, "kill switch drill\(result)\(reason(text))",
+      passed == false ? .loud : .normal)
   }
 
   /// A digest that differs from the last one known of the model, across restarts too.
@@ -36,19 +54,21 @@ extension EvidenceFold {
     lastProbe[id] = (model, digest)
   }
 
-  mutating func note(_ kind: String, task: String?, ts: String, _ words: String) {
+  mutating func note(
+    _ kind: String, task: String?, ts: String, _ words: String, _ weight: Report.Change.Weight = .normal
+  ) {
     guard changes.count < Self.changeLimit else {
       changesNotShown += 1
       return
     }
-    changes.append(Report.Change(ts: ts, kind: kind, task: task, text: words))
+    changes.append(Report.Change(ts: ts, kind: kind, task: task, text: words, weight: weight))
   }
 
   private func policyChange(_ text: Span<UInt8>) -> String {
     let revision = (line.string(.revision, in: text) ?? "unknown revision").prefix(19)
     if line.bool(.taken, in: text) == true {
       let generation = line.int(.generation, in: text).map { " (generation \($0))" } ?? ""
-      return "policy \(revision) taken\(generation)"
+      return "policy \(revision) taken\(generation)\(evidenceChange(text))"
     }
     let errors = line.value(.errors, in: text)
     let messages = errors?.arrayValue?.compactMap(\.stringValue) ?? [errors?.stringValue].compactMap(\.self)
@@ -57,11 +77,48 @@ extension EvidenceFold {
     return "policy \(revision) refused\(first)\(more)"
   }
 
+  /// What a policy that was taken does to the evidence of its tasks.
+  private func evidenceChange(_ text: Span<UInt8>) -> String {
+    var subjects: [String: [String]] = [:]
+    for task in line.value(.tasks, in: text)?.arrayValue ?? [] {
+      guard let change = task["change"]?.stringValue, let name = task["task"]?.stringValue else { continue }
+      subjects[change, default: []].append(
+        task["subject"]?.stringValue == "challenger" ? "\(name)'s challenger" : name)
+    }
+    let parts = [("restarted", "evidence starts again"), ("tightened", "tighter, evidence kept")].compactMap {
+      change, words in subjects[change].map { "\(words): \($0.joined(separator: ", "))" }
+    }
+    return parts.isEmpty ? "" : "; " + parts.joined(separator: "; ")
+  }
+
+  private func isLoud(_ text: Span<UInt8>) -> Bool {
+    if line.bool(.override, in: text) == true { return true }
+    let new = word(.new, text)
+    // The kill switch has no task.
+    guard line.string(.task, in: text) != nil else { return new == "on" || new == "true" }
+    return new == "shadow" && word(.old, text) != "shadow"
+  }
+
+  private func receipt(_ text: Span<UInt8>) -> String {
+    let approver = line.string(.approver, in: text).map { " approved by \($0)" } ?? ""
+    let epoch = line.string(.epoch, in: text).map { ", on epoch \($0)" } ?? ""
+    let expiry = line.string(.expiresAt, in: text).map { ", until \($0.prefix(10))" } ?? ""
+    let override =
+      line.bool(.override, in: text) == true ? "OVERRIDE, without the gate\(reason(text)): " : ""
+    return "\(override)live routing\(approver)\(epoch)\(expiry)"
+  }
+
   private func flagChange(_ text: Span<UInt8>) -> String {
     let old = word(.old, text) ?? "unset"
     let new = word(.new, text) ?? "unset"
     let actor = line.string(.actor, in: text).map { " by \($0)" } ?? ""
-    return "\(old) → \(new)\(actor)\(reason(text))"
+    let isOverride = line.bool(.override, in: text) == true
+    let approver = line.string(.approver, in: text).map { ", approved by \($0)" } ?? ""
+    let isDemotion = line.string(.task, in: text) != nil && new == "shadow" && old != "shadow"
+    let what =
+      line.string(.task, in: text) == nil && ["on", "off", "true", "false"].contains(new)
+      ? "kill switch " : isDemotion ? "demoted: " : isOverride ? "OVERRIDE: " : ""
+    return "\(what)\(old) → \(new)\(actor)\(approver)\(reason(text))"
   }
 
   private func reason(_ text: Span<UInt8>) -> String {

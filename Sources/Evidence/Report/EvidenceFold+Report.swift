@@ -1,7 +1,8 @@
-internal import Agreements
-internal import LogReading
-internal import Reviews
-internal import RouterCore
+import Agreements
+import Gates
+import LogReading
+import Reviews
+import RouterCore
 
 extension EvidenceFold {
   /// The report on what was read so far. Reading may go on afterwards.
@@ -12,22 +13,32 @@ extension EvidenceFold {
     report.firstDecision = firstDecision
     report.lastDecision = lastDecision
     report.command = options.command
-    report.changes = changes
+    report.changes = changes + epochChanges()
+    report.changes.sort { $0.ts < $1.ts }
     report.changesNotShown = changesNotShown
-    report.tasks = taskReports(joined)
+    report.asOf = head.report.flatMap { LogTime.parse($0.ts) }
+    let gates = gates.gates()
+    report.tasks = taskReports(joined, gates)
+    report.gates = report.tasks.flatMap { task in gates.filter { $0.subject.task == task.name } }
     report.totals = Self.totals(report.tasks)
     report.falseAccepts = falseAccepts()
     report.agents = agentReports(joined)
-    report.runs = runReports()
+    (report.runs, report.otherRuns) = runReports(joined)
+    report.callsWithoutRun = report.totals.calls - runs.rows.reduce(0) { $0 + Int($1.calls) }
+    report.periods = periods()
+    report.saving = report.tasks.reduce(into: Report.Saving()) { $0.add($1.saving) }
     report.hardStops = hardStops.sorted.map { key, count in
       Report.HardStop(
         task: taskNames[key.task], stopClass: words[key.stopClass], term: words[key.term],
         place: key.isAnswer ? "answer" : "input", count: count)
     }
     report.balance = finishedBalance()
+    report.frames = frames
     report.reviewers = reviewerReports()
+    report.reviewerAgreement = reviewerAgreement()
     report.head = head.report
     report.sentence = ReportSentence(report).sentence
+    report.actions = ReportActions(report).actions
     return report
   }
 
@@ -39,15 +50,24 @@ extension EvidenceFold {
     var failures: [Int]
     /// By task.
     var challenges: [Int: [Report.Challenge]]
+    /// Local answers whose frontier answer was spared, by task; and what those of each run would have cost, in USD.
+    var spared: [Int]
+    var sparedByRun: [Int: Double]
   }
 
   private func joinedCalls() -> Joined {
     let none = [Int](repeating: 0, count: tallies.count)
     var joined = Joined(
       reviews: Array(repeating: Report.Reviews(), count: tallies.count), notCompared: none, successes: none,
-      failures: none, challenges: challengeReports())
+      failures: none, challenges: challengeReports(), spared: none, sparedByRun: [:])
+    let means = tallies.indices.map(meanCost)
+    let owners = tallies.indices.map { options.policy?.task(taskNames[$0])?.owner }
     for (call, row) in calls.rows.enumerated() {
       let task = Int(row.task)
+      if row.flags.contains(.answeredLocally), row.verdict == 0 {
+        joined.spared[task] += 1
+        if row.run != .max { joined.sparedByRun[Int(row.run), default: 0] += means[task] }
+      }
       switch row.outcome {
       case .success: joined.successes[task] += 1
       case .failure: joined.failures[task] += 1
@@ -58,7 +78,7 @@ extension EvidenceFold {
       Self.count(row, into: &joined.reviews[task])
       // Who owns a task is the policy's to say, and what is kept of the log must not depend on that.
       if row.review == .escalate, let labels = labels[call],
-        labels.isSevere(owner: options.policy?.task(taskNames[task])?.owner)
+        labels.isSevere(owner: owners[task])
       {
         joined.reviews[task].severe += 1
       }
@@ -86,18 +106,18 @@ extension EvidenceFold {
 
   // MARK: Tasks
 
-  private func taskReports(_ joined: Joined) -> [Report.Task] {
+  private func taskReports(_ joined: Joined, _ gates: [Gate]) -> [Report.Task] {
     let seen = tallies.indices.sorted { taskNames[$0] < taskNames[$1] }
     let inPolicy = (options.policy?.tasks ?? []).map { policy in
       let number = tallies.indices.first { taskNames[$0] == policy.name }
-      return taskReport(policy.name, number, policy, joined)
+      return taskReport(policy.name, number, policy, joined, gates)
     }
     let others = seen.filter { options.policy?.task(taskNames[$0]) == nil && tallies[$0].calls > 0 }
-    return inPolicy + others.map { taskReport(taskNames[$0], $0, nil, joined) }
+    return inPolicy + others.map { taskReport(taskNames[$0], $0, nil, joined, gates) }
   }
 
   private func taskReport(
-    _ name: String, _ number: Int?, _ policy: TaskPolicy?, _ joined: Joined
+    _ name: String, _ number: Int?, _ policy: TaskPolicy?, _ joined: Joined, _ gates: [Gate]
   ) -> Report.Task {
     var task = Report.Task()
     task.name = name
@@ -107,6 +127,7 @@ extension EvidenceFold {
     if let number {
       let tally = tallies[number]
       fill(&task, tally)
+      task.cost.spared = Double(joined.spared[number]) * meanCost(number)
       fillReasons(&task, tally)
       task.notCompared = joined.notCompared[number]
       task.successes = joined.successes[number]
@@ -121,7 +142,9 @@ extension EvidenceFold {
     }
     let days = Double(spanMs) / Double(LogTime.dayMs)
     task.upkeep = (policy?.upkeepUSDPerMonth ?? 0) * days / 30.4375
-    let verdict = TaskVerdict(task, policy: policy, days: days)
+    if let number { task.saving = saving(task, tallies[number]) }
+    let gate = gates.first { $0.subject == EvidenceSubject(task: name) }
+    let verdict = TaskVerdict(task, policy: policy, gate: gate, now: gates.isEmpty ? nil : self.gates.now)
     task.looks = verdict.looks
     task.pace = verdict.pace
     task.readiness = verdict.readiness
@@ -145,8 +168,8 @@ extension EvidenceFold {
     task.frontierLatency = tally.frontierLatency.summary
     task.fallbackLatency = tally.fallbackLatency.summary
     task.cost = Report.Cost(
-      frontierOnly: tally.frontierCost, frontierOfAccepts: tally.frontierCostOfAccepts, local: tally.localCost
-    )
+      paid: tally.frontierCost, paidForAccepts: tally.frontierCostOfAccepts, local: tally.localCost)
+    task.liveCalls = tally.live.calls
     task.answersSeen = tally.answers
     task.tokens = tally.tokens
     task.confidenceSources = tally.confidenceSources.sorted.map { key, count in
@@ -206,137 +229,63 @@ extension EvidenceFold {
     return totals
   }
 
-  // MARK: False accepts
-
-  /// Known ones by severity, then suspected ones, each worst first and a limited number for each task.
-  private func falseAccepts() -> [Report.FalseAccept] {
-    var known: [Report.FalseAccept] = []
-    var suspected: [Example] = []
-    var listed: Set<Int> = []
-    let alike = suspectedAlike()
-    for task in tallies.indices {
-      var shown = 0
-      var standing: Set<Int> = []
-      for example in examples[task] ?? [] {
-        let row = calls[example.call]
-        listed.insert(example.call)
-        if Self.isKnownFalse(row) {
-          known.append(labelled(example.detail, row, example.call))
-        } else if row.review != .accept, shown < options.examplesPerTask {
-          // The worst of those that look alike stands for them.
-          if let cluster = example.cluster, !standing.insert(cluster).inserted { continue }
-          var item = labelled(example.detail, row, example.call)
-          item.alike = example.cluster.flatMap { alike[$0] } ?? 1
-          item.template = example.cluster.map { clusters.template($0) }
-          suspected.append(Example(call: example.call, detail: item))
-          shown += 1
-        }
-      }
-    }
-    // People also find mistakes where both models agree; of these the log line alone has the texts.
-    for (call, note) in reviewNotes where !listed.contains(call) && Self.isKnownFalse(calls[call]) {
-      var item = Report.FalseAccept()
-      item.callID = note.callID
-      item.task = taskNames[Int(calls[call].task)]
-      item.ts = note.ts
-      item.seq = note.seq
-      item.confidence = calls[call].confidence <= 100 ? Double(calls[call].confidence) / 100 : nil
-      known.append(labelled(item, calls[call], call))
-    }
-    known.sort { ($1.severity ?? 0, $0.seq) < ($0.severity ?? 0, $1.seq) }
-    suspected.sort { $0.rank.isWorse(than: $1.rank) }
-    return known + suspected.map(\.detail)
-  }
-
-  /// By number of a cluster: suspected false accepts that it stands for.
-  private func suspectedAlike() -> [Int: Int] {
-    var counts: [Int: Int] = [:]
-    for (call, cluster) in clustered where calls[call].review != .accept && !Self.isKnownFalse(calls[call]) {
-      counts[cluster, default: 0] += 1
-    }
-    return counts
-  }
-
-  private static func isKnownFalse(_ row: CallRow) -> Bool {
-    guard row.isWouldAccept, row.review != .accept else { return false }
-    return row.review == .escalate || (row.flags.contains(.answeredLocally) && row.outcome == .failure)
-  }
-
-  private func labelled(_ detail: Report.FalseAccept, _ row: CallRow, _ call: Int) -> Report.FalseAccept {
-    var item = detail
-    item.standing = Self.isKnownFalse(row) ? .known : .suspected
-    guard row.review != .none else { return item }
-    item.reviewLabel = row.review == .escalate ? "escalate" : row.review == .accept ? "accept" : "unsure"
-    item.severity = row.severity > 0 ? Int(row.severity) : nil
-    item.reviewer = reviewNotes[call]?.reviewer
-    item.note = reviewNotes[call]?.note
-    return item
-  }
-
   // MARK: Agents, runs, reviewers
 
   private func agentReports(_ joined: Joined) -> [Report.Agent] {
     var agents = agentNames.texts.map { Report.Agent(name: $0) }
-    for run in runs.rows where run.calls > 0 && run.agent != .max {
+    for (index, run) in runs.rows.enumerated() where run.calls > 0 && run.agent != .max {
       let agent = Int(run.agent)
       agents[agent].runs += 1
       agents[agent].calls += Int(run.calls)
       agents[agent].wouldAccepts += Int(run.wouldAccepts)
       agents[agent].fallbacks += Int(run.fallbacks)
+      agents[agent].latencyMs += Double(run.latencyMs)
+      agents[agent].routedMs += Double(run.routedMs)
       if run.outcome == .success { agents[agent].successes += 1 }
       if run.outcome == .failure { agents[agent].failures += 1 }
-      agents[agent].cost.frontierOnly += Double(run.frontierCost)
-      agents[agent].cost.frontierOfAccepts += Double(run.frontierCostOfAccepts)
-      agents[agent].cost.local += Double(run.localCost)
+      agents[agent].cost.add(cost(run, joined.sparedByRun[index] ?? 0))
     }
     return agents.filter { $0.runs > 0 }.sorted { ($0.cost.saving, $0.name) < ($1.cost.saving, $1.name) }
   }
 
-  private func runReports() -> [Report.Run] {
-    return worstRuns.map { index in
+  /// Those with the worst return, and the sum of the others.
+  private func runReports(_ joined: Joined) -> ([Report.Run], Report.RunSum?) {
+    let costs = runs.rows.enumerated().map { index, run in cost(run, joined.sparedByRun[index] ?? 0) }
+    let worst = worstRuns(costs)
+    let listed = worst.map { index in
       let row = runs[index]
       let start = Int(row.nameStart)
       return Report.Run(
         id: String(decoding: runNames[start..<start + Int(row.nameCount)], as: UTF8.self),
         agent: row.agent == .max ? nil : agentNames[Int(row.agent)], outcome: row.outcome.name,
         calls: Int(row.calls), wouldAccepts: Int(row.wouldAccepts), fallbacks: Int(row.fallbacks),
-        latencyMs: Double(row.latencyMs),
-        cost: Report.Cost(
-          frontierOnly: Double(row.frontierCost), frontierOfAccepts: Double(row.frontierCostOfAccepts),
-          local: Double(row.localCost)))
+        latencyMs: Double(row.latencyMs), routedMs: Double(row.routedMs), cost: costs[index])
     }
+    var rest = Report.RunSum()
+    let shown = Set(worst)
+    for (index, run) in runs.rows.enumerated() where run.calls > 0 && !shown.contains(index) {
+      rest.add(run, costs[index])
+    }
+    return (listed, rest.runs > 0 ? rest : nil)
+  }
+
+  private func cost(_ run: RunRow, _ spared: Double) -> Report.Cost {
+    Report.Cost(
+      paid: Double(run.frontierCost), paidForAccepts: Double(run.frontierCostOfAccepts), spared: spared,
+      local: Double(run.localCost))
   }
 
   /// The numbers of those that are shown, worst first: there may be a million runs, so they are not all sorted.
-  private var worstRuns: [Int] {
+  private func worstRuns(_ costs: [Report.Cost]) -> [Int] {
     var worst: [Int] = []
     for (index, run) in runs.rows.enumerated() where run.calls > 0 {
-      if worst.count == options.runsShown, let last = worst.last, saving(runs[last]) <= saving(run) {
-        continue
-      }
-      let place = worst.firstIndex { saving(run) < saving(runs[$0]) } ?? worst.count
+      let saving = costs[index].saving
+      if worst.count == options.runsShown, let last = worst.last, costs[last].saving <= saving { continue }
+      let place = worst.firstIndex { saving < costs[$0].saving } ?? worst.count
       worst.insert(index, at: place)
       if worst.count > options.runsShown { worst.removeLast() }
     }
     return worst
-  }
-
-  private func saving(_ run: RunRow) -> Float { run.frontierCostOfAccepts - run.localCost }
-
-  private func reviewerReports() -> [Report.Reviewer] {
-    var byName: [String: Report.Reviewer] = [:]
-    for (key, count) in reviewers.sorted {
-      let name = words[key.name]
-      var reviewer = byName[name] ?? Report.Reviewer(name: name)
-      switch key.label {
-      case .none: break
-      case .accept: reviewer.accept += count
-      case .escalate: reviewer.escalate += count
-      case .unsure: reviewer.unsure += count
-      }
-      byName[name] = reviewer
-    }
-    return byName.values.sorted { $0.name < $1.name }
   }
 
   private func finishedBalance() -> Report.Balance {

@@ -1,3 +1,4 @@
+package import Gates
 package import LogReading
 import Reviews
 package import RouterCore
@@ -10,6 +11,8 @@ package struct ReportOptions: Sendable {
   package var policy: Policy?
   /// The command that makes the report again, as it is to be shown.
   package var command = "shadow-router report"
+  /// Whose gates are shown; nil: those of the policy's tasks, with nothing told apart from the log.
+  package var gates: [GateTerms]?
   /// Suspected false accepts kept with their previews, for each task.
   package var examplesPerTask = 25
   /// Runs listed.
@@ -40,10 +43,20 @@ package struct EvidenceFold: Sendable {
   var hardStops = Counts<HardStopKey>(limit: 10_000)
   var knownStops = KnownStops()
   var reasons = KnownReasons()
-  var reviewers = Counts<ReviewerKey>(limit: 1_000)
+  /// The same folds that `gate` uses.
+  var gates: GatesFold
+  /// Whether ``gates`` know the lines already that are being read.
+  package var gatesAreAhead = false
+  var planted = PlantedLabels()
+  var frames = Report.Frames()
 
   /// Lines of would-accepts that wait for their comparison, for the previews in them.
   var waiting = WaitingLines()
+  /// Drawn would-accepts: their decision's and comparison's lines wait for a label that calls them false.
+  var drawnDecisions = DrawnLines(limit: 4_096)
+  var drawnComparisons = DrawnLines(limit: 4_096)
+  /// What is known of calls that people called false where the frontier said the same.
+  var labelledDetails: [Int: Report.FalseAccept] = [:]
   /// Lines that came before the decision they belong to.
   var early: [ContentHash: [[UInt8]]] = [:]
   var earlyCount = 0
@@ -74,13 +87,17 @@ package struct EvidenceFold: Sendable {
   /// Of the segments read to their end, in order; and of the one being read.
   package internal(set) var stretches: [LogStretch] = []
   var stretch = LogStretch()
+  package var openStretch: LogStretch { stretch }
 
   static let earlyLimit = 20_000
   static let changeLimit = 500
   static let noteLimit = 1_000
   static let gapLimit = 200
 
-  package init(_ options: ReportOptions = ReportOptions()) { self.options = options }
+  package init(_ options: ReportOptions = ReportOptions()) {
+    self.options = options
+    gates = GatesFold(options.gates ?? options.policy.map(GatesFold.terms))
+  }
 
   /// Reads the lines of a piece of log; the last may lack its newline.
   package mutating func add(ndjson text: Span<UInt8>) {
@@ -98,11 +115,14 @@ package struct EvidenceFold: Sendable {
     guard line.read(text), let ms = line.time(in: text) else {
       balance.damaged += 1
       stretch.unreadable += 1
+      if !gatesAreAhead { gates.sawDamage() }
       return
     }
     balance.recordsRead += 1
     stretch.saw(at: ms)
     follow(text)
+    // An epoch has its own window.
+    if !gatesAreAhead { gates.add(text, read: &line, at: ms) }
     guard options.window.contains(ms) else {
       balance.outsideWindow += 1
       return belated(text)
@@ -152,11 +172,14 @@ package struct EvidenceFold: Sendable {
   /// Whether nothing that was read is outside the window: then what is kept is what a window without ends would have kept.
   package var isWholeLog: Bool { balance.outsideWindow == 0 }
 
-  /// Passes over a segment without reading it: possible while nothing outside the window could belong to a call in it.
+  /// Passes over a segment without reading it: possible while nothing outside the window could belong to a call in it, and the
+  /// gates know it.
   ///
   /// - Returns: False where it has to be read.
   package mutating func pass(over known: LogStretch) -> Bool {
-    guard calls.rows.isEmpty, runs.rows.isEmpty, known.isOutside(options.window) else { return false }
+    guard gatesAreAhead, calls.rows.isEmpty, runs.rows.isEmpty, known.isOutside(options.window) else {
+      return false
+    }
     balance.recordsRead += known.records
     balance.outsideWindow += known.records
     balance.damaged += known.unreadable + known.callless
@@ -240,15 +263,6 @@ package struct EvidenceFold: Sendable {
     static func < (left: Self, right: Self) -> Bool {
       (left.task, left.stopClass, left.term, left.isAnswer ? 1 : 0)
         < (right.task, right.stopClass, right.term, right.isAnswer ? 1 : 0)
-    }
-  }
-
-  struct ReviewerKey: Hashable, Comparable {
-    var name: Int
-    var label: CallRow.Review
-
-    static func < (left: Self, right: Self) -> Bool {
-      (left.name, left.label.rawValue) < (right.name, right.label.rawValue)
     }
   }
 

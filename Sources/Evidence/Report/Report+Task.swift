@@ -44,6 +44,9 @@ extension Report {
     package var failures = 0
     /// The policy's stated upkeep for the time between the first and last decision.
     package var upkeep = 0.0
+    package var saving = Saving()
+    /// Calls decided in the stages `canary` and `live`.
+    package var liveCalls = 0
 
     package var confidence = ConfidenceReport()
     package var readiness = Readiness()
@@ -124,8 +127,9 @@ extension Report {
     package var answer = Answer.cannotTell
     /// The outcome in the words of the gate, or why there is none: a short code.
     package var code = "insufficient_data"
-    /// The first condition that is not met, as a clause.
+    /// The first condition that is not met, as a clause, and its name where it is one of the gate's.
     package var unmet = ""
+    package var condition: String?
     package var next = ""
     /// What to type; nil where there is nothing to do.
     package var command: String?
@@ -142,16 +146,27 @@ extension Report {
     case readyForReview = "looks_ready_for_review"
   }
 
-  /// Whether enough would be drawn for review within the gate's window.
+  /// Whether the gate can be passed before the epoch's window closes, as traffic and reviews go now.
   package struct Pace: Sendable, Equatable {
-    /// Labelled draws that pass with no false accept among them.
+    /// Labelled draws that pass with no further false accept among them, over the whole epoch.
     package var needed: Int
-    /// Draws to be expected in the window at the present traffic and share.
+    package var labelled: Int
+    /// Draws, and labels, to be expected by the end of the window.
     package var expected: Int
+    package var labelsExpected: Int
     package var windowDays: Int
+    /// Until the window closes.
+    package var daysLeft: Double
     package var sampleShare: Double
-    /// The share that would do; nil where all would-accepts together are too few.
+    /// The share that would do; nil where no share does.
     package var shareNeeded: Double?
-    package var suffices: Bool { expected >= needed }
+    /// No share does in what is left, and ``shareNeeded`` is that of a whole new window.
+    package var isFresh = false
+    /// Labels a week.
+    package var weeklyNow: Double
+    package var weeklyNeeded: Double
+
+    package var isDrawnEnough: Bool { expected >= needed }
+    package var suffices: Bool { isDrawnEnough && labelsExpected >= needed }
   }
 }

@@ -1,3 +1,4 @@
+package import Gates
 package import LogReading
 import Statistics
 
@@ -12,6 +13,11 @@ package struct Report: Sendable {
   /// What was asked for, so that anyone can ask again.
   package var command = ""
   package var sentence = Sentence()
+  /// Milliseconds since 1970: the time of the last record, as of which gates are judged.
+  package var asOf: Int64?
+  /// What to do first, most pressing first.
+  package var actions: [Action] = []
+  package var saving = Saving()
   package var totals = Totals()
   package var changes: [Change] = []
   package var changesNotShown = 0
@@ -22,9 +28,20 @@ package struct Report: Sendable {
   package var agents: [Agent] = []
   /// Those that the candidate would have helped least, first.
   package var runs: [Run] = []
+  /// All further runs together; nil where none is left out.
+  package var otherRuns: RunSum?
+  /// Calls that name no run.
+  package var callsWithoutRun = 0
   package var hardStops: [HardStop] = []
+  /// As `gate` judges them, by task in the order of ``tasks``; a challenger's after its candidate's.
+  package var gates: [Gate] = []
   package var balance = Balance()
+  package var frames = Frames()
   package var reviewers: [Reviewer] = []
+  /// nil where no call was labelled by two people.
+  package var reviewerAgreement: ReviewerAgreement?
+  /// Days where the window has at most 21 of them, else ISO weeks; oldest first.
+  package var periods: [Period] = []
   package var head: Head?
 
   /// The claim that the report opens with, and what it does not mean.
@@ -85,10 +102,13 @@ package struct Report: Sendable {
 
   package struct Change: Sendable, Equatable {
     package var ts: String
-    /// `policy`, `flag`, `candidate`, `drill`, `start` or `stop`.
+    package enum Weight: String, Sendable { case loud, normal, quiet }
+    /// `policy`, `flag`, `receipt`, `evidence`, `candidate`, `calibration`, `probe`, `drill`, `start` or `stop`.
     package var kind: String
     package var task: String?
     package var text: String
+    /// Loud: a demotion, an override, the kill switch, a policy that was refused.
+    package var weight = Weight.normal
   }
 
   package struct FalseAccept: Sendable, Equatable {
@@ -118,6 +138,12 @@ package struct Report: Sendable {
     package var inputPreview: String?
     package var inputHash: String?
     package var severity: Int?
+    package var isMissedStop = false
+    /// Reviewers who called it false.
+    package var confirmedBy: [String] = []
+    /// The agent was told to take this answer.
+    package var wasServed = false
+    package var remedy = Remedy(check: .none)
     package var reviewLabel: String?
     package var reviewer: String?
     package var note: String?
@@ -130,6 +156,24 @@ package struct Report: Sendable {
       package var name: String
       package var outcome: String
     }
+
+    /// The check that should have caught it: a proposal, and what it would have cost.
+    package struct Remedy: Sendable, Equatable {
+      package enum Check: String, Sendable, CaseIterable {
+        case hardStop = "hard_stop"
+        case minConfidence = "min_confidence"
+        case escalateLabels = "escalate_labels"
+        case none
+      }
+      package var check: Check
+      /// The threshold or the label; nil where neither is meant.
+      package var value: String?
+      /// Share of the task's would-accepts that would stay with the frontier as well.
+      package var acceptsLost: Double?
+      /// Of the task's disagreements, those that it would have kept out.
+      package var suspectedKeptOut: Int?
+      package var suspected: Int?
+    }
   }
 
   package struct Agent: Sendable, Equatable {
@@ -140,6 +184,19 @@ package struct Report: Sendable {
     package var runs = 0
     package var successes = 0
     package var failures = 0
+    package var latencyMs = 0.0
+    package var routedMs = 0.0
+    package var cost = Cost()
+  }
+
+  package struct RunSum: Sendable, Equatable {
+    package var runs = 0
+    package var successes = 0
+    package var calls = 0
+    package var wouldAccepts = 0
+    package var fallbacks = 0
+    package var latencyMs = 0.0
+    package var routedMs = 0.0
     package var cost = Cost()
   }
 
@@ -150,22 +207,44 @@ package struct Report: Sendable {
     package var calls = 0
     package var wouldAccepts = 0
     package var fallbacks = 0
+    /// Of all its calls: the frontier's alone, and with would-accepts answered by the candidate, its own time included.
     package var latencyMs = 0.0
+    package var routedMs = 0.0
     package var cost = Cost()
   }
 
   /// USD.
   package struct Cost: Sendable, Equatable {
-    /// What the frontier was paid for every call: what things cost today.
-    package var frontierOnly = 0.0
-    /// What of it went to would-accepts.
-    package var frontierOfAccepts = 0.0
+    /// What the frontier was paid.
+    package var paid = 0.0
+    /// What of it went to would-accepts in shadow: what answering them locally would have spared.
+    package var paidForAccepts = 0.0
+    /// What the frontier would have been paid for local answers that it was not asked about: an estimate.
+    package var spared = 0.0
     /// What running the candidate cost.
     package var local = 0.0
 
-    /// What the same calls would have cost with would-accepts answered locally.
+    package init(paid: Double = 0, paidForAccepts: Double = 0, spared: Double = 0, local: Double = 0) {
+      self.paid = paid
+      self.paidForAccepts = paidForAccepts
+      self.spared = spared
+      self.local = local
+    }
+
+    /// What the frontier alone costs.
+    package var frontierOnly: Double { paid + spared }
+    /// What of that goes to calls that are answered locally, or would be; not to audits and the control share.
+    package var frontierOfAccepts: Double { paidForAccepts + spared }
+    /// What the same calls cost, or in shadow would have cost, with would-accepts answered locally.
     package var withRouter: Double { frontierOnly - frontierOfAccepts + local }
     package var saving: Double { frontierOfAccepts - local }
+
+    mutating func add(_ other: Self) {
+      paid += other.paid
+      paidForAccepts += other.paidForAccepts
+      spared += other.spared
+      local += other.local
+    }
   }
 
   package struct HardStop: Sendable, Equatable {
@@ -206,6 +285,20 @@ package struct Report: Sendable {
     package var accept = 0
     package var escalate = 0
     package var unsure = 0
+    /// Items shown again that two people had called false; of these, those not accepted.
+    package var planted = 0
+    package var caught = 0
+
+    package var labelled: Int { accept + escalate + unsure }
+  }
+
+  /// How far two people agree about the same calls.
+  package struct ReviewerAgreement: Sendable, Equatable {
+    package var pairs: Int
+    package var agree: Int
+    package var ac1: Double
+    /// nil where chance alone would agree always.
+    package var kappa: Double?
   }
 
   /// The last record read: the state of the chain that this report rests on.
@@ -214,5 +307,63 @@ package struct Report: Sendable {
     package var seq: Int
     package var hash: String
     package var ts: String
+  }
+
+  /// What became of frames, as far as routers have told when they ended.
+  package struct Frames: Sendable, Equatable {
+    /// Clean ends of a router in the window.
+    package var stops = 0
+    package var received = 0
+    package var recorded = 0
+    package var answered = 0
+    package var malformed = 0
+    package var shed = 0
+    package var inFlight = 0
+    package var lostBySender = 0
+
+    /// Zero where every frame is accounted for.
+    package var missing: Int { received - recorded - answered - malformed - shed - inFlight }
+  }
+
+  /// What one day or week came to, by the time of the decisions.
+  package struct Period: Sendable, Equatable {
+    /// `2026-03-02` or `2026-W10`.
+    package var name: String
+    package var calls = 0
+    package var wouldAccepts = 0
+    package var disagree = 0
+    package var knownFalse = 0
+    package var answeredLocally = 0
+  }
+
+  package struct Action: Sendable, Equatable {
+    package var task: String?
+    package var text: String
+    package var command: String?
+  }
+
+  /// Money, in USD. In shadow nothing is saved: the figures say what would have been.
+  package struct Saving: Sendable, Equatable {
+    /// Of would-accepts in shadow: what the frontier was paid for them, and what the candidate cost.
+    package var shadowFrontier = 0.0
+    package var shadowLocal = 0.0
+    /// Served locally; of these, those that the frontier was asked as well.
+    package var served = 0
+    package var audited = 0
+    package var control = 0
+    /// What the frontier would have been paid for what it was spared: an estimate, by the mean of the task's compared answers.
+    package var spared = 0.0
+    package var liveLocal = 0.0
+    package var audits = 0.0
+    /// Stated upkeep of the policy for the time of the report; of it, for the time since the first live call.
+    package var upkeep = 0.0
+    package var liveUpkeep = 0.0
+    package var frontierOnly = 0.0
+
+    package var isLive: Bool { served > 0 }
+    /// What would have been saved, net of the rest of the upkeep.
+    package var shadowNet: Double { shadowFrontier - shadowLocal - (upkeep - liveUpkeep) }
+    /// Net of running the candidate and of upkeep; audits spare nothing and so are no part of what was spared.
+    package var liveNet: Double { spared - liveLocal - liveUpkeep }
   }
 }

@@ -1,7 +1,8 @@
+import Gates
 import LogReading
 import Statistics
 
-/// Writes the claim that opens a report, in the weakest words that the evidence allows.
+/// Writes the claim that opens a report, in the weakest words that the evidence allows. Its figures are the gates'.
 struct ReportSentence {
   private let report: Report
   private var totals: Report.Totals { report.totals }
@@ -19,7 +20,7 @@ struct ReportSentence {
           "None of \(calls) would have been answered locally, so there are no false accepts to look for.",
         caveats: ["The table of each task says which check kept its calls with the frontier."])
     }
-    if totals.reviews.drawn - totals.reviews.drawnUnlabelled > 0 { return drawn }
+    if !sampled.isEmpty { return drawn }
     return totals.reviews.labelled > 0 ? labelled : suspected
   }
 
@@ -65,33 +66,85 @@ struct ReportSentence {
       ])
   }
 
-  /// The full form: labels of a random draw.
+  /// The full form: labels of a random draw, in the epochs that the gates look at.
   private var drawn: Report.Sentence {
-    let reviews = totals.reviews
-    let n = reviews.drawn
-    let known = reviews.drawnFalse - reviews.drawnUnlabelled
-    let upper = SequentialEvidence.upper(reviews.drawnFalse, of: n)
-    let most = Int((upper * Double(totals.wouldAccepts)).rounded(.down))
-    let once = Hypergeometric.upper(reviews.drawnFalse, drawn: n, of: totals.wouldAccepts)
+    let tasks = sampled
+    let (k, n) = (tasks.reduce(0) { $0 + $1.known }, tasks.reduce(0) { $0 + $1.epoch.drawn })
+    let accepts = tasks.reduce(0) { $0 + $1.epoch.wouldAccepts }
+    let open = tasks.reduce(0) { $0 + $1.epoch.unlabelled }
+    let parts = tasks.count
+    let most = tasks.reduce(0) { $0 + $1.most(sharing: parts) }
+    let once = tasks.reduce(0) { $0 + $1.mostOnce(sharing: parts) }
+    let upper = parts == 1 ? tasks[0].gate.upperBound : Double(most) / Double(max(1, accepts))
     let unlabelled =
-      reviews.drawnUnlabelled > 0
-      ? "; \(Figures.count(reviews.drawnUnlabelled)) drawn but unlabelled, counted as false in the bound" : ""
-    let since = report.firstDecision.map(LogTime.date) ?? "the start"
+      open > 0 ? "; \(Figures.count(open)) drawn but unlabelled, counted as false in the bound" : ""
+    let since = tasks.compactMap(\.epoch.firstDrawn).min().map(LogTime.date) ?? "the start"
     let claim =
-      "\(Figures.count(known)) known false accepts among \(Figures.count(n)) randomly drawn would-accepts (of "
-      + "\(Figures.count(totals.wouldAccepts))\(unlabelled)). With 95 % confidence, valid at every look since \(since), "
+      "\(Figures.count(k)) known false accepts among \(Figures.count(n)) randomly drawn would-accepts (of "
+      + "\(Figures.count(accepts))\(unlabelled)). With 95 % confidence, valid at every look since \(since), "
       + "the rate is below \(Figures.bound(upper)), that is at most \(Figures.count(most)) of "
-      + "\(Figures.count(totals.wouldAccepts)). (One look, now: at most \(Figures.count(once)).)"
+      + "\(Figures.count(accepts)). (One look, now: at most \(Figures.count(once)).)"
+    return Report.Sentence(claim: claim, caveats: caveats(tasks) + [suspicion])
+  }
+
+  private func caveats(_ tasks: [SampledTask]) -> [String] {
     var caveats = [
-      "False here is what a person labelled escalate or unsure. Tasks are pooled; a gate looks at each by itself."
+      "False here is what a person labelled escalate or unsure. The figures are of the evidence that the gates look at, as of "
+        + "the log's end, whatever the report's window."
     ]
-    let hunted = reviews.escalate + reviews.unsure - known
+    if tasks.count > 1 {
+      caveats.append(
+        "Over \(tasks.count) tasks, \(tasks.map(\.gate.subject.task).joined(separator: ", ")): each bounded by itself, all "
+          + "bounds together hold with 95 % confidence. A gate looks at one task.")
+    }
+    let hunted = tasks.reduce(0) { $0 + $1.epoch.huntFalse }
     if hunted > 0 {
       caveats.append(
-        "\(Figures.count(hunted)) more were labelled escalate or unsure outside the random draw; they block promotion and "
-          + "are not part of the rate.")
+        "\(Figures.count(hunted)) more were labelled escalate outside the random draw; they block promotion and are not part of "
+          + "the rate.")
     }
-    caveats.append(suspicion)
-    return Report.Sentence(claim: claim, caveats: caveats)
+    let bare = report.tasks.filter { task in
+      task.isLocal != false && task.wouldAccepts > 0 && !tasks.contains { $0.gate.subject.task == task.name }
+    }.map(\.name)
+    if !bare.isEmpty {
+      caveats.append(
+        "Nothing is claimed of \(bare.joined(separator: ", ")): nobody has labelled a random sample of their present evidence."
+      )
+    }
+    return caveats
   }
+
+  /// Candidates of whose present sample people have labelled something.
+  private var sampled: [SampledTask] {
+    report.gates.compactMap { gate in
+      guard !gate.subject.isChallenger, let epoch = gate.epoch, epoch.accepted + epoch.falseLabelled > 0
+      else {
+        return nil
+      }
+      return SampledTask(gate: gate, epoch: epoch)
+    }
+  }
+}
+
+/// One task of the claim, with its share of what may be wrong.
+private struct SampledTask {
+  let gate: Gate
+  let epoch: EpochEvidence
+
+  var known: Int { epoch.falseLabelled }
+
+  /// False accepts at most, whenever one looks; the gate's own bound where the task is alone.
+  func most(sharing parts: Int) -> Int {
+    let upper = parts == 1 ? gate.upperBound : gate.upperBound(alpha: Self.alpha / Double(parts))
+    return Int((upper * Double(epoch.wouldAccepts)).rounded(.down))
+  }
+
+  /// Likewise for one look alone.
+  func mostOnce(sharing parts: Int) -> Int {
+    Hypergeometric.upper(
+      epoch.falseOrUnlabelled, drawn: epoch.drawn, of: epoch.wouldAccepts, alpha: 0.05 / Double(parts))
+  }
+
+  /// 0.01 of 0.05 is spent on the reviewers' catch rate.
+  private static let alpha = 0.04
 }

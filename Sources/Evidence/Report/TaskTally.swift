@@ -30,6 +30,12 @@ struct TaskTally: Sendable {
   var frontierCost = 0.0
   var frontierCostOfAccepts = 0.0
   var costedAnswers = 0
+  /// Frontier answers to would-accepts that came with a cost, and those costs.
+  var costedAccepts = 0
+  var costOfAccepts = 0.0
+  /// Of would-accepts, by the candidate's label.
+  var acceptedLabels = Counts<Int>(limit: 256)
+  var live = LiveTally()
   var answers = 0
 
   /// By hundredth of confidence, 0…100: would-accepts, then calls that only their confidence kept from it.

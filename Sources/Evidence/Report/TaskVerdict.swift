@@ -1,26 +1,31 @@
-internal import RouterCore
-internal import Statistics
+import Gates
+import LogReading
+import RouterCore
+import Statistics
 
-/// What a task's figures come to: ready or not, what it looks like, and what to do next.
+/// What a task comes to: ready or not, what it looks like, and what to do next.
 ///
-/// Without people's labels the answer is never yes. A disagreement may be the frontier's mistake, so the limit for
-/// how things *look* is wider than the one a gate holds false accepts to.
+/// Ready is what the gate says. How a task *looks* says only how often the two models agree; a disagreement may be the
+/// frontier's mistake, so its limit is wider than the one a gate holds false accepts to.
 struct TaskVerdict {
   private let task: Report.Task
   private let policy: TaskPolicy?
-  private let gate: GatePolicy
-  /// Days between the first and last decision.
-  private let days: Double
+  private let gate: Gate?
+  private let rules: GatePolicy
+  /// Milliseconds since 1970: the log's end.
+  private let now: Int64?
 
   /// Comparable would-accepts have to be at least this share for anything to be said.
   static let unknownLimit = 0.2
-  static let validityLimit = 0.99
+  /// EVIDENCE: at most 100 items a task and week are reviewed, at least 80 % of them drawn at random.
+  private static let weeklyDraws = 80.0
 
-  init(_ task: Report.Task, policy: TaskPolicy?, days: Double) {
+  init(_ task: Report.Task, policy: TaskPolicy?, gate: Gate?, now: Int64?) {
     self.task = task
     self.policy = policy
-    self.gate = policy?.gate ?? GatePolicy()
-    self.days = days
+    self.gate = gate
+    self.now = now
+    rules = policy?.gate ?? GatePolicy()
   }
 
   /// Disagreements tolerated before a task looks bad: five times the limit of false accepts.
@@ -29,75 +34,106 @@ struct TaskVerdict {
   var looks: Report.Looks {
     if task.isLocal == false { return .frontierOnly }
     if task.wouldAccepts == 0 { return task.calls < 30 ? .tooLittleTraffic : .nothingAccepted }
-    let limit = Self.looksLimit(gate)
+    let limit = Self.looksLimit(rules)
     if task.comparable > 0, task.disagreementLower > limit { return .bad }
-    if (task.unknownShare ?? 0) > Self.unknownLimit { return .notMeasurable }
+    if task.isNotMeasurable { return .notMeasurable }
     if task.comparable < RateBounds.needed(forUpper: limit) { return .tooLittleTraffic }
     return task.disagreementUpper <= limit ? .readyForReview : .unclear
   }
 
   // MARK: Pace
 
-  /// Labelled draws without a false accept that the first epoch's gate asks for.
-  private var needed: Int { Self.reviewsNeeded(gate) }
-
-  static func reviewsNeeded(_ gate: GatePolicy) -> Int {
-    SequentialEvidence.needed(
-      limit: gate.maxFalseAcceptRate, alpha: AlphaSpending.alpha(attempt: 1, of: gate.alpha))
+  /// nil where the gate passes, no number of reviews helps, or the epoch is less than an hour old: a forecast from less
+  /// would only amuse.
+  var pace: Report.Pace? {
+    guard let gate, gate.outcome != .pass, let epoch = gate.epoch, let missing = gate.missingReviews,
+      missing > 0,
+      let now
+    else { return nil }
+    let day = Double(LogTime.dayMs)
+    let elapsed = Double(now - epoch.start) / day
+    guard elapsed >= 1.0 / 24, epoch.wouldAccepts > 0 else { return nil }
+    let left = epoch.end.map { max(0, Double($0 - now) / day) } ?? Double(rules.windowDays)
+    let labelled = epoch.accepted + epoch.falseLabelled
+    let accepts = Double(epoch.wouldAccepts) / elapsed
+    let share = policy?.reviewSample ?? 0.05
+    // Before the first draw the policy's share tells what is to be expected.
+    let draws = epoch.drawn > 0 ? Double(epoch.drawn) / elapsed : accepts * share
+    let labels = Double(labelled) / elapsed
+    var pace = Report.Pace(
+      needed: labelled + missing, labelled: labelled,
+      expected: epoch.drawn + Int(min(draws, Self.weeklyDraws / 7) * left),
+      labelsExpected: labelled + Int(labels * left), windowDays: rules.windowDays, daysLeft: left,
+      sampleShare: share, weeklyNow: labels * 7,
+      weeklyNeeded: left > 0 ? Double(missing) / left * 7 : .infinity)
+    let rest = missing - epoch.unlabelled
+    pace.shareNeeded = Self.share(rest, of: accepts, days: left)
+    if pace.shareNeeded == nil {
+      pace.isFresh = true
+      pace.shareNeeded = Self.share(gate.needed, of: accepts, days: Double(rules.windowDays))
+    }
+    return pace
   }
 
-  /// Nil for less than an hour of traffic: a forecast from less would only amuse.
-  var pace: Report.Pace? {
-    guard task.isLocal != false, task.wouldAccepts > 0, days >= 1.0 / 24 else { return nil }
-    let share = policy?.reviewSample ?? 0.05
-    let accepts = Double(task.wouldAccepts) / days * Double(gate.windowDays)
-    let needed = needed
-    // EVIDENCE: at most 100 items a task and week are reviewed.
-    let budget = 100 * Double(gate.windowDays) / 7
-    let expected = min(accepts * share, budget)
-    let shareNeeded = Double(needed) / accepts
-    return Report.Pace(
-      needed: needed, expected: Int(expected), windowDays: gate.windowDays, sampleShare: share,
-      shareNeeded: shareNeeded <= 1 && Double(needed) <= budget ? shareNeeded : nil)
+  /// The share of would-accepts that brings so many draws; nil where none does within the budget of a week.
+  private static func share(_ draws: Int, of acceptsADay: Double, days: Double) -> Double? {
+    guard draws > 0 else { return 0 }
+    let accepts = acceptsADay * days
+    guard accepts > 0, Double(draws) <= accepts, Double(draws) <= weeklyDraws / 7 * days else { return nil }
+    return Double(draws) / accepts
   }
 
   // MARK: Readiness
 
   var readiness: Report.Readiness {
     if task.isLocal == false {
-      return answer(.no, "policy", "the policy keeps this task with the frontier", "nothing to do", nil)
+      return answer(.no, "fail", nil, "the policy keeps this task with the frontier", "nothing to do", nil)
     }
-    if let known = knownFault { return known }
-    if let early = tooEarly { return early }
-    if (task.unknownShare ?? 0) > Self.unknownLimit { return notMeasurable }
-    if let validity = task.validity, validity < Self.validityLimit { return invalid(validity) }
-    return reviewsMissing
-  }
-
-  private var knownFault: Report.Readiness? {
-    if task.reviews.missedStops > 0 {
+    guard let gate else {
       return answer(
-        .no, "fail",
-        "\(Figures.count(task.reviews.missedStops)) would-accepts that a hard stop should have caught",
-        "add the missing terms to the policy, then check it", "shadow-router check POLICY")
+        .cannotTell, "insufficient_data", nil, "not judged: too many task types, or none that a policy names",
+        "name it in the policy", "shadow-router check POLICY")
     }
-    guard task.reviews.severe > 0 else { return nil }
+    let code = gate.outcome.rawValue
+    if gate.outcome == .error {
+      return answer(
+        .cannotTell, code, nil, gate.problem ?? "the log cannot be believed",
+        "see what is wrong with the log",
+        "shadow-router verify-log")
+    }
+    if gate.outcome == .pass {
+      return answer(
+        .yes, code, nil, "", "promote it", "shadow-router promote \(ShellWord.of(task.name)) --percent 1")
+    }
+    if let early = tooEarly(code) { return early }
+    guard let first = gate.blocking.first else {
+      return answer(
+        .cannotTell, code, nil, gate.problem ?? "", "ask the gate",
+        "shadow-router gate \(ShellWord.of(task.name))")
+    }
+    let (next, command) = first.remedy(task.name)
+    let isFail = gate.outcome == .fail
+    let problem = gate.problem.map { "\($0); " } ?? ""
     return answer(
-      .no, "fail", "\(Figures.count(task.reviews.severe)) severe false accepts known", "read them and decide",
-      "shadow-router report --format csv")
+      isFail ? .no : .cannotTell, code, first.name.rawValue,
+      problem + first.words(gate), next, command)
   }
 
-  private var tooEarly: Report.Readiness? {
+  /// What stands before any evidence: no calls, or none that would have been accepted.
+  private func tooEarly(_ code: String) -> Report.Readiness? {
+    guard gate?.outcome == .insufficientData, (gate?.epoch?.wouldAccepts ?? 0) == 0, task.wouldAccepts == 0
+    else {
+      return nil
+    }
     if task.calls == 0 {
       return answer(
-        .cannotTell, "insufficient_data", "no calls of this type were seen",
+        .cannotTell, code, "e_process", "no calls of this type were seen",
         "see which calls the router could not name", "shadow-router status")
     }
-    guard task.wouldAccepts == 0 else { return nil }
     let worst = task.reasons.dropFirst().max { ($0.count, $1.name) < ($1.count, $0.name) }
     let cause = worst.map { "; most often \($0.name)" } ?? ""
     let (next, command) = Self.remedy(worst?.name, task.name)
-    return answer(.cannotTell, "insufficient_data", "no would-accepts\(cause)", next, command)
+    return answer(.cannotTell, code, "e_process", "no would-accepts\(cause)", next, command)
   }
 
   private static func remedy(_ reason: String?, _ task: String) -> (String, String) {
@@ -107,64 +143,76 @@ struct TaskVerdict {
     case Reason.schemaInvalid.rawValue: ("read what the candidate answers", "shadow-router tail --rows")
     case Reason.confidenceLow.rawValue:
       (
-        "compare tasks.\(task).min_confidence with the confidence chart below",
-        "shadow-router report --format html"
+        "compare tasks.\(task).min_confidence with what each threshold would let through",
+        "shadow-router simulate --thresholds \(ShellWord.of(task))"
       )
     case Reason.manualOverride.rawValue: ("see who turned the kill switch on", "shadow-router status")
-    default: ("see what one call would meet", "shadow-router explain POLICY --task \(task)")
+    default: ("see what one call would meet", "shadow-router explain POLICY --task \(ShellWord.of(task))")
     }
-  }
-
-  private var notMeasurable: Report.Readiness {
-    let causes = task.unknownCauses.prefix(3).map { "\($0.name) \(Figures.count($0.count))" }.joined(
-      separator: ", ")
-    let next =
-      task.unknownCauses.first?.name == "no_comparison"
-      ? "have the agent send an `answer` frame for every call"
-      : "say in the policy how the frontier's answer is read (tasks.\(task.name).agreement), then check it"
-    return answer(
-      .cannotTell, "insufficient_data",
-      "not measurable: \(Figures.percent(task.unknownShare ?? 0)) of would-accepts could not be compared (\(causes))",
-      next, "shadow-router check POLICY")
-  }
-
-  private func invalid(_ validity: Double) -> Report.Readiness {
-    answer(
-      .cannotTell, "inconclusive",
-      "valid answers \(Figures.percent(validity)), at least \(Figures.percent(Self.validityLimit)) needed",
-      "read what the candidate answers", "shadow-router tail --rows")
-  }
-
-  private var reviewsMissing: Report.Readiness {
-    let drawn = task.reviews.drawn
-    let labelled = drawn - task.reviews.drawnUnlabelled
-    if drawn > 0,
-      SequentialEvidence.isEnough(
-        task.reviews.drawnFalse, of: drawn, limit: gate.maxFalseAcceptRate,
-        alpha: AlphaSpending.alpha(attempt: 1, of: gate.alpha))
-    {
-      return answer(
-        .cannotTell, "inconclusive", "the figures would do; the gate decides, not this report",
-        "ask the gate",
-        "shadow-router gate \(task.name)")
-    }
-    let unmet =
-      "people have labelled \(Figures.count(labelled)) randomly drawn would-accepts; about "
-      + "\(Figures.count(needed)) are needed, none of them false"
-    if looks == .bad {
-      return answer(
-        .cannotTell, "insufficient_data", unmet, "read the disagreements first; too many to be chance",
-        "shadow-router report --format csv")
-    }
-    return answer(
-      .cannotTell, "insufficient_data", unmet,
-      "keep it in shadow; labelling a random sample comes next (with a later version of this program)",
-      "shadow-router report --since 7d")
   }
 
   private func answer(
-    _ answer: Report.Readiness.Answer, _ code: String, _ unmet: String, _ next: String, _ command: String?
+    _ answer: Report.Readiness.Answer, _ code: String, _ condition: String?, _ unmet: String, _ next: String,
+    _ command: String?
   ) -> Report.Readiness {
-    Report.Readiness(answer: answer, code: code, unmet: unmet, next: next, command: command)
+    Report.Readiness(
+      answer: answer, code: code, unmet: unmet, condition: condition, next: next, command: command)
+  }
+}
+
+extension Report.Task {
+  /// Too many would-accepts could not be compared for the others to prove much.
+  package var isNotMeasurable: Bool { (unknownShare ?? 0) > TaskVerdict.unknownLimit }
+}
+
+extension GateCondition {
+  /// What is not met, for a reader who does not know the conditions.
+  fileprivate func words(_ gate: Gate) -> String {
+    let count = figure.map { Figures.count(Int($0)) } ?? "some"
+    return switch name {
+    case .evidence:
+      "\(Figures.count(gate.epoch?.falseOrUnlabelled ?? 0)) of \(Figures.count(gate.epoch?.drawn ?? 0)) drawn are false or unlabelled: "
+        + "at most \(Figures.bound(gate.upperBound)) are false, the limit is \(Figures.percent(gate.maxFalseAcceptRate))"
+    case .severe: "\(count) severe false accepts, confirmed"
+    case .hunt: "\(count) false accepts found outside the random sample"
+    case .missedStops: "\(count) would-accepts that a hard stop should have caught"
+    case .drill: "no drill of the kill switch passed \(wants)"
+    default: "\(name.rawValue.replacing("_", with: " ")): \(shown), wants \(wants)"
+    }
+  }
+
+  /// What to do about it, in words and as a command.
+  fileprivate func remedy(_ task: String) -> (String, String) {
+    // The words of the gate may end in a command; here it stands by itself.
+    let words =
+      switch name {
+      case .evidence where weight == .against:
+        "more are false than the limit allows: tighten the policy, or change the candidate"
+      case .hunt:
+        "tighten the policy until it no longer accepts what people called false: the rest of the evidence is kept"
+      default: missing.map { $0.text(before: ": shadow-router") } ?? wants
+      }
+    let command =
+      switch name {
+      case .evidence where weight == .against: "shadow-router simulate --thresholds \(ShellWord.of(task))"
+      case .evidence, .labelled, .catchRate: "shadow-router review --task \(ShellWord.of(task))"
+      case .severe, .hunt: "shadow-router simulate --thresholds \(ShellWord.of(task))"
+      case .missedStops: "shadow-router check --against running POLICY"
+      case .validity: "shadow-router tail --rows"
+      case .accuracy: "shadow-router report --since 7d"
+      case .weeks: "shadow-router gate \(ShellWord.of(task))"
+      case .losses: "shadow-router status"
+      case .drift: "shadow-router report --since 7d"
+      case .drill: "shadow-router drill"
+      case .evalSet: "shadow-router eval EVALSET --task \(ShellWord.of(task))"
+      }
+    return (words, command)
+  }
+}
+
+extension String {
+  /// The text before the first `mark`, or all of it.
+  fileprivate func text(before mark: String) -> String {
+    firstRange(of: mark).map { String(self[..<$0.lowerBound]) } ?? self
   }
 }

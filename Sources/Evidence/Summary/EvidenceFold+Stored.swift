@@ -1,3 +1,4 @@
+internal import Gates
 package import LogReading
 internal import Reviews
 internal import RouterCore
@@ -11,7 +12,8 @@ extension EvidenceFold: StoredMembers {
     var kept = options.examplesPerTask
     try kept.pass(&state)
     guard kept == options.examplesPerTask else { throw .unusable }
-    for _ in 0..<5 { state.leaveOut() }  // options, line, earlierLine, knownStops, reasons
+    // options, line, earlierLine, knownStops, reasons, gatesAreAhead; gates, which are stored before: see ``passGates(_:)``.
+    for _ in 0..<7 { state.leaveOut() }
     try state.member(&taskNames)
     try state.member(&tallies)
     try state.member(table: &calls)
@@ -20,8 +22,12 @@ extension EvidenceFold: StoredMembers {
     try state.member(&agentNames)
     try state.member(&words)
     try state.member(&hardStops)
-    try state.member(&reviewers)
+    try state.member(&planted)
+    try state.member(&frames)
     try waitingLines(&state)
+    try state.member(&drawnDecisions)
+    try state.member(&drawnComparisons)
+    try state.member(&labelledDetails)
     try earlyLines(&state)
     try state.member(&earlyCount)
     try state.member(&examples)
@@ -45,6 +51,9 @@ extension EvidenceFold: StoredMembers {
     try state.member(&stretch)
     if state.isReading, !isConsistent { throw .unusable }
   }
+
+  /// What the gates know: it has no window, and so is of use to reports of all.
+  package mutating func passGates(_ state: inout StateCoder) throws(StateFault) { try gates.pass(&state) }
 
   /// Only those whose comparison may still come: of the others nothing is asked again.
   private mutating func waitingLines(_ state: inout StateCoder) throws(StateFault) {

@@ -30,6 +30,10 @@ extension TaskTally: StoredMembers {
     try state.member(&frontierCost)
     try state.member(&frontierCostOfAccepts)
     try state.member(&costedAnswers)
+    try state.member(&costedAccepts)
+    try state.member(&costOfAccepts)
+    try state.member(&acceptedLabels)
+    try state.member(&live)
     try state.member(&answers)
     try state.member(&accepted)
     try state.member(&belowThreshold)
@@ -184,6 +188,7 @@ extension Report.Change: StoredMembers {
     try state.member(&kind)
     try state.member(&task)
     try state.member(&text)
+    try state.member(&weight)
   }
 }
 
@@ -211,6 +216,10 @@ extension Report.FalseAccept: StoredMembers {
     try state.member(&inputPreview)
     try state.member(&inputHash)
     try state.member(&severity)
+    try state.member(&isMissedStop)
+    try state.member(&confirmedBy)
+    try state.member(&wasServed)
+    try state.member(&remedy)
     try state.member(&reviewLabel)
     try state.member(&reviewer)
     try state.member(&note)
@@ -257,15 +266,6 @@ extension Report.Balance.Gap: StoredMembers {
   }
 }
 
-extension EvidenceFold.ReviewerKey: StoredMembers {
-  static var blank: Self { Self(name: 0, label: .none) }
-
-  mutating func passMembers(_ state: inout StateCoder) throws(StateFault) {
-    try state.member(&name)
-    try state.member(enum: &label)
-  }
-}
-
 extension Report.FalseAccept.Standing: Stored {
   package static var blank: Self { .suspected }
 }
@@ -301,12 +301,52 @@ extension LatencySample: Stored {
   }
 }
 
-extension StateCoder {
-  fileprivate mutating func member<Value: RawRepresentable<UInt8>>(enum value: inout Value) throws(StateFault)
-  {
-    var code = Int(value.rawValue)
-    try member(&code)
-    guard let known = UInt8(exactly: code).flatMap(Value.init(rawValue:)) else { throw .unusable }
-    value = known
+extension LiveTally: StoredMembers {
+  static var blank: Self { Self() }
+
+  mutating func passMembers(_ state: inout StateCoder) throws(StateFault) {
+    try state.member(&calls)
+    try state.member(&local)
+    try state.member(&audited)
+    try state.member(&control)
+    try state.member(&localCost)
+    try state.member(&auditCost)
+    try state.member(&first)
+    try state.member(&last)
   }
+}
+
+extension Report.Frames: StoredMembers {
+  package static var blank: Self { Self() }
+
+  package mutating func passMembers(_ state: inout StateCoder) throws(StateFault) {
+    try state.member(&stops)
+    try state.member(&received)
+    try state.member(&recorded)
+    try state.member(&answered)
+    try state.member(&malformed)
+    try state.member(&shed)
+    try state.member(&inFlight)
+    try state.member(&lostBySender)
+  }
+}
+
+extension Report.FalseAccept.Remedy: StoredMembers {
+  package static var blank: Self { Self(check: .none) }
+
+  package mutating func passMembers(_ state: inout StateCoder) throws(StateFault) {
+    try state.member(&check)
+    try state.member(&value)
+    try state.member(&acceptsLost)
+    try state.member(&suspectedKeptOut)
+    try state.member(&suspected)
+  }
+}
+
+extension Report.FalseAccept.Remedy.Check: Stored {
+  package static var blank: Self { .none }
+}
+
+extension Report.Change.Weight: Stored {
+  package static var blank: Self { .normal }
 }

@@ -1,4 +1,4 @@
-import LogReading
+package import LogReading
 
 /// Whose evidence it is: that of a task's candidate, or of its challenger.
 package struct EvidenceSubject: Sendable, Equatable {
@@ -17,9 +17,9 @@ package struct EvidenceSubject: Sendable, Equatable {
 /// Calls that are evidence about one and the same thing: task, models, prompt, confidence, and what the policy says of them.
 struct Epoch: Sendable {
   /// Of the first call's record: names the epoch.
-  let firstSeq: Int
+  private(set) var firstSeq: Int
   /// Milliseconds since 1970.
-  let start: Int64
+  private(set) var start: Int64
   /// The `task_revision` in force, moved on by tightenings.
   var revision: String
   /// Revisions before a tightening, and until when (milliseconds since 1970) calls may still come under them.
@@ -31,12 +31,12 @@ struct Epoch: Sendable {
   var asked = 0
   var invalid = 0
   var firstDrawn: Int64?
+  /// What changed that no call has shown yet: the next call begins a new epoch.
+  var closing: EpochEnding.Cause?
   /// Would-accepts that were only counted.
   var omitted = 0
-  /// Something changed that no call has shown yet: the next call begins a new epoch.
-  var isClosed = false
 
-  private let undrawnLimit: Int
+  private var undrawnLimit: Int
 
   init(_ call: EpochCall, undrawnLimit: Int) {
     self.undrawnLimit = undrawnLimit
@@ -53,7 +53,7 @@ struct Epoch: Sendable {
   func end(windowDays: Int) -> Int64? { firstDrawn.map { $0 + Int64(windowDays) * LogTime.dayMs } }
 
   func isOver(at ms: Int64, windowDays: Int) -> Bool {
-    isClosed || (end(windowDays: windowDays).map { ms >= $0 } ?? false)
+    closing != nil || (end(windowDays: windowDays).map { ms >= $0 } ?? false)
   }
 
   mutating func add(_ call: EpochCall) {
@@ -83,11 +83,28 @@ struct Epoch: Sendable {
   }
 }
 
+/// An epoch that another one followed.
+package struct EpochEnding: Sendable, Equatable {
+  package enum Cause: String, Sendable {
+    case window, policy, digest
+    /// Another model, prompt, source of confidences or correction.
+    case candidate
+  }
+  package var id: String
+  /// Of the first call after it, in milliseconds since 1970.
+  package var at: Int64
+  package var wouldAccepts: Int
+  package var drawn: Int
+  package var cause: Cause
+}
+
 /// The epochs of one subject while the log is read; only the newest is kept.
 struct SubjectEpochs: Sendable {
   private let windowDays: Int
   private let undrawnLimit: Int
   private var epoch: Epoch?
+  /// The newest of those that ended.
+  private(set) var endings: [EpochEnding] = []
   /// Calls without a digest, of models whose digest was known: they belong with the call that follows.
   private var pending: [EpochCall] = []
   /// Of a challenger's calls.
@@ -96,6 +113,7 @@ struct SubjectEpochs: Sendable {
   /// How long calls that were decided under the policy before a reload may take to be recorded, in milliseconds.
   private static let lateness: Int64 = 600_000
   private static let pendingLimit = 100_000
+  private static let endingLimit = 50
 
   init(_ rules: EpochRules) {
     windowDays = rules.windowDays
@@ -114,6 +132,7 @@ struct SubjectEpochs: Sendable {
     // The epoch is asked in place: a copy in a variable would make every `add` copy all items.
     guard epoch?.isOver(at: call.ts, windowDays: windowDays) == false, epoch?.holds(call) == true else {
       pending = []
+      ended(before: call)
       epoch = Epoch(call, undrawnLimit: undrawnLimit)
       return
     }
@@ -130,10 +149,24 @@ struct SubjectEpochs: Sendable {
       epoch?.add(call)
       return
     }
+    epoch?.closing = .digest
+    ended(before: call)
     epoch = nil
     for next in waiting + [call] {
       if epoch == nil { epoch = Epoch(next, undrawnLimit: undrawnLimit) } else { epoch?.add(next) }
     }
+  }
+
+  private mutating func ended(before call: EpochCall) {
+    guard let epoch else { return }
+    let isOver = epoch.end(windowDays: windowDays).map { call.ts >= $0 } ?? false
+    let cause = epoch.closing ?? (isOver ? .window : call.revision == epoch.revision ? .candidate : .policy)
+    endings.append(
+      EpochEnding(
+        id: epoch.id, at: call.ts, wouldAccepts: epoch.items.count + epoch.omitted,
+        drawn: epoch.items.drawn.count,
+        cause: cause))
+    if endings.count > Self.endingLimit { endings.removeFirst() }
   }
 
   /// A policy was taken: what it says of the subject, and what records without `task_revision` call it.
@@ -142,7 +175,7 @@ struct SubjectEpochs: Sendable {
     // The same policy by its older name, as after an update of the router; or a policy that only tightened.
     let isSame = revision == wholePolicy
     guard isSame || (change.limits != nil && change.previous == revision) else {
-      epoch?.isClosed = true
+      epoch?.closing = .policy
       return
     }
     epoch?.earlier[revision] = ms + Self.lateness
@@ -152,7 +185,7 @@ struct SubjectEpochs: Sendable {
 
   /// A probe found this digest at a model.
   mutating func probed(_ modelID: String, _ digest: String) {
-    if let known = epoch?.models[modelID]?.digest, known != digest { epoch?.isClosed = true }
+    if let known = epoch?.models[modelID]?.digest, known != digest { epoch?.closing = .digest }
   }
 
   var isPartial: Bool { epoch.map { $0.omitted > 0 } ?? false }
@@ -170,4 +203,58 @@ struct SubjectEpochs: Sendable {
   private func complete(_ call: inout EpochCall) {
     if let key = call.item?.call, let features = recent[key] { call.item?.learn(features) }
   }
+}
+
+// MARK: - What is stored
+
+extension Epoch: StoredMembers {
+  static var blank: Epoch { Epoch(.blank, undrawnLimit: 0) }
+
+  mutating func passMembers(_ state: inout StateCoder) throws(StateFault) {
+    try state.member(&firstSeq)
+    try state.member(&start)
+    try state.member(&revision)
+    try state.member(&earlier)
+    try state.member(&limits)
+    try state.member(&models)
+    try state.member(&items)
+    try state.member(&asked)
+    try state.member(&invalid)
+    try state.member(&firstDrawn)
+    try state.member(&closing)
+    try state.member(&omitted)
+    try state.member(&undrawnLimit)
+  }
+}
+
+extension SubjectEpochs: StoredMembers {
+  /// Takes the rules of whatever it is read into.
+  static var blank: SubjectEpochs { SubjectEpochs(EpochRules()) }
+
+  mutating func passMembers(_ state: inout StateCoder) throws(StateFault) {
+    state.leaveOut()  // windowDays
+    state.leaveOut()  // undrawnLimit
+    try state.member(&epoch)
+    try state.member(&endings)
+    try state.member(&pending)
+    try state.member(&recent)
+  }
+}
+
+extension EpochEnding: StoredMembers {
+  package static var blank: EpochEnding {
+    EpochEnding(id: "", at: 0, wouldAccepts: 0, drawn: 0, cause: .window)
+  }
+
+  package mutating func passMembers(_ state: inout StateCoder) throws(StateFault) {
+    try state.member(&id)
+    try state.member(&at)
+    try state.member(&wouldAccepts)
+    try state.member(&drawn)
+    try state.member(&cause)
+  }
+}
+
+extension EpochEnding.Cause: Stored {
+  package static var blank: Self { .window }
 }

@@ -45,6 +45,9 @@ package struct EpochEvidence: Sendable {
     package var id: String
     package var name: String?
     package var digest: String?
+    package var prompt: String?
+    /// Of its confidence's correction; nil where there is none.
+    package var calibration: String?
   }
 
   package struct Look: Sendable, Equatable {
@@ -78,7 +81,9 @@ extension EpochEvidence {
     end = epoch.end(windowDays: rules.windowDays)
     revision = epoch.revision
     models = epoch.models.sorted { $0.key < $1.key }.map {
-      Model(id: $0.key, name: $0.value.name, digest: $0.value.digest)
+      Model(
+        id: $0.key, name: $0.value.name, digest: $0.value.digest, prompt: $0.value.prompt,
+        calibration: $0.value.confidence?.calibration)
     }
     asked = epoch.asked
     invalid = epoch.invalid

@@ -1,4 +1,4 @@
-internal import LogReading
+package import LogReading
 internal import RouterCore
 internal import Wire
 
@@ -42,7 +42,12 @@ package struct EpochFold: Sendable {
   /// Takes in a line that was read.
   mutating func take(_ text: Span<UInt8>, _ ms: Int64?, _ line: inout LogLine) {
     guard let ms else { return health.sawDamage() }
-    health.saw(seq: line.int(.seq, in: text), log: line.string(.log, in: text), at: ms)
+    health.saw(line, text, at: ms)
+    follow(text, ms, &line)
+  }
+
+  /// Likewise, where somebody else keeps the ``health`` of the log.
+  mutating func follow(_ text: Span<UInt8>, _ ms: Int64, _ line: inout LogLine) {
     if line.isString(.kind, "decision", in: text) { return decision(text, ms, &line) }
     if line.isString(.kind, "challenge", in: text) { return challenge(text, ms, &line) }
     if line.isString(.kind, "review", in: text) { return review(text, ms, &line) }
@@ -51,8 +56,7 @@ package struct EpochFold: Sendable {
     if line.isString(.kind, "policy", in: text) || line.isString(.kind, "start", in: text) {
       return policy(text, ms, line)
     }
-    if line.isString(.kind, "probe", in: text) { return probe(text, line) }
-    other(text, ms, line)
+    if line.isString(.kind, "probe", in: text) { probe(text, line) }
   }
 
   /// The epoch in force at a time (milliseconds since 1970); nil where none has begun.
@@ -78,6 +82,9 @@ package struct EpochFold: Sendable {
   /// See ``EpochRules/undrawnLimit``.
   package var isPartial: Bool { epochs.isPartial }
 
+  /// Epochs that another one followed, oldest first; the newest few.
+  var endings: [EpochEnding] { epochs.endings }
+
   /// Labels of people on items that they were known to have to catch.
   package var catches: (planted: Int, caught: Int) { reviews.catches }
 
@@ -88,16 +95,26 @@ package struct EpochFold: Sendable {
       let key = line.withBytes(.callID, in: text, { ContentHash($0).short })
     else { return }
     let features = features(text, &line)
-    guard subject.isChallenger else { return call(text, key, ms, features, &line) }
-    epochs.learn(features, of: key)
+    // Rotated, the challenger has answered in the candidate's place.
+    guard subject.isChallenger != Self.isRotated(text, line) else {
+      return call(text, key, ms, features, &line)
+    }
+    epochs.learn(features, of: Self.ofChallenge(key))
   }
 
   private mutating func challenge(_ text: Span<UInt8>, _ ms: Int64, _ line: inout LogLine) {
-    guard subject.isChallenger, line.isTask(.taskType, subject.task, in: text),
+    guard subject.isChallenger != Self.isRotated(text, line), line.isTask(.taskType, subject.task, in: text),
       let key = line.withBytes(.callID, in: text, { ContentHash($0).short })
     else { return }
-    call(text, key, ms, InputFeatures(), &line)
+    call(text, Self.ofChallenge(key), ms, InputFeatures(), &line)
   }
+
+  private static func isRotated(_ text: Span<UInt8>, _ line: LogLine) -> Bool {
+    line.bool(.rotated, in: text) == true
+  }
+
+  /// Labels and items of the two answers to one call are kept apart.
+  private static func ofChallenge(_ call: UInt64) -> UInt64 { ~call }
 
   private func features(_ text: Span<UInt8>, _ line: inout LogLine) -> InputFeatures {
     var bits: UInt8 = 0
@@ -158,10 +175,9 @@ package struct EpochFold: Sendable {
 
   private mutating func review(_ text: Span<UInt8>, _ ms: Int64, _ line: inout LogLine) {
     guard let key = line.withBytes(.callID, in: text, { ContentHash($0).short }),
-      let record = ReviewRecord(line, in: text, at: ms),
-      record.isPlanted || record.isChallenger == subject.isChallenger
+      let record = ReviewRecord(line, in: text, at: ms)
     else { return }
-    reviews.add(record, to: key)
+    reviews.add(record, to: record.isChallenger && !record.isPlanted ? Self.ofChallenge(key) : key)
   }
 
   private mutating func evaluation(_ text: Span<UInt8>, _ ms: Int64) {
@@ -193,18 +209,6 @@ package struct EpochFold: Sendable {
       return
     }
     epochs.probed(id, digest)
-  }
-
-  private mutating func other(_ text: Span<UInt8>, _ ms: Int64, _ line: LogLine) {
-    if line.isString(.kind, "stop", in: text) {
-      health.stopped(
-        received: line.int(.received, in: text) ?? 0,
-        lost: (line.int(.shed, in: text) ?? 0) + (line.int(.lostBySender, in: text) ?? 0), at: ms)
-    } else if line.isString(.kind, "gap", in: text) {
-      health.gap(from: line.int(.from, in: text) ?? 0, to: line.int(.to, in: text) ?? 0, at: ms)
-    } else if line.isString(.kind, "drill", in: text), line.bool(.passed, in: text) == true {
-      health.lastDrill = ms
-    }
   }
 }
 
@@ -267,5 +271,33 @@ extension Span<UInt8> {
     guard text.utf8.count == count else { return false }
     for (index, byte) in text.utf8.enumerated() where self[index] != byte { return false }
     return true
+  }
+}
+
+// MARK: - What is stored
+
+extension EpochFold: StoredMembers {
+  package static var blank: EpochFold { EpochFold(EvidenceSubject(task: "")) }
+
+  /// Subject and rules stay its own: whoever stores it makes sure that they are the same.
+  package mutating func passMembers(_ state: inout StateCoder) throws(StateFault) {
+    for _ in 0..<3 { state.leaveOut() }  // subject, rules, line
+    try state.member(&epochs)
+    try state.member(&reviews)
+    try state.member(&labels)
+    try state.member(&health)
+    try state.member(&asks)
+    try state.member(&evaluations)
+  }
+}
+
+extension GateAsk: StoredMembers {
+  package static var blank: GateAsk { GateAsk(epoch: "", isChallenger: false, attempt: 0, outcome: "") }
+
+  package mutating func passMembers(_ state: inout StateCoder) throws(StateFault) {
+    try state.member(&epoch)
+    try state.member(&isChallenger)
+    try state.member(&attempt)
+    try state.member(&outcome)
   }
 }

@@ -1,9 +1,11 @@
+package import LogReading
+
 /// Whether a log can be believed: what is missing from it, and what never reached it.
 package struct LogHealth: Sendable {
   /// Time of the newest record, in milliseconds since 1970.
   package private(set) var last: Int64 = 0
   /// When the newest passed drill of the kill switch was recorded.
-  package var lastDrill: Int64?
+  package private(set) var lastDrill: Int64?
   private var lastSeq: Int?
   private var lastLog: String?
   /// Numbers that are missing so far without a `gap` record.
@@ -12,7 +14,21 @@ package struct LogHealth: Sendable {
   private var stops: [(received: Int, lost: Int, at: Int64)] = []
   private var gaps: [(from: Int, to: Int, at: Int64)] = []
 
-  mutating func saw(seq: Int?, log: String?, at ms: Int64) {
+  /// One record, in the order of the log.
+  mutating func saw(_ line: LogLine, _ text: Span<UInt8>, at ms: Int64) {
+    saw(seq: line.int(.seq, in: text), log: line.string(.log, in: text), at: ms)
+    if line.isString(.kind, "stop", in: text) {
+      let lost = (line.int(.shed, in: text) ?? 0) + (line.int(.lostBySender, in: text) ?? 0)
+      stops.append((line.int(.received, in: text) ?? 0, lost, ms))
+    } else if line.isString(.kind, "gap", in: text) {
+      let (from, to) = (line.int(.from, in: text) ?? 0, line.int(.to, in: text) ?? 0)
+      if from <= to { gaps.append((from, to, ms)) }
+    } else if line.isString(.kind, "drill", in: text), line.bool(.passed, in: text) == true {
+      lastDrill = ms
+    }
+  }
+
+  private mutating func saw(seq: Int?, log: String?, at ms: Int64) {
     last = max(last, ms)
     guard let seq else { return }
     if let lastSeq, lastLog == log, seq > lastSeq + 1 { holes.append((lastSeq + 1, seq - 1, ms)) }
@@ -20,12 +36,6 @@ package struct LogHealth: Sendable {
   }
 
   mutating func sawDamage() { damage.append(last) }
-
-  mutating func stopped(received: Int, lost: Int, at ms: Int64) { stops.append((received, lost, ms)) }
-
-  mutating func gap(from: Int, to: Int, at ms: Int64) {
-    if from <= to { gaps.append((from, to, ms)) }
-  }
 
   /// Why the evidence since a time cannot be believed; nil: it can.
   package func problem(since start: Int64) -> String? {
@@ -45,5 +55,50 @@ package struct LogHealth: Sendable {
       ended.reduce(0) { $0 + $1.lost }
         + gaps.filter { $0.at >= start }.reduce(0) { $0 + $1.to - $1.from + 1 }
     )
+  }
+}
+
+// MARK: - What is stored
+
+extension LogHealth: StoredMembers {
+  package static var blank: LogHealth { LogHealth() }
+
+  package mutating func passMembers(_ state: inout StateCoder) throws(StateFault) {
+    try state.member(&last)
+    try state.member(&lastDrill)
+    try state.member(&lastSeq)
+    try state.member(&lastLog)
+    try Self.triples(&holes, &state)
+    try state.member(&damage)
+    try Self.triples(&stops, &state)
+    try Self.triples(&gaps, &state)
+  }
+
+  private static func triples<Triple>(
+    _ list: inout [Triple], _ state: inout StateCoder, from: (Triple) -> (Int, Int, Int64),
+    to: (Int, Int, Int64) -> Triple
+  ) throws(StateFault) {
+    var numbers = list.flatMap { triple -> [Int64] in
+      let (one, two, at) = from(triple)
+      return [Int64(one), Int64(two), at]
+    }
+    try state.member(bytesOf: &numbers)
+    guard state.isReading else { return }
+    guard numbers.count.isMultiple(of: 3) else { throw .unusable }
+    list = stride(from: 0, to: numbers.count, by: 3).map {
+      to(Int(numbers[$0]), Int(numbers[$0 + 1]), numbers[$0 + 2])
+    }
+  }
+
+  private static func triples(
+    _ list: inout [(from: Int, to: Int, at: Int64)], _ state: inout StateCoder
+  ) throws(StateFault) {
+    try triples(&list, &state, from: { ($0.from, $0.to, $0.at) }, to: { ($0, $1, $2) })
+  }
+
+  private static func triples(
+    _ list: inout [(received: Int, lost: Int, at: Int64)], _ state: inout StateCoder
+  ) throws(StateFault) {
+    try triples(&list, &state, from: { ($0.received, $0.lost, $0.at) }, to: { ($0, $1, $2) })
   }
 }

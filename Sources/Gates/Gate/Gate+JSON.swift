@@ -12,7 +12,7 @@ extension Gate {
   }
 
   /// Unmet conditions, the weightiest first.
-  private var blocking: [GateCondition] {
+  package var blocking: [GateCondition] {
     let unmet = conditions.filter { $0.state == .unmet }
     return unmet.filter { $0.weight == .against } + unmet.filter { $0.weight == .waits }
       + unmet.filter { $0.weight == .doubts }

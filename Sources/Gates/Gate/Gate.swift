@@ -76,14 +76,21 @@ package struct Gate: Sendable {
     let enough = SequentialEvidence.needed(false: evidence.falseLabelled, limit: limit, alpha: alpha)
     missingReviews =
       enough == .max ? nil : max(0, max(enough, evidence.drawn) - evidence.accepted - evidence.falseLabelled)
-    var bound = AnytimeBound(alpha: alpha)
-    for look in evidence.looks { bound.look(look.falseOrUnlabelled, of: look.drawn) }
-    upperBound = catchRate > 0 ? min(1, bound.upper / catchRate) : 1
+    upperBound = Self.bound(evidence, alpha, catchRate)
     conditions =
       GateConditions(
         evidence, around, catchRate: catchRate, alpha: alpha, missing: missingReviews
       ).all
     outcome = Self.outcome(conditions)
+  }
+
+  /// ``upperBound`` at another alpha.
+  package func upperBound(alpha: Double) -> Double { Self.bound(epoch ?? EpochEvidence(), alpha, catchRate) }
+
+  private static func bound(_ evidence: EpochEvidence, _ alpha: Double, _ catchRate: Double) -> Double {
+    var bound = AnytimeBound(alpha: alpha)
+    for look in evidence.looks { bound.look(look.falseOrUnlabelled, of: look.drawn) }
+    return catchRate > 0 ? min(1, bound.upper / catchRate) : 1
   }
 
   /// An answer that no evidence can change.

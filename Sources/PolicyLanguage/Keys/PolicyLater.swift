@@ -2,9 +2,7 @@
 enum PolicyLater {
   /// Paths of keys; with a value behind a colon, only that value. Shorten the list as features arrive.
   static let paths: Set<String> = [
-    "tasks.T.switch_mid_run",
-    "tasks.T.audit_share", "tasks.T.control_share", "tasks.T.capture.until", "tasks.T.budget",
-    "privacy.retention_days",
+    "tasks.T.capture.until", "privacy.retention_days",
   ]
 
   /// Names that nothing else may use (contract, section 8).

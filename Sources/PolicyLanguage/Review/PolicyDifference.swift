@@ -28,11 +28,13 @@ package struct PolicyDifference: Sendable {
 
   package var isEmpty: Bool { lines.isEmpty && tasks.allSatisfy { $0.lines.isEmpty } }
 
-  package static func between(_ old: Policy, _ new: Policy) -> PolicyDifference {
+  /// - Parameter live: Tasks that are served now, and whether their challenger is: a change that restarts the evidence
+  ///   of what serves ends its receipt.
+  package static func between(_ old: Policy, _ new: Policy, live: [String: Bool] = [:]) -> PolicyDifference {
     let gone = old.tasks.filter { new.task($0.name) == nil }
     return PolicyDifference(
       lines: PolicyFacet.policy.compactMap { $0.line(old, new) },
-      tasks: new.tasks.map { change(old, new, $0) } + gone.map(removal))
+      tasks: new.tasks.map { change(old, new, $0, live[$0.name]) } + gone.map(removal))
   }
 
   /// The difference as text, tasks without a change in one line.
@@ -60,7 +62,9 @@ package struct PolicyDifference: Sendable {
     ]
   }
 
-  private static func change(_ old: Policy, _ new: Policy, _ task: TaskPolicy) -> TaskChange {
+  private static func change(_ old: Policy, _ new: Policy, _ task: TaskPolicy, _ isRotated: Bool?)
+    -> TaskChange
+  {
     guard let before = old.task(task.name) else {
       let words = task.mayBeLocal ? "new; may be answered locally" : "new; always the frontier"
       return TaskChange(task: task.name, effect: task.mayBeLocal ? .starts : .keeps, lines: [words])
@@ -77,9 +81,16 @@ package struct PolicyDifference: Sendable {
     case (true, false): effect = .leaves
     case (false, true): effect = .starts
     case (false, false): effect = .keeps
-    case (true, true): break
+    case (true, true):
+      if let isRotated, endsReceipt(task.name, old, new, isChallenger: isRotated) { effect = .leaves }
     }
     return TaskChange(task: task.name, effect: effect, lines: lines)
+  }
+
+  private static func endsReceipt(_ task: String, _ old: Policy, _ new: Policy, isChallenger: Bool) -> Bool {
+    TaskRevision.of(task, in: old, isChallenger: isChallenger)
+      != TaskRevision.of(task, in: new, isChallenger: isChallenger)
+      && !TaskRevision.isTightened(task, from: old, to: new, isChallenger: isChallenger)
   }
 
   private static func removal(_ task: TaskPolicy) -> TaskChange {

@@ -65,4 +65,26 @@ package struct Decision: Sendable {
   package var reason: Reason? { checks.firstFailure }
   package var isLocal: Bool { reason == nil }
   package var route: StaticString { isLocal ? "local" : "frontier" }
+
+  /// No check but the kill switch's counts any more.
+  ///
+  /// - Parameter detail: `kill_switch`, `kill_file` or `flags_unreadable`.
+  package mutating func override(by detail: String) {
+    checks = Checks()
+    checks.record(.manualOverride, passes: false)
+    (answer, confidence, confidenceRaw, confidenceSource) = (nil, nil, nil, nil)
+    self.detail = detail
+    validatorResult = "not used: kill switch"
+  }
+
+  /// The agent cannot be given the answer, for a cause that is not the answer's own: `local_unavailable`, unless a check
+  /// that comes before it has failed. What the answer's checks gave stays.
+  ///
+  /// - Parameter cause: The `detail`, such as `deadline`.
+  package mutating func withhold(_ cause: String) {
+    checks.record(.localUnavailable, passes: false)
+    guard reason == .localUnavailable else { return }
+    detail = cause
+    validatorResult = answer == nil ? "no answer: \(cause)" : "not used: \(cause)"
+  }
 }

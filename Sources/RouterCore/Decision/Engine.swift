@@ -102,10 +102,7 @@ package enum Engine {
     var decision = Decision(checks: screening.checks, hits: screening.hits)
     if let override = context.override {
       // Switched on while the candidate was thinking: its answer no longer counts.
-      decision.checks = Checks()
-      decision.checks.record(.manualOverride, passes: false)
-      decision.detail = override.description
-      decision.validatorResult = "not used: kill switch"
+      decision.override(by: override.description)
       return decision
     }
     guard let task = screening.task, screening.reason == nil else { return withoutCandidate(screening) }

@@ -102,7 +102,7 @@ package final class PreparedTask: Sendable {
   /// Terms lifted for this task, with the last day (`YYYY-MM-DD`) on which that holds.
   let waivers: [String: String]
 
-  let revisions: TaskRevisions
+  package let revisions: TaskRevisions
 
   init(_ policy: TaskPolicy, waivers: [HardStopPolicy.Waiver], revisions: TaskRevisions = TaskRevisions()) {
     self.policy = policy

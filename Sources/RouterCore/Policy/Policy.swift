@@ -167,6 +167,14 @@ package struct TaskPolicy: Sendable {
   /// Ids of the candidates in the order in which they are asked.
   package var steps: [String] { cascade.isEmpty ? [model].compactMap(\.self) : cascade }
 
+  /// Who is asked for the answer, from cheap to dear, and who beside them.
+  ///
+  /// - Parameter isRotated: Candidate and challenger have changed places. A cascade cannot stand in a challenger's.
+  package func models(isRotated: Bool) -> (steps: [String], challenger: String?) {
+    guard isRotated, let challenger else { return (steps, challenger) }
+    return ([challenger], cascade.isEmpty ? model : nil)
+  }
+
   package init(name: String, mark: Mark) {
     self.name = name
     self.mark = mark

@@ -3,6 +3,8 @@ package struct ChallengeRecord: Sendable {
   package var callID: String
   package var policy: PreparedPolicy
   package var candidate: CandidateRecord
+  /// It is the candidate of the policy that was asked in the challenger's place.
+  package var isRotated = false
 
   package init(callID: String, policy: PreparedPolicy, candidate: CandidateRecord) {
     self.callID = callID
@@ -18,12 +20,14 @@ package struct ChallengeRecord: Sendable {
     record.field("generation", policy.generation)
     record.field("policy_revision", policy.policy.revision)
     record.field("prompt_revision", candidate.ask.promptRevision)
-    record.field("task_revision", candidate.task?.revisions.challenger)
+    let revisions = candidate.task?.revisions
+    record.field("task_revision", isRotated ? revisions?.candidate : revisions?.challenger)
     candidate.writeDecision(into: &record)
     candidate.writeModel(into: &record)
     candidate.writeAnswer(into: &record, seal: seal)
     candidate.writeFigures(into: &record)
     record.field("sampled", isDrawn)
+    record.field("rotated", isRotated)
     return record
   }
 }

@@ -6,8 +6,10 @@ package struct DecisionRecord {
   package var screening: Screening
   package var candidate: CandidateRecord
   package var policy: PreparedPolicy
+  package var told = RouteTold()
   /// Microseconds spent deciding, the candidate's own time not counted.
   package var decideUs: Int
+  package var isRotated: Bool { told.isRotated }
 
   package init(
     call: Call, screening: Screening, candidate: CandidateRecord, policy: PreparedPolicy, decideUs: Int
@@ -39,8 +41,9 @@ package struct DecisionRecord {
     record.field("cascade_length", candidate.cascadeLength)
     // A local attempt was made and did not hold.
     record.field("fallback_triggered", !decision.isLocal && decision.checks[.localUnavailable] != .skipped)
-    record.field("audit", false)
+    record.field("audit", told.isAudited)
     record.field("sampled", isDrawn)
+    record.field("rotated", isRotated)
     return record
   }
 
@@ -60,10 +63,12 @@ package struct DecisionRecord {
     record.field("generation", policy.generation)
     record.field("policy_revision", policy.policy.revision)
     record.field("prompt_revision", candidate.ask.promptRevision)
-    record.field("task_revision", screening.task?.revisions.candidate)
-    record.field("stage", word: "shadow")
-    record.field("cohort", word: "shadow")
-    record.field("route", word: "frontier")
+    let revisions = screening.task?.revisions
+    record.field("task_revision", isRotated ? revisions?.challenger : revisions?.candidate)
+    record.field("stage", told.stage)
+    record.field("cohort", told.cohort)
+    record.field("route", word: told.isLocal ? "local" : "frontier")
+    record.field("route_detail", told.detail)
   }
 
   private func writeSignals(into record: inout RecordBody) {
@@ -75,8 +80,27 @@ package struct DecisionRecord {
       }
       writer.endObject()
     }
-    record.field("flag_reason", nil as String?)
+    record.field("flag_reason", told.flagReason)
   }
+}
+
+/// How a call stood with the flags, and what its agent was told.
+package struct RouteTold: Sendable {
+  package var stage = "shadow"
+  package var cohort = "shadow"
+  /// The agent was given the candidate's answer.
+  package var isLocal = false
+  /// Why an answer that the router accepts was not given to the agent of a call that the flags would serve: `no_reply`,
+  /// `demoted` or `gone`.
+  package var detail: String?
+  /// One of OpenFeature's reasons; nil where the flags were not asked.
+  package var flagReason: String?
+  /// The agent was asked to put the call to the frontier as well.
+  package var isAudited = false
+  /// The candidate's place was the challenger's: its evidence is about that model.
+  package var isRotated = false
+
+  package init() {}
 }
 
 extension JSONWriter {

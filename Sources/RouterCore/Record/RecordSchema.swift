@@ -27,7 +27,8 @@ package enum RecordSchema {
         when("policy", policy),
         when("start", start), when("gate", gate), when("eval", evaluation), when("gap", gap),
         when("probe", probe),
-        when("review", review), when("access", access), when("week", week),
+        when("review", review), when("access", access), when("week", week), when("flag", flagChange),
+        when("receipt", receipt),
       ],
     ]
   }
@@ -104,7 +105,8 @@ package enum RecordSchema {
   }
 
   private static var challenge: JSONValue {
-    members([("call_id", ["type": "string"]), ("task_type", text)] + candidate + [("sampled", flag)])
+    members(
+      [("call_id", ["type": "string"]), ("task_type", text)] + candidate + list(["sampled", "rotated"], flag))
   }
 
   private static var decision: JSONValue {
@@ -117,13 +119,14 @@ package enum RecordSchema {
           ("stage", ["enum": ["shadow", "canary", "live"]]),
           ("cohort", ["enum": ["shadow", "local", "control"]]),
           ("route", ["enum": ["local", "frontier"]]),
+          ("route_detail", ["enum": ["no_reply", "demoted", "gone", .null]]),
           ("signals", ["type": "object", "additionalProperties": ["enum": ["given", "predicted"]]]),
           ("flag_reason", text),
           ("input_chars", ["type": "integer", "minimum": 0]), ("input_hash", text), ("input_preview", text),
           ("decide_us", count),
         ]
         + list(["cascade_step", "cascade_length"], count)
-        + list(["fallback_triggered", "audit", "sampled"], flag) + candidate)
+        + list(["fallback_triggered", "audit", "sampled", "rotated"], flag) + candidate)
   }
 
   private static var comparison: JSONValue {
@@ -235,6 +238,41 @@ package enum RecordSchema {
       ("week", ["type": "string", "pattern": "^\\d{4}-W\\d{2}$"]), ("key_sha256", digest), ("key", key),
       ("shares", shares),
     ])
+  }
+
+  /// Of the kill switch (`task` null, nothing beyond the first six) or of a task's rollout.
+  private static var flagChange: JSONValue {
+    let always =
+      list(["task", "flag"], text) + list(["old", "new"], ["type": "string"])
+      + [("reason", text), ("actor", ["type": "string"])]
+    let ofTasks: [(String, JSONValue)] =
+      [
+        ("stage", ["enum": ["shadow", "canary", "live"]]),
+        ("percent", ["type": "integer", "minimum": 0, "maximum": 100]),
+        ("user_groups", ["type": "array", "items": ["type": "string"]]),
+        ("rotated", flag), ("override", flag),
+      ] + list(["approver", "receipt", "expires_at"], text)
+      + [
+        ("flags_before_sha256", ["type": ["string", "null"], "pattern": "^[0-9a-f]{64}$"]),
+        ("flags_sha256", digest),
+      ]
+    return [
+      "required": .array(always.map { .string($0.0) }),
+      "properties": .object((always + ofTasks).map { JSONMember($0.0, $0.1) }),
+    ]
+  }
+
+  private static var receipt: JSONValue {
+    let model = members(
+      [("id", ["type": "string"])] + list(["name", "digest", "prompt_revision"], text)
+        + [("calibrations", ["type": "array", "items": ["type": "string"]])])
+    return members(
+      list(["task", "id"], ["type": "string"]) + [("subject", subject), ("override", flag), ("reason", text)]
+        + list(["task_revision", "policy_revision"], ["type": "string"])
+        + [("models", ["type": "array", "items": model]), ("epoch", text)]
+        + list(["attempt", "would_accepts", "drawn", "false_or_unlabelled"], count)
+        + [("false_accept_upper_bound", number)] + list(["compared", "disagreed"], count)
+        + list(["approver", "issued_at", "expires_at"], ["type": "string"]))
   }
 
   private static var gap: JSONValue { members([("from", count), ("to", count), ("cause", text)]) }

@@ -1,5 +1,7 @@
 import Journal
 import PolicyFiles
+import Posix
+import Rollout
 import RouterCore
 import Synchronization
 import Wire
@@ -53,17 +55,19 @@ enum ConsoleCounters {
     let known = Set(policy.map(\.name))
     let others = tallies.keys.filter { !known.contains($0) }.sorted()
     return .array(
-      policy.map { task($0.name, isLocal: $0.local, tallies[$0.name] ?? Tally()) }
-        + others.map { task($0, isLocal: false, tallies[$0] ?? Tally()) })
+      policy.map { known in
+        let stage = sidecar.pipeline.rollouts.stage(of: known.name, in: generation, at: Clocks.realtime())
+        return task(known.name, isLocal: known.local, stage, tallies[known.name] ?? Tally())
+      } + others.map { task($0, isLocal: false, .shadow, tallies[$0] ?? Tally()) })
   }
 
-  private static func task(_ name: String, isLocal: Bool, _ tally: Tally) -> JSONValue {
+  private static func task(_ name: String, isLocal: Bool, _ stage: Stage, _ tally: Tally) -> JSONValue {
     func counts(_ counts: [String: Int]) -> JSONValue {
       .object(
         counts.sorted { $0.key < $1.key }.map { JSONMember($0.key, .number(JSONNumber($0.value))) })
     }
     return [
-      "task": .string(name), "local": .bool(isLocal), "stage": "shadow",
+      "task": .string(name), "local": .bool(isLocal), "stage": .string(stage.rawValue),
       "would_accepts": .number(JSONNumber(tally.local)), "reasons": counts(tally.reasons),
       "agreement": counts(tally.agreements), "outcomes": counts(tally.outcomes),
     ]

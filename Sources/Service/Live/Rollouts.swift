@@ -1,10 +1,240 @@
+import Candidates
+import Gates
 import PolicyFiles
+import Posix
 import Rollout
 import RouterCore
+import Synchronization
 
 /// What is served locally now: the flags in force, read by every call, changed by few.
+///
+/// The flags in memory are what holds. Their file is looked at once a second: another one than the router wrote is taken
+/// for unreadable, an absent one for "everything in shadow".
 final class Rollouts: Sendable {
+  /// A task that was sent back to shadow.
+  struct Demotion: Sendable, Equatable {
+    var task: String
+    /// Milliseconds since 1970.
+    var at: Int64
+    var reason: String
+    var actor: String
+  }
+
+  /// A digest of what a flags file holds; nil: there is none.
+  typealias Content = SHA256Digest?
+
+  private struct State: Sendable {
+    var document: FlagsDocument
+    var buckets: Buckets
+    /// What the file may hold: while it is replaced, or could not be, more than one thing.
+    var expected: [Content]
+    var problem: String?
+    var isGone = false
+    /// By task: revisions that a tightening made of the one in its receipt, which stand for it.
+    var tightened: [String: Set<String>] = [:]
+    var lastDemotion: Demotion?
+  }
+
+  private let file: String?
+  private let state: Mutex<State>
+  /// Told when something changed that may end a receipt.
+  let doubts = Monitor(false)
+
+  /// - Parameter file: nil: there is none, and nothing is ever served.
+  init(file: String? = nil, _ restored: RestoredFlags = RestoredFlags()) {
+    self.file = file
+    // A file that was not believed at the start is not believed at a later look either.
+    let expected = restored.problem == nil ? [restored.content] : []
+    state = Mutex(
+      State(
+        document: restored.document, buckets: Buckets(restored.document.key), expected: expected,
+        problem: restored.problem, lastDemotion: restored.lastDemotion))
+  }
+
+  // MARK: - Every call
+
   /// What the flags say of a call whose task is known. Called on the tap's thread for every such call: no waiting, no
   /// system call.
-  func standing(of call: Call, task: PreparedTask, in generation: Generation) -> Standing { .shadow }
+  func standing(of call: Call, task: PreparedTask, in generation: Generation) -> Standing {
+    let name = task.policy.name
+    let known = state.withLock { state -> (flag: Flag?, buckets: Buckets)? in
+      if state.problem != nil { return nil }
+      return (state.isGone ? nil : state.document[name], state.buckets)
+    }
+    guard let known else { return Standing(reason: .error) }
+    guard var flag = known.flag, task.policy.mayBeLocal else { return .shadow }
+    flag.isRotated = flag.isRotated && task.policy.challenger != nil
+    if flag.isServing, fit(of: flag, task, generation, at: Clocks.realtime()) != .fits {
+      return Standing(reason: .stale, isRotated: flag.isRotated)
+    }
+    let caller = Caller(callID: call.callID, runID: call.runID, userGroup: call.userGroup)
+    return flag.standing(of: caller, task: task.policy, known.buckets)
+  }
+
+  /// Whether the receipt of a task covers what would answer under a generation.
+  func fit(of flag: Flag, _ task: PreparedTask?, _ generation: Generation, at now: Int64) -> Grant.Fit {
+    guard let grant = flag.grant else { return .differs("there is no receipt") }
+    guard let task, task.policy.mayBeLocal else {
+      return .differs("the policy keeps the task with the frontier")
+    }
+    guard !flag.isRotated || task.policy.challenger != nil else {
+      return .differs("the task has no challenger any more")
+    }
+    var revision = task.revisions.of(isChallenger: flag.isRotated)
+    if let now = revision, isTightened(task.policy.name, now) { revision = grant.taskRevision }
+    let models = generation.served(task.policy, isRotated: flag.isRotated)
+    return grant.fit(taskRevision: revision, models: models, at: now)
+  }
+
+  private func isTightened(_ task: String, _ revision: String) -> Bool {
+    state.withLock { $0.tightened[task]?.contains(revision) ?? false }
+  }
+
+  // MARK: - What holds
+
+  var document: FlagsDocument { state.withLock { $0.document } }
+  var lastDemotion: Demotion? { state.withLock { $0.lastDemotion } }
+  /// Why the flags cannot be read; nil: they can, or are not there.
+  var problem: String? { state.withLock { $0.problem } }
+  /// The file is gone although tasks are served.
+  var isGone: Bool { state.withLock { $0.isGone } }
+  /// What the file held when it was last written or read.
+  var content: Content { state.withLock { $0.expected.first ?? nil } }
+
+  /// Of what a task is served as now: `shadow` also while its receipt does not fit.
+  func stage(of task: String, in generation: Generation, at now: Int64) -> Stage {
+    let known = state.withLock { $0.problem == nil && !$0.isGone ? $0.document[task] : nil }
+    guard let flag = known, flag.isServing,
+      fit(of: flag, generation.prepared.task(task), generation, at: now) == .fits
+    else { return .shadow }
+    return flag.stage
+  }
+
+  func isRotated(_ task: String) -> Bool { state.withLock { $0.document[task]?.isRotated ?? false } }
+
+  /// A policy is about to be taken: where it only tightened a task, its revision stands for the one in the receipt.
+  func tightened(_ changes: [TaskRevisionChange]) {
+    state.withLock { state in
+      for change in changes where change.limits != nil {
+        let task = change.subject.task
+        guard let old = change.previous, let flag = state.document[task], let grant = flag.grant,
+          flag.isRotated == change.subject.isChallenger,
+          grant.taskRevision == old || state.tightened[task]?.contains(old) ?? false
+        else { continue }
+        state.tightened[task, default: []].insert(change.revision)
+      }
+    }
+  }
+
+  /// Whatever may end a receipt: looked at by who watches, soon.
+  func lookAgain() {
+    doubts.withLock { $0 = true }
+    doubts.notify()
+  }
+
+  // MARK: - Changing
+
+  /// Sends a task back, in memory and at once.
+  ///
+  /// - Returns: What it was; nil where it was not served.
+  func turnOff(_ demotion: Demotion, why: Flag.Off, keepsRotation: Bool) -> Flag? {
+    state.withLock { state in
+      guard let old = state.document[demotion.task], old.isServing else { return nil }
+      var new = old.turnedOff(why)
+      new.isRotated = new.isRotated && keepsRotation
+      state.document[demotion.task] = new
+      state.tightened[demotion.task] = nil
+      state.lastDemotion = demotion
+      return old
+    }
+  }
+
+  /// Puts flags in force that have been written.
+  ///
+  /// - Returns: False where they are no longer what the change began from: nothing has changed then.
+  func adopt(_ new: FlagsDocument, over old: FlagsDocument, for task: String) -> Bool {
+    state.withLock { state in
+      guard state.document == old else { return false }
+      state.document = new
+      state.tightened[task] = nil
+      return true
+    }
+  }
+
+  /// The file is about to hold this, or may hold it after a failure.
+  func expect(_ content: SHA256Digest) {
+    state.withLock { if !$0.expected.contains(content) { $0.expected.append(content) } }
+  }
+
+  /// The file holds what the router wrote.
+  func settled(_ content: SHA256Digest) {
+    state.withLock { state in
+      state.expected = [content]
+      state.problem = nil
+      state.isGone = false
+    }
+  }
+
+  // MARK: - The file
+
+  private static let limitBytes = 1 << 20
+
+  /// Looks at the file.
+  ///
+  /// - Returns: Whether it cannot be read: every decision is then `frontier`.
+  func look() -> Bool {
+    guard let file else { return false }
+    let found = Self.read(file)
+    return state.withLock { state in
+      switch found {
+      case .nothing:
+        // Nothing is served without it, and nothing is wrong.
+        state.problem = nil
+        state.isGone = state.document.isServing
+      case .bytes(let bytes):
+        let isKnown = state.expected.contains(SHA256.hash(bytes))
+        if isKnown || !state.document.isServing && RestoredFlags.isEmpty(bytes) {
+          state.problem = nil
+          state.isGone = false
+        } else {
+          state.problem = "\(file) is not what the router wrote"
+        }
+      case .unreadable(let why): state.problem = why
+      }
+      return state.problem != nil
+    }
+  }
+
+  enum Found {
+    case nothing
+    case bytes([UInt8])
+    case unreadable(String)
+  }
+
+  static func read(_ file: String) -> Found {
+    guard Files.exists(file) else { return .nothing }
+    do throws(PosixError) {
+      return .bytes(try Files.readRegular(file, limit: limitBytes))
+    } catch {
+      return .unreadable(error.description)
+    }
+  }
+}
+
+extension TaskRevisions {
+  func of(isChallenger: Bool) -> String? { isChallenger ? challenger : candidate }
+}
+
+extension Generation {
+  /// What would answer a task now, in the order in which it is asked.
+  func served(_ task: TaskPolicy, isRotated: Bool) -> [ServedModel] {
+    task.models(isRotated: isRotated).steps.map { id in
+      guard let pool = pools[id] else { return ServedModel(id: id, name: nil, digest: nil) }
+      var figures = pool.names
+      figures.promptRevision = promptRevision(task: task.name, model: id)
+      return ServedModel(
+        id: id, name: figures.model, digest: figures.modelDigest, prompt: figures.promptRevision,
+        calibrations: calibrationIDs(task: task.name, figures))
+    }
+  }
 }

@@ -111,6 +111,7 @@ enum CheckCommand {
     _ policy: Policy, against other: String, _ arguments: Arguments, now: Int64
   ) throws(Failure) {
     var path = other
+    var live: [String: Bool] = [:]
     if other == "running" {
       let (_, status) = try ControlClient.json("GET", "/v1/status", at: arguments.paths)
       guard let file = status["policy"]?["file"]?.stringValue,
@@ -124,10 +125,14 @@ enum CheckCommand {
             "the policy in force (\(revision)) no longer stands in \(file); compare with a file instead")
       }
       path = file
+      for task in status["live_tasks"]?.arrayValue ?? [] {
+        guard let name = task["task"]?.stringValue else { continue }
+        live[name] = task["rotated"]?.boolValue ?? false
+      }
     }
     do throws(PolicyLoading.Refusal) {
       let old = try PolicyLoading(path: path, keys: .temporary()).policy(now: now)
-      let difference = PolicyDifference.between(old, policy)
+      let difference = PolicyDifference.between(old, policy, live: live)
       Terminal.out(arguments.wantsJSON ? difference.json.jsonText + "\n" : difference.text)
     } catch {
       throw .surroundings("\(path): \(error.problems.first?.message ?? "cannot be read as a policy")")

@@ -21,7 +21,7 @@ struct DemoEnding {
     do throws(JournalError) { verification = try JournalVerification.verify(folder.paths.log) } catch {
       throw .surroundings(error.description)
     }
-    var request = ReportRequest(logFolder: folder.paths.log)
+    var request = ReportRequest(folder.paths)
     request.policy = try? PolicyLoading(path: folder.policy, keys: .temporary()).policy(
       now: Clocks.realtime())
     self.request = request

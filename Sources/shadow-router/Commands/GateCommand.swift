@@ -72,10 +72,23 @@ enum GateCommand {
 }
 
 /// The gate as people read it: what comes out, a line a condition, what to do next.
-private struct GateText {
+struct GateText {
   private let gate: JSONValue
 
   init(_ gate: JSONValue) { self.gate = gate }
+
+  /// A line for each condition that is not met; empty where there is no gate.
+  static func unmet(_ gate: JSONValue?) -> String {
+    guard let gate else { return "" }
+    let conditions = (gate["conditions"]?.arrayValue ?? []).filter { $0["state"]?.stringValue == "unmet" }
+    let problem = gate["problem"]?.stringValue.map { ["  \($0)"] } ?? []
+    let lines = conditions.map { condition in
+      let (name, shown) = (condition["name"]?.stringValue ?? "?", condition["shown"]?.stringValue ?? "?")
+      let missing = condition["missing"]?.stringValue.map { "; missing: \($0)" } ?? ""
+      return "  UNMET  \(name): \(shown)\(missing)"
+    }
+    return (problem + lines).map { "\n" + $0 }.joined()
+  }
 
   var text: String {
     let challenger = string(gate["subject"]) == "challenger" ? " (challenger)" : ""

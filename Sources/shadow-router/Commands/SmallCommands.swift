@@ -274,7 +274,7 @@ enum ReportCommand {
 
   private static func run(_ arguments: Arguments) throws(Failure) -> Exit {
     _ = try arguments.operands(0...0, "report [options]")
-    var request = ReportRequest(logFolder: arguments.paths.log)
+    var request = ReportRequest(arguments.paths)
     request.format = arguments.value("format") ?? (arguments.wantsJSON ? "json" : "md")
     request.week = arguments.value("week")
     request.since = arguments.value("since")

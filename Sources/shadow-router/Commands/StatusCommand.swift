@@ -33,9 +33,26 @@ enum StatusCommand {
       "version \(text(status["version"])), pid \(text(status["pid"])), since \(text(status["started_at"]))")
     row("kill switch", kill(status["kill"]))
     if status["kill"]?["on"]?.boolValue == true {
-      row("", "every call goes to the frontier until: shadow-router kill off")
+      row("", "every call goes to the frontier until: \(killRemedy(status["kill"]))")
     }
-    row("local now", "nothing: every task is in shadow")
+    let live = status["live_tasks"]?.arrayValue ?? []
+    if live.isEmpty { row("local now", "nothing: every task is in shadow") }
+    for (number, task) in live.enumerated() {
+      row(number == 0 ? "local now" : "", RolloutText.line(task))
+      row("", "next: \(text(task["next"]))")
+    }
+    // In shadow, but not simply: sent back, waiting for a digest, or rotated.
+    for task in status["rollout"]?.arrayValue ?? []
+    where text(task["stage"]) == "shadow"
+      && (task["why"]?.stringValue != nil || task["rotated"]?.boolValue == true)
+    {
+      row("", "\(RolloutText.line(task)); next: \(text(task["next"]))")
+    }
+    if let problem = status["flags"]?["problem"]?.stringValue {
+      row("flags", Terminal.styled("UNREADABLE: \(problem)", .red))
+    } else if status["flags"]?["saved"]?.boolValue == false {
+      row("flags", Terminal.styled("not saved yet: the log or the disk refuses", .red))
+    }
     let policy = status["policy"]
     row("policy", "\(text(policy?["file"]))  generation \(text(policy?["generation"]))")
     row("", text(policy?["revision"]))
@@ -48,7 +65,13 @@ enum StatusCommand {
         "generation \(text(policy?["generation"])) goes on deciding; correct the file, then: shadow-router reload"
       )
     }
-    row("demotion", "none")
+    let demotion = status["last_demotion"]
+    row(
+      "demotion",
+      demotion?["task"]?.stringValue == nil
+        ? "none"
+        : "\(text(demotion?["task"])) at \(text(demotion?["at"])) by \(text(demotion?["actor"])): \(text(demotion?["reason"]))"
+    )
     for candidate in status["candidates"]?.arrayValue ?? [] {
       for (number, line) in CandidateTable.lines(candidate).enumerated() {
         row(number == 0 ? "candidate" : "", line)
@@ -110,6 +133,11 @@ enum StatusCommand {
       row("", text(shape["rule"]))
     }
     return lines.joined(separator: "\n") + "\n"
+  }
+
+  private static func killRemedy(_ kill: JSONValue?) -> String {
+    text(kill?["detail"]) == "flags_unreadable"
+      ? "flags.json is removed, or shadow-router demote TASK --reason T" : "shadow-router kill off"
   }
 
   private static func kill(_ kill: JSONValue?) -> String {

@@ -27,6 +27,8 @@ package struct SampleLog {
 
   package mutating func raw(_ text: String) { lines.append(Array(text.utf8)) }
 
+  package mutating func replaceLast(_ text: String) { lines[lines.count - 1] = Array(text.utf8) }
+
   package mutating func skip(_ records: Int) { seq += records }
 
   /// A call that the candidate was asked about; `reason` nil: accepted.

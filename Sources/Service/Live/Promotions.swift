@@ -1,0 +1,415 @@
+import Gates
+import Journal
+import LogReading
+import PolicyFiles
+import Posix
+import Rollout
+import RouterCore
+import Synchronization
+import Wire
+
+/// `promote`, `demote` and `rotate`: people move a task, each step under a receipt.
+final class Promotions: Sendable {
+  /// What a request came to: an HTTP status and a body.
+  struct Reply: Sendable {
+    var status = 200
+    var body: JSONValue
+  }
+
+  /// Nothing is changed; the reply says why.
+  private struct Refusal: Error {
+    var reply: Reply
+
+    init(_ status: Int, _ message: String, gate: Gate? = nil) {
+      var members = [JSONMember("error", .string(message))]
+      if let gate { members.append(JSONMember("gate", gate.json)) }
+      reply = Reply(status: status, body: .object(members))
+    }
+  }
+
+  private let pipeline: Pipeline
+  private let changes: FlagChanges
+  private let gates: GateAsking
+  private let logFolder: String
+
+  private static let longestReason = 500
+  private static let mostGroups = 50
+
+  init(changes: FlagChanges, gates: GateAsking, logFolder: String) {
+    pipeline = changes.pipeline
+    self.changes = changes
+    self.gates = gates
+    self.logFolder = logFolder
+  }
+
+  private var rollouts: Rollouts { pipeline.rollouts }
+
+  // MARK: - Requests
+
+  /// `POST /v1/promote`.
+  ///
+  /// - Parameters:
+  ///   - actor: Who asks, as records name them.
+  ///   - person: The account's name, where it has one.
+  func promote(_ body: JSONValue, actor: String, person: String) -> Reply {
+    answer { () throws(Refusal) in
+      let move = try Move(body, person: person)
+      return try promote(move, actor: actor)
+    }
+  }
+
+  /// `POST /v1/demote`.
+  func demote(_ body: JSONValue, actor: String) -> Reply {
+    answer { () throws(Refusal) in
+      let task = try Self.text(body, "task", "the name of a task")
+      let reason = try Self.text(body, "reason", "a reason")
+      let document = rollouts.document
+      guard document[task] != nil || pipeline.current.prepared.task(task) != nil else {
+        throw Refusal(404, "the policy has no task \(task)")
+      }
+      let words = FlagChanges.Words(reason: reason, actor: actor)
+      var isSaved = changes.turnOff(task, .demoted, words)
+      let wasServed = isSaved != nil
+      // Whoever demotes a task while the file is foreign wants it put right.
+      if !wasServed, rollouts.problem != nil { isSaved = changes.rewrite(words) }
+      return Reply(body: [
+        "task": .string(task), "stage": "shadow", "changed": .bool(wasServed),
+        "saved": .bool(isSaved ?? true),
+      ])
+    }
+  }
+
+  /// `POST /v1/rotate`.
+  func rotate(_ body: JSONValue, actor: String, person: String) -> Reply {
+    answer { () throws(Refusal) in
+      let name = try Self.text(body, "task", "the name of a task")
+      return try body["back"]?.boolValue == true
+        ? rotateBack(name, actor: actor) : rotate(name, actor: actor, person: person)
+    }
+  }
+
+  private func answer(_ act: () throws(Refusal) -> Reply) -> Reply {
+    do throws(Refusal) { return try act() } catch { return error.reply }
+  }
+
+  private static func text(_ body: JSONValue, _ name: String, _ what: String) throws(Refusal) -> String {
+    guard let text = body[name]?.stringValue, text.contains(where: { !$0.isWhitespace }),
+      text.utf8.count <= longestReason, !text.contains(where: \.isNewline)
+    else { throw Refusal(400, "\"\(name)\" must be \(what), one line of at most \(longestReason) bytes") }
+    return text
+  }
+
+  // MARK: - Promotion
+
+  private struct Move {
+    var task: String
+    var percent: Int?
+    var groups: [String]?
+    var isOverride = false
+    var reason: String?
+    var approver: String
+
+    init(_ body: JSONValue, person: String) throws(Refusal) {
+      task = try Promotions.text(body, "task", "the name of a task")
+      if let percent = body["percent"], !percent.isNull {
+        guard let number = percent.intValue, number == 0 || Stages.percents.contains(number) else {
+          throw Refusal(400, "the stages are 1, 10, 50 and 100 %")
+        }
+        self.percent = number
+      }
+      if let groups = body["user_groups"], !groups.isNull {
+        let names = groups.arrayValue?.compactMap(\.stringValue) ?? []
+        guard let count = groups.arrayValue?.count, names.count == count, count <= Promotions.mostGroups,
+          names.allSatisfy({ !$0.isEmpty && $0.unicodeScalars.count <= 256 })
+        else { throw Refusal(400, "\"user_groups\" is a list of at most \(Promotions.mostGroups) names") }
+        self.groups = Set(names).sorted()
+      }
+      if let override = body["override"], !override.isNull {
+        guard let flag = override.boolValue else { throw Refusal(400, "\"override\" is true or false") }
+        isOverride = flag
+      }
+      if body["reason"]?.isNull == false { reason = try Promotions.text(body, "reason", "a reason") }
+      let named = body["approver"]?.isNull == false
+      approver = named ? try Promotions.text(body, "approver", "a name") : person
+      guard !isOverride || reason != nil && named else {
+        throw Refusal(400, "an override needs a reason and an approver")
+      }
+    }
+  }
+
+  private func promote(_ move: Move, actor: String) throws(Refusal) -> Reply {
+    let generation = pipeline.current
+    let base = try readableFlags()
+    let task = try localTask(move.task, generation)
+    let old = base[move.task] ?? Flag(move.task)
+    var new = try target(of: move, from: old)
+    let isWider =
+      !old.isServing || new.percent > old.percent || !Set(new.userGroups).isSubset(of: old.userGroups)
+    if isWider {
+      if !move.isOverride, let refusal = Stages.refusal(move.task, from: old.percent, to: new.percent) {
+        throw Refusal(409, refusal)
+      }
+      if let other = base.inRollout(but: move.task) {
+        throw Refusal(
+          409,
+          "one task is in rollout at a time: \(other.task) is at \(other.words); take it to 100 % or demote it"
+        )
+      }
+    }
+    let isSame = new.percent == old.percent && new.userGroups == old.userGroups
+    var receipt: RecordBody?
+    if isWider || isSame {
+      let (grant, body) = try granted(move, task, old, generation)
+      receipt = body
+      if new.grant != grant { new.since = Clocks.realtime() }
+      new.grant = grant
+      new.off = nil
+    }
+    let reason = move.isOverride ? "OVERRIDE by \(move.approver): \(move.reason ?? "")" : move.reason
+    let words = FlagChanges.Words(
+      reason: reason ?? (isWider ? "promoted" : isSame ? "renewed" : "narrowed"), actor: actor,
+      approver: move.approver)
+    try commit(new, over: base, receipt, words)
+    return Reply(body: document(new))
+  }
+
+  /// The share and the groups that are asked for; the grant is still the old one.
+  private func target(of move: Move, from old: Flag) throws(Refusal) -> Flag {
+    var new = old
+    if !old.isServing { (new.percent, new.userGroups) = (0, []) }
+    let before = new.percent
+    new.userGroups = move.groups ?? new.userGroups
+    // Groups alone leave everybody else where they are.
+    new.percent = move.percent ?? (move.groups != nil ? before : Stages.next(after: before) ?? 100)
+    guard new.percent > 0 || !new.userGroups.isEmpty else {
+      throw Refusal(
+        400, "nobody would be answered; the way back is: shadow-router demote \(old.task) --reason T")
+    }
+    return new
+  }
+
+  /// The grant to serve under, and the receipt's record where a new one is written.
+  private func granted(_ move: Move, _ task: PreparedTask, _ old: Flag, _ generation: Generation)
+    throws(Refusal) -> (Grant, RecordBody?)
+  {
+    let now = Clocks.realtime()
+    if move.isOverride {
+      return try overriding(task, old, generation, move, at: now)
+    }
+    let gate = try passed(EvidenceSubject(task: task.policy.name, isChallenger: isRotated(old, task)))
+    if let grant = old.grant, !grant.isOverride, grant.epoch == gate.epoch?.id,
+      rollouts.fit(of: old, task, generation, at: now) == .fits
+    {
+      return (grant, nil)
+    }
+    return try receipt(for: gate, task, generation, approver: move.approver, at: now)
+  }
+
+  private func isRotated(_ flag: Flag, _ task: PreparedTask) -> Bool {
+    flag.isRotated && task.policy.challenger != nil
+  }
+
+  /// For a drill: no gate is asked. It serves what is there now, for a day.
+  private func overriding(
+    _ task: PreparedTask, _ old: Flag, _ generation: Generation, _ move: Move, at now: Int64
+  ) throws(Refusal) -> (Grant, RecordBody) {
+    let isChallenger = isRotated(old, task)
+    guard let revision = task.revisions.of(isChallenger: isChallenger) else {
+      throw Refusal(409, "the task has nothing that could answer")
+    }
+    let grant = Grant(
+      receipt: Self.newID, isOverride: true, epoch: nil, approver: move.approver, taskRevision: revision,
+      models: generation.served(task.policy, isRotated: isChallenger), baseline: Disagreement(),
+      expiresAt: now + Grant.overrideMs)
+    let record = ReceiptRecord(
+      grant: grant, task: task.policy.name, isChallenger: isChallenger, policyRevision: generation.revision,
+      issuedAt: now, reason: move.reason)
+    return (grant, record.body)
+  }
+
+  private func receipt(
+    for gate: Gate, _ task: PreparedTask, _ generation: Generation, approver: String, at now: Int64
+  ) throws(Refusal) -> (Grant, RecordBody) {
+    guard let epoch = gate.epoch,
+      let receipt = Receipt(gate, policyRevision: generation.revision, approver: approver, at: now)
+    else { throw Refusal(409, "the gate did not pass", gate: gate) }
+    let isChallenger = gate.subject.isChallenger
+    guard let revision = task.revisions.of(isChallenger: isChallenger) else {
+      throw Refusal(409, "the task has nothing that could answer", gate: gate)
+    }
+    var models = generation.served(task.policy, isRotated: isChallenger)
+    for known in epoch.models {
+      guard let place = models.firstIndex(where: { $0.id == known.id }), models[place].name == known.name,
+        models[place].digest == nil || models[place].digest == known.digest,
+        models[place].prompt == known.prompt, Self.isCorrected(models[place], as: known)
+      else {
+        throw Refusal(
+          409, "model \(known.id) is no longer the one that the evidence is about; its evidence starts again",
+          gate: gate)
+      }
+      models[place].digest = known.digest
+    }
+    // Its answers stand in `challenge` records unless it has the candidate's place already.
+    let isAsked = isChallenger != rollouts.isRotated(task.policy.name)
+    let baseline = ShadowBaseline.read(
+      logFolder, task.policy.name, isChallengeRecord: isAsked, from: epoch.start,
+      models: Set(epoch.models.map(\.id)))
+    let grant = Grant(
+      receipt: Self.newID, isOverride: false, epoch: epoch.id, approver: approver,
+      taskRevision: revision, models: models, baseline: baseline, expiresAt: receipt.expiresAt)
+    let record = ReceiptRecord(
+      grant: grant, task: task.policy.name, isChallenger: isChallenger, policyRevision: generation.revision,
+      issuedAt: now, receipt: receipt)
+    return (grant, record.body)
+  }
+
+  /// Whether the confidence goes through what it went through in the evidence; without its digest a model has no
+  /// corrections.
+  private static func isCorrected(_ model: ServedModel, as known: EpochEvidence.Model) -> Bool {
+    model.digest == nil
+      ? known.calibration == nil
+      : known.calibration.map(model.calibrations.contains) ?? model.calibrations.isEmpty
+  }
+
+  /// 16 hex digits.
+  private static var newID: String { String(SHA256.hash(Random.bytes(32)).hex.prefix(16)) }
+
+  // MARK: - Rotation
+
+  private func rotate(_ name: String, actor: String, person: String) throws(Refusal) -> Reply {
+    let generation = pipeline.current
+    let base = try readableFlags()
+    let task = try localTask(name, generation)
+    guard task.policy.challenger != nil else { throw Refusal(409, "task \(name) has no challenger") }
+    let old = base[name] ?? Flag(name)
+    let subject = EvidenceSubject(task: name, isChallenger: !isRotated(old, task))
+    let gate = try passed(subject)
+    let (grant, record) = try receipt(
+      for: gate, task, generation, approver: person, at: Clocks.realtime())
+    var new = old
+    new.isRotated = subject.isChallenger
+    (new.grant, new.previous, new.since) = (grant, old.grant, Clocks.realtime())
+    let words = FlagChanges.Words(reason: "rotated: the challenger is the candidate now", actor: actor)
+    try commit(new, over: base, record, words)
+    return Reply(body: document(new))
+  }
+
+  private func rotateBack(_ name: String, actor: String) throws(Refusal) -> Reply {
+    let generation = pipeline.current
+    let base = try readableFlags()
+    let task = try localTask(name, generation)
+    guard let old = base[name], old.isRotated || old.previous != nil else {
+      throw Refusal(409, "task \(name) has not been rotated")
+    }
+    var new = old
+    new.isRotated.toggle()
+    (new.grant, new.previous, new.since) = (old.previous, old.grant, Clocks.realtime())
+    if old.isServing {
+      switch rollouts.fit(of: new, task, generation, at: Clocks.realtime()) {
+      case .fits: break
+      case .unknown(let why), .differs(let why):
+        throw Refusal(
+          409,
+          "there is no way back under the previous receipt: \(why); or: shadow-router demote \(name) --reason T"
+        )
+      }
+    }
+    let words = FlagChanges.Words(reason: "rotated back", actor: actor)
+    try commit(new, over: base, nil, words)
+    return Reply(body: document(new))
+  }
+
+  // MARK: - What all of them ask
+
+  private func readableFlags() throws(Refusal) -> FlagsDocument {
+    if let problem = rollouts.problem {
+      throw Refusal(
+        409, "the flags cannot be read: \(problem); remove the file, or demote a task to have it rewritten")
+    }
+    if rollouts.isGone { throw Refusal(409, "flags.json is gone: its tasks are just being sent back") }
+    return rollouts.document
+  }
+
+  private func localTask(_ name: String, _ generation: Generation) throws(Refusal) -> PreparedTask {
+    guard let task = generation.prepared.task(name) else {
+      throw Refusal(404, "the policy has no task \(name)")
+    }
+    guard task.policy.mayBeLocal else {
+      let why = task.policy.local ? "impact: high" : "local: false"
+      throw Refusal(409, "the policy keeps task \(name) with the frontier (\(why)); nothing overrides that")
+    }
+    return task
+  }
+
+  private func passed(_ subject: EvidenceSubject) throws(Refusal) -> Gate {
+    let gate: Gate
+    do throws(GateAsking.Refusal) {
+      gate = try gates.ask(subject)
+    } catch {
+      switch error {
+      case .unknown(let why): throw Refusal(404, why)
+      case .log: throw Refusal(503, "the log cannot be written; ask again later")
+      }
+    }
+    guard gate.outcome == .pass else {
+      throw Refusal(409, "the gate of \(subject.task) does not pass: \(gate.outcome.rawValue)", gate: gate)
+    }
+    return gate
+  }
+
+  private func commit(
+    _ new: Flag, over base: FlagsDocument, _ receipt: RecordBody?, _ words: FlagChanges.Words
+  ) throws(Refusal) {
+    do throws(FlagChanges.Refusal) {
+      try changes.commit(new, over: base, receipt: receipt, words)
+    } catch {
+      switch error {
+      case .log: throw Refusal(503, "the log cannot be written; nothing is changed")
+      case .disk(let fault):
+        throw Refusal(503, "flags.json cannot be written (\(fault.reason)); nothing is changed")
+      case .overtaken: throw Refusal(409, "the flags were changed meanwhile; look at `status` and ask again")
+      }
+    }
+  }
+
+  private func document(_ flag: Flag) -> JSONValue {
+    RolloutStatus.flag(flag, stage: flag.stage, why: nil)
+  }
+}
+
+/// The record `receipt`.
+struct ReceiptRecord {
+  var grant: Grant
+  var task: String
+  var isChallenger: Bool
+  var policyRevision: String
+  var issuedAt: Int64
+  /// Of the gate; nil for an override.
+  var receipt: Receipt?
+  /// Of an override.
+  var reason: String?
+
+  var body: RecordBody {
+    var body = RecordBody()
+    body.field("task", task)
+    body.field("id", grant.receipt)
+    body.field("subject", isChallenger ? "challenger" : "candidate")
+    body.field("override", grant.isOverride)
+    body.field("reason", reason)
+    body.field("task_revision", grant.taskRevision)
+    body.field("policy_revision", policyRevision)
+    body.field("models") { $0.value(.array(grant.models.map(\.json))) }
+    body.field("epoch", grant.epoch)
+    body.field("attempt", receipt?.attempt)
+    body.field("would_accepts", receipt?.figures.wouldAccepts)
+    body.field("drawn", receipt?.figures.drawn)
+    body.field("false_or_unlabelled", receipt?.figures.falseOrUnlabelled)
+    body.field("false_accept_upper_bound", receipt?.figures.upperBound)
+    body.field("compared", grant.baseline.compared)
+    body.field("disagreed", grant.baseline.disagreed)
+    body.field("approver", grant.approver)
+    body.field("issued_at", Timestamp.string(issuedAt))
+    body.field("expires_at", Timestamp.string(grant.expiresAt))
+    return body
+  }
+}

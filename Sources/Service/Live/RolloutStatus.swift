@@ -1,0 +1,83 @@
+import PolicyFiles
+import Posix
+import Rollout
+import RouterCore
+import Wire
+
+/// What `status` says of flags and stages.
+enum RolloutStatus {
+  /// Every task that may be answered locally, with what to do next.
+  static func tasks(_ pipeline: Pipeline) -> JSONValue {
+    let (generation, now) = (pipeline.current, Clocks.realtime())
+    let rollouts = pipeline.rollouts
+    let tasks = generation.prepared.policy.tasks.filter(\.mayBeLocal)
+    return .array(
+      tasks.map { task in
+        let flag = rollouts.document[task.name] ?? Flag(task.name)
+        return self.flag(
+          flag, stage: rollouts.stage(of: task.name, in: generation, at: now),
+          why: why(flag, pipeline, generation, at: now))
+      })
+  }
+
+  /// Those that are answered locally now.
+  static func live(_ pipeline: Pipeline) -> JSONValue {
+    .array((tasks(pipeline).arrayValue ?? []).filter { $0["stage"]?.stringValue != Stage.shadow.rawValue })
+  }
+
+  static func lastDemotion(_ rollouts: Rollouts) -> JSONValue {
+    guard let last = rollouts.lastDemotion else { return .null }
+    return [
+      "task": .string(last.task), "at": .string(Timestamp.string(last.at)), "reason": .string(last.reason),
+      "actor": .string(last.actor),
+    ]
+  }
+
+  static func file(_ sidecar: SidecarState) -> JSONValue {
+    let rollouts = sidecar.pipeline.rollouts
+    return [
+      "file": .string(sidecar.paths.flags),
+      "readable": .bool(rollouts.problem == nil), "problem": rollouts.problem.map { .string($0) } ?? .null,
+      "saved": .bool(sidecar.changes.isSaved),
+    ]
+  }
+
+  /// - Parameter why: Why a task that has a receipt is not served for the moment.
+  static func flag(_ flag: Flag, stage: Stage, why: String?) -> JSONValue {
+    func text(_ value: String?) -> JSONValue { value.map { .string($0) } ?? .null }
+    return [
+      "task": .string(flag.task), "stage": .string(stage.rawValue),
+      "percent": .number(JSONNumber(flag.isServing ? flag.percent : 0)),
+      "user_groups": .array(flag.isServing ? flag.userGroups.map { .string($0) } : []),
+      "rotated": .bool(flag.isRotated), "override": .bool(flag.grant?.isOverride ?? false),
+      "approver": text(flag.grant?.approver), "receipt": text(flag.grant?.receipt),
+      "receipt_expires_at": text(flag.grant.map { Timestamp.string($0.expiresAt) }),
+      "previous_expires_at": text(flag.previous.map { Timestamp.string($0.expiresAt) }),
+      "models": .array(
+        (flag.grant?.models ?? []).map {
+          ["id": .string($0.id), "name": text($0.name), "digest": text($0.digest)]
+        }),
+      "why": text(why), "next": .string(next(flag)),
+    ]
+  }
+
+  private static func why(_ flag: Flag, _ pipeline: Pipeline, _ generation: Generation, at now: Int64)
+    -> String?
+  {
+    if let problem = pipeline.rollouts.problem { return problem }
+    guard flag.isServing else {
+      return flag.off.map { $0 == .stale ? "its receipt ended" : "it was demoted" }
+    }
+    switch pipeline.rollouts.fit(of: flag, generation.prepared.task(flag.task), generation, at: now) {
+    case .fits: return nil
+    case .unknown(let why), .differs(let why): return why
+    }
+  }
+
+  private static func next(_ flag: Flag) -> String {
+    guard flag.isServing else { return "shadow-router gate \(flag.task)" }
+    if flag.grant?.isOverride == true { return "shadow-router demote \(flag.task) --reason T" }
+    guard let next = Stages.next(after: flag.percent) else { return "shadow-router report" }
+    return "shadow-router promote \(flag.task) --percent \(next)"
+  }
+}

@@ -1,0 +1,55 @@
+import Rollout
+import RouterCore
+import Testing
+
+@testable import Service
+
+@Suite("Flags at a start")
+struct RestoredFlagsTests {
+  private func document(_ percent: Int) -> FlagsDocument {
+    var flag = Flag("t")
+    flag.percent = percent
+    flag.grant = Grant(
+      receipt: "r", isOverride: false, epoch: "e", approver: "ana", taskRevision: "1", models: [],
+      baseline: Disagreement(), expiresAt: 1)
+    var document = FlagsDocument(salt: "00")
+    document["t"] = flag
+    return document
+  }
+
+  private func restored(_ bytes: [UInt8], before: [UInt8]? = nil, after: [UInt8]? = nil) -> RestoredFlags {
+    let proof = after.map {
+      RestoredFlags.Proof(task: "t", before: before.map { SHA256.hash($0).hex }, after: SHA256.hash($0).hex)
+    }
+    return RestoredFlags(.bytes(bytes), proof: proof)
+  }
+
+  @Test("serve only what the newest record names")
+  func proof() {
+    let (ten, fifty) = (document(10).bytes, document(50).bytes)
+    let believed = restored(ten, after: ten)
+    #expect(believed.problem == nil && believed.document == document(10) && believed.interrupted == nil)
+    for other in [restored(ten), restored(ten, after: fifty), restored(ten, before: fifty, after: fifty)] {
+      #expect(other.problem != nil && !other.document.isServing)
+    }
+    let between = restored(ten, before: ten, after: fifty)
+    #expect(between.problem == nil && between.interrupted == "t")
+  }
+
+  @Test("are in shadow without a file, and with one that serves nothing")
+  func shadow() {
+    for found in [
+      RestoredFlags(.nothing, proof: nil), restored(Array(#"{"flags":{}}"#.utf8)),
+      restored(document(0).bytes),
+    ] {
+      #expect(found.problem == nil && !found.document.isServing)
+    }
+  }
+
+  @Test("cannot be read where they are not the router's")
+  func foreign() {
+    let texts = ["", "{", "[]", #"{"flags":[]}"#, #"{"flags":{"t":{"state":"ENABLED"}}}"#]
+    for text in texts { #expect(restored(Array(text.utf8)).problem != nil) }
+    #expect(RestoredFlags(.unreadable("EIO"), proof: nil).problem == "EIO")
+  }
+}
