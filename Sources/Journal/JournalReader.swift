@@ -26,6 +26,8 @@ package struct JournalReader: ~Copyable {
     case time(Int64)
     /// With what is written from now on.
     case end
+    /// At a byte of a segment at which a line begins. Its lines are counted from there.
+    case place(segment: Int, offset: Int64)
   }
 
   /// The bytes after a segment's last newline.
@@ -58,6 +60,12 @@ package struct JournalReader: ~Copyable {
     next = 1
     let segments = try SegmentList.read(folder)
     next = try Self.first(of: segments, start) ?? 1
+    if case .place(let number, let offset) = start {
+      lines = try SegmentLines(segments.path(number), number, chunkBytes: chunkBytes)
+      lines?.seek(to: offset)
+      segment = number
+      next = number + 1
+    }
     guard start == .end, !segments.numbers.isEmpty else { return }
     lines = try SegmentLines(segments.path(next), next, chunkBytes: chunkBytes)
     segment = next
@@ -67,6 +75,11 @@ package struct JournalReader: ~Copyable {
 
   /// The segment being read; 0 before the first.
   package private(set) var segment = 0
+
+  /// Where in ``segment`` the next line begins, or would.
+  package var offset: Int64 {
+    mutating get { lines?.offset ?? 0 }
+  }
 
   /// Shows every line from where the last visit stopped to the end of what is there.
   ///
@@ -123,7 +136,7 @@ package struct JournalReader: ~Copyable {
     var start = start
     defer { self.start = start }
     while true {
-      if start == .beginning || start == .end {
+      if start.isPlace {
         if lines?.show(visit) == false { return false }
       } else {
         let goesOn = lines?.show { line, place in !Self.shows(line, &start) || visit(line, place) }
@@ -137,7 +150,7 @@ package struct JournalReader: ~Copyable {
     // A line that is no record is shown: whoever asked must not take it for absent.
     guard let record = RecordLine(line) else { return true }
     switch start {
-    case .beginning, .end: return true
+    case .beginning, .end, .place: return true
     case .time(let time): return record.at >= time
     case .seq(let seq):
       guard record.seq >= seq else { return false }
@@ -159,6 +172,7 @@ package struct JournalReader: ~Copyable {
     switch start {
     case .beginning: segments.numbers.first
     case .end: segments.numbers.last
+    case .place(let number, _): number
     case .seq(let seq): try last(of: segments) { $0.seq <= seq }
     case .time(let time): try last(of: segments) { $0.at <= time }
     }
@@ -189,5 +203,15 @@ package struct JournalReader: ~Copyable {
       return false
     }
     return record
+  }
+}
+
+extension JournalReader.Start {
+  /// Whether every line from there on is shown.
+  fileprivate var isPlace: Bool {
+    switch self {
+    case .beginning, .end, .place: true
+    case .seq, .time: false
+    }
   }
 }

@@ -85,6 +85,9 @@ struct SegmentLines: ~Copyable {
     pass(whole, endsLine: true)
   }
 
+  /// Goes to where a line begins, before anything was read.
+  mutating func seek(to place: Int64) { offset = place }
+
   private mutating func pass(_ count: Int, endsLine: Bool) {
     from += count
     offset += Int64(count)

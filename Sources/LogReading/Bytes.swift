@@ -18,3 +18,10 @@ extension Span<UInt8> {
   /// As a string; what is not UTF-8 becomes U+FFFD.
   package var text: String { unsafe withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) } }
 }
+
+extension [UInt8] {
+  /// One copy; `append(contentsOf:)` does not take a span.
+  package mutating func append(copying bytes: Span<UInt8>) {
+    unsafe bytes.withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
+  }
+}

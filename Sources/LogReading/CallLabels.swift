@@ -5,13 +5,13 @@
 /// not make it acceptable. A severe one takes two people, or the task's owner.
 package struct CallLabels: Sendable {
   package struct Entry: Sendable {
-    package let reviewer: String
-    package let label: ReviewLabel
+    package fileprivate(set) var reviewer: String
+    package fileprivate(set) var label: ReviewLabel
     /// 1…3; 0 where none was given.
-    package let severity: Int
-    package let isMissedStop: Bool
+    package fileprivate(set) var severity: Int
+    package fileprivate(set) var isMissedStop: Bool
     /// Milliseconds since 1970.
-    package let at: Int64
+    package fileprivate(set) var at: Int64
   }
 
   /// In the order in which they were given.
@@ -82,4 +82,30 @@ package struct ReviewRecord: Sendable {
         isMissedStop: line.bool(.missedStop, in: text) == true, at: ms)
     }
   }
+}
+
+extension CallLabels: StoredMembers {
+  package static var blank: CallLabels { CallLabels() }
+
+  package mutating func passMembers(_ state: inout StateCoder) throws(StateFault) {
+    try state.member(&entries)
+  }
+}
+
+extension CallLabels.Entry: StoredMembers {
+  package static var blank: Self {
+    Self(reviewer: "", label: .accept, severity: 0, isMissedStop: false, at: 0)
+  }
+
+  package mutating func passMembers(_ state: inout StateCoder) throws(StateFault) {
+    try state.member(&reviewer)
+    try state.member(&label)
+    try state.member(&severity)
+    try state.member(&isMissedStop)
+    try state.member(&at)
+  }
+}
+
+extension ReviewLabel: Stored {
+  package static var blank: ReviewLabel { .accept }
 }

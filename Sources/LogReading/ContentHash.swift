@@ -3,11 +3,11 @@
 /// Ids are up to 128 characters and there may be millions; what the report keeps of each is 16 bytes. Two ids are taken
 /// for one only by a collision, which at 2 million ids has a chance of about 1e-26. Not keyed: ids come from the agent
 /// that is being measured, who has nothing to gain.
-public struct ContentHash: Hashable, Sendable {
+public struct ContentHash: Hashable, Sendable, BitwiseCopyable {
   public let high: UInt64
   public let low: UInt64
 
-  public init(_ bytes: Span<UInt8>) {
+  package init(_ bytes: Span<UInt8>) {
     var high: UInt64 = 0x9e37_79b9_7f4a_7c15 ^ UInt64(bytes.count)
     var low: UInt64 = 0xd6e8_feb8_6659_fd93
     let whole = bytes.count & ~7
@@ -31,6 +31,10 @@ public struct ContentHash: Hashable, Sendable {
     low = (second.high ^ second.low) &+ high
   }
 
+  @inlinable public static func == (left: Self, right: Self) -> Bool {
+    left.low == right.low && left.high == right.high
+  }
+
   /// Half of it, where millions are kept.
   package var short: UInt64 { low }
 
@@ -39,28 +43,56 @@ public struct ContentHash: Hashable, Sendable {
 }
 
 /// Small numbers for texts that repeat: task types, models, labels. Texts beyond `limit` share one number, ``overflow``.
-public struct Interner: Sendable {
-  public private(set) var texts: [String] = []
-  private var numbers: [ContentHash: Int] = [:]
+package struct Interner: Sendable {
+  package internal(set) var texts: [String] = []
+  private var hashes: [ContentHash] = []
+  /// Number plus one; 0 is free. Always a power of two, at most half full.
+  private var slots = [UInt32](repeating: 0, count: 64)
   private let limit: Int
-  public static let overflow = "(others)"
+  package static let overflow = "(others)"
 
-  public init(limit: Int) { self.limit = limit }
+  package init(limit: Int) { self.limit = limit }
 
-  public mutating func number(_ bytes: Span<UInt8>) -> Int {
+  /// One of the same limit, with these ``texts``.
+  func restored(_ texts: [String]) -> Interner {
+    var names = Interner(limit: limit)
+    for text in texts.prefix(limit) { _ = names.number(text) }
+    if texts.count > limit { names.texts.append(Self.overflow) }
+    return names
+  }
+
+  package mutating func number(_ bytes: Span<UInt8>) -> Int {
     let hash = ContentHash(bytes)
-    if let known = numbers[hash] { return known }
+    let mask = slots.count - 1
+    var slot = Int(truncatingIfNeeded: hash.low) & mask
+    while slots[slot] != 0 {
+      let number = Int(slots[slot]) - 1
+      if hashes[number] == hash { return number }
+      slot = (slot + 1) & mask
+    }
     // The number after the last regular one stands for all that came too late; they are not kept apart.
-    guard texts.count < limit else {
+    guard hashes.count < limit else {
       if texts.count == limit { texts.append(Self.overflow) }
       return limit
     }
     texts.append(bytes.text)
-    numbers[hash] = texts.count - 1
-    return texts.count - 1
+    hashes.append(hash)
+    slots[slot] = UInt32(hashes.count)
+    if hashes.count * 2 > slots.count { grow() }
+    return hashes.count - 1
   }
 
-  public mutating func number(_ text: String) -> Int { number(Array(text.utf8).span) }
+  private mutating func grow() {
+    slots = [UInt32](repeating: 0, count: slots.count * 2)
+    let mask = slots.count - 1
+    for (number, hash) in hashes.enumerated() {
+      var slot = Int(truncatingIfNeeded: hash.low) & mask
+      while slots[slot] != 0 { slot = (slot + 1) & mask }
+      slots[slot] = UInt32(number + 1)
+    }
+  }
 
-  public subscript(number: Int) -> String { texts[number] }
+  package mutating func number(_ text: String) -> Int { number(Array(text.utf8).span) }
+
+  package subscript(number: Int) -> String { texts[number] }
 }

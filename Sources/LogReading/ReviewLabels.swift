@@ -8,7 +8,7 @@ package struct ReviewLabels: Sendable {
 
   /// Labels of planted items test the reviewer, and a challenger's answers are others: they say nothing here.
   package mutating func add(_ line: inout LogLine, _ text: Span<UInt8>, call: Int) {
-    let ms = line.withBytes(.ts, in: text) { LogTime.parse($0) } ?? nil
+    let ms = line.time(in: text)
     guard let record = ReviewRecord(line, in: text, at: ms ?? 0), !record.isChallenger, !record.isPlanted
     else { return }
     labels[call, default: CallLabels()].add(record.entry, by: record.reviewer)

@@ -14,6 +14,8 @@ package struct FileStatus: Equatable, Sendable {
   package let group: UInt32
   /// Milliseconds since 1970.
   package let modified: Int64
+  /// When content, name or rights changed last, in nanoseconds since 1970. Nobody but the kernel sets it.
+  package let changed: Int64
   /// With `device` the file's identity: two equal pairs are one file.
   package let inode: UInt64
   package let device: UInt64
@@ -32,6 +34,7 @@ package struct FileStatus: Equatable, Sendable {
     owner = value.st_uid
     group = value.st_gid
     modified = Int64(value.st_mtim.tv_sec) * 1000 + Int64(value.st_mtim.tv_nsec) / 1_000_000
+    changed = Int64(value.st_ctim.tv_sec) * 1_000_000_000 + Int64(value.st_ctim.tv_nsec)
     inode = UInt64(value.st_ino)
     device = UInt64(value.st_dev)
   }

@@ -16,6 +16,9 @@ package struct ReportRequest: Sendable {
   /// For limits, owners and prices; nil: the log alone.
   package var policy: Policy?
   package let logFolder: String
+  /// Whether what earlier reports kept of the log may be used, and kept anew once so many bytes of it are new.
+  package var usesSummaries = true
+  package var summaryLeast = ReportSummary.leastBytes
   /// Where corrections and eval sets lie that gates ask for; nil: not known.
   private var paths: SidecarPaths?
 
@@ -41,6 +44,8 @@ package struct ReportRequest: Sendable {
     package let text: String
     /// Media type.
     package let type: String
+    /// Of the log's lines; what a summary knew was not read.
+    package var bytesRead: Int64 = 0
   }
 
   package static let formats = ["md", "html", "json", "csv"]
@@ -63,10 +68,10 @@ package struct ReportRequest: Sendable {
   /// Reads the log and renders. The same log and window give the same bytes.
   ///
   /// - Parameters:
-  ///   - observe: Shown every line of the log once, in order.
+  ///   - observe: Shown every line of the log once, in order: then no summary is used.
   ///   - progress: Told the bytes read so far, now and then.
   package func make(
-    now: Int64, observe: (Span<UInt8>) -> Void = { _ in }, progress: (Int64) -> Void = { _ in }
+    now: Int64, observe: ((Span<UInt8>) -> Void)? = nil, progress: (Int64) -> Void = { _ in }
   ) throws(Fault) -> Made {
     try validate(now: now)
     let window = try self.window(now: now)
@@ -80,39 +85,78 @@ package struct ReportRequest: Sendable {
     if format == "csv" {
       return Made(text: try rows(window, observe, progress), type: "text/csv; charset=utf-8")
     }
+    let (fold, bytes) = try folded(options, observe, progress)
+    var made = render(fold.report())
+    made.bytesRead = bytes
+    return made
+  }
+
+  /// The log in a fold: what a summary knows, and the lines after it.
+  private func folded(
+    _ options: ReportOptions, _ observe: ((Span<UInt8>) -> Void)?, _ progress: (Int64) -> Void
+  ) throws(Fault) -> (EvidenceFold, bytesRead: Int64) {
     var fold = EvidenceFold(options)
-    try read(progress) { line in
-      fold.add(line)
-      observe(line)
+    var known: ReportSummary?
+    if usesSummaries, observe == nil {
+      known = ReportSummary.restore(&fold, window: options.window, logFolder: logFolder)
     }
-    return render(fold.report())
+    var segment = known?.openSegment ?? 0
+    let ahead = known?.gatesPlace ?? (0, 0)
+    let end = try read(from: known?.place ?? .beginning, progress) { line, place in
+      if segment != 0, place.segment != segment { fold.endSegment(segment) }
+      segment = place.segment
+      if fold.gatesAreAhead { fold.gatesAreAhead = (place.segment, place.offset) < ahead }
+      fold.add(line)
+      observe?(line)
+    }
+    if usesSummaries, fold.isWholeLog, end.bytes >= max(summaryLeast, (known?.ownBytes ?? 0) / 2) {
+      ReportSummary.store(fold, upTo: end.segment, end.offset, logFolder: logFolder)
+    }
+    return (fold, end.bytes)
   }
 
   /// Twice through the log, so that rows are whole and memory stays bounded.
   private func rows(
-    _ window: ReportWindow, _ observe: (Span<UInt8>) -> Void, _ progress: (Int64) -> Void
+    _ window: ReportWindow, _ observe: ((Span<UInt8>) -> Void)?, _ progress: (Int64) -> Void
   ) throws(Fault) -> String {
     var join = RowJoin(window: window)
-    try read(progress) { line in
+    try read(progress) { line, _ in
       join.survey(line)
-      observe(line)
+      observe?(line)
     }
     var text = CSV.header
-    try read(progress) { line in join.join(line) { row in text += CSV.line(row) } }
+    try read(progress) { line, _ in join.join(line) { row in text += CSV.line(row) } }
     join.finish { row in text += CSV.line(row) }
     return String(decoding: text, as: UTF8.self)
   }
 
-  private func read(_ progress: (Int64) -> Void, _ add: (Span<UInt8>) -> Void) throws(Fault) {
+  private struct End {
+    var segment: Int
+    var offset: Int64
+    /// Read on the way.
+    var bytes: Int64
+  }
+
+  /// - Parameter add: Gets a line and its place.
+  @discardableResult
+  private func read(
+    from start: JournalReader.Start = .beginning, _ progress: (Int64) -> Void,
+    _ add: (Span<UInt8>, JournalPlace) -> Void
+  ) throws(Fault) -> End {
     do throws(JournalError) {
       var bytes: Int64 = 0
-      var reader = try JournalReader(folder: logFolder)
-      try reader.visit { line, _ in
-        add(line)
+      var told: Int64 = 0
+      var reader = try JournalReader(folder: logFolder, from: start)
+      try reader.visit { line, place in
+        add(line, place)
         bytes += Int64(line.count) + 1
-        progress(bytes)
+        if bytes - told >= 4 << 20 {
+          told = bytes
+          progress(bytes)
+        }
         return true
       }
+      return End(segment: reader.segment, offset: reader.offset, bytes: bytes)
     } catch {
       throw Fault(isRequest: false, message: error.description)
     }

@@ -17,13 +17,14 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import asking  # noqa: E402
 import parts  # noqa: E402
+import report  # noqa: E402
 import table  # noqa: E402
 import whole  # noqa: E402
 from peers import Missing, Peers  # noqa: E402
 
 BENCHMARKS = {"whole": whole.socket_to_log, "tap": whole.tap, "memory": whole.memory, "scan": parts.scan, "frames": parts.frames,
               "sha256": parts.sha256, "decision": parts.decision, "policy": parts.policy, "log": parts.log,
-              "asking": asking.asking}
+              "asking": asking.asking, "report": report.report}
 
 
 def main():

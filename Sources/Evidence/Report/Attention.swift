@@ -43,7 +43,7 @@ package struct AttentionFold: Sendable {
   package mutating func add(_ text: Span<UInt8>) {
     guard text.count > 0, line.read(text) else { return }
     if line.isString(.kind, "flag", in: text) { return flag(text) }
-    guard let key = line.withBytes(.callID, in: text, { ContentHash($0) }) else { return }
+    guard let key = line.hash(.callID, in: text) else { return }
     if line.isString(.kind, "decision", in: text) { return decision(text, key) }
     // Of anything but would-accepts nothing is kept.
     guard let call = calls.find(key) else { return }
@@ -58,15 +58,15 @@ package struct AttentionFold: Sendable {
   private mutating func flag(_ text: Span<UInt8>) {
     guard let task = line.string(.task, in: text), line.isString(.new, "shadow", in: text),
       !line.isString(.old, "shadow", in: text),
-      let ms = line.withBytes(.ts, in: text, { LogTime.parse($0) }) ?? nil, window.contains(ms)
+      let ms = line.time(in: text), window.contains(ms)
     else { return }
     if !demoted.contains(task) { demoted.append(task) }
   }
 
   private mutating func decision(_ text: Span<UInt8>, _ key: ContentHash) {
     guard line.isString(.routeCandidate, "local", in: text), calls.find(key) == nil,
-      let ms = line.withBytes(.ts, in: text, { LogTime.parse($0) }) ?? nil,
-      let task = line.withBytes(.taskType, in: text, { tasks.number($0) })
+      let ms = line.time(in: text),
+      let task = line.number(.taskType, in: text, &tasks)
     else { return }
     var row = AttentionRow(key: key, at: ms, task: UInt16(clamping: task))
     row.answeredLocally = line.isString(.route, "local", in: text)

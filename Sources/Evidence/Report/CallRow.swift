@@ -1,10 +1,10 @@
 internal import LogReading
 
-/// What is kept of every call in the window: 32 bytes.
+/// What is kept of every call in the window: 24 bytes, numbers only, so that any bytes that were stored are a row.
 struct CallRow: KeyedRow {
   typealias Review = ReviewLabels.Label
 
-  let key: ContentHash
+  let key: ShortKey
   var run: UInt32 = .max
   let task: UInt16
   /// Hundredths, rounded down; 255 where there is none.
@@ -12,9 +12,9 @@ struct CallRow: KeyedRow {
   var flags: Flags = []
   /// Index into ``AgreementResult/Verdict/allCases`` plus one; 0 until compared.
   var verdict: UInt8 = 0
-  var review = Review.none
+  private var reviewCode: UInt8 = 0
   var severity: UInt8 = 0
-  var outcome = OutcomeResult.none
+  private var outcomeCode: UInt8 = 0
   /// Number of the challenger that was asked as well, plus one; 0: none.
   var challenger: UInt8 = 0
   var pair: Pair = []
@@ -22,8 +22,18 @@ struct CallRow: KeyedRow {
   var day: UInt16 = 0
 
   init(key: ContentHash, task: UInt16) {
-    self.key = key
+    self.key = ShortKey(key)
     self.task = task
+  }
+
+  var review: Review {
+    get { Review(rawValue: reviewCode) ?? .none }
+    set { reviewCode = newValue.rawValue }
+  }
+
+  var outcome: OutcomeResult {
+    get { OutcomeResult(rawValue: outcomeCode) ?? .none }
+    set { outcomeCode = newValue.rawValue }
   }
 
   struct Flags: OptionSet {
@@ -35,8 +45,6 @@ struct CallRow: KeyedRow {
     /// The candidate took its time over it.
     static let asked = Flags(rawValue: 16)
     static let lowConfidence = Flags(rawValue: 32)
-    /// A severe false accept that two people or the task's owner confirmed.
-    static let severe = Flags(rawValue: 64)
     /// Eligible, and kept on the frontier for comparison.
     static let control = Flags(rawValue: 128)
   }
@@ -44,9 +52,9 @@ struct CallRow: KeyedRow {
   var isWouldAccept: Bool { flags.contains(.wouldAccept) }
 }
 
-/// What is kept of every run that has an id.
+/// What is kept of every run that has an id; numbers only, as of a call.
 struct RunRow: KeyedRow {
-  let key: ContentHash
+  let key: ShortKey
   /// Where its id stands in the arena of ids.
   var nameStart: UInt32 = 0
   var nameCount: UInt16 = 0
@@ -54,7 +62,7 @@ struct RunRow: KeyedRow {
   var calls: UInt32 = 0
   var wouldAccepts: UInt32 = 0
   var fallbacks: UInt32 = 0
-  var outcome = OutcomeResult.none
+  private var outcomeCode: UInt32 = 0
   /// USD. What the frontier was paid, what of it was for would-accepts, and what the candidate cost.
   var frontierCost: Float = 0
   var frontierCostOfAccepts: Float = 0
@@ -63,5 +71,10 @@ struct RunRow: KeyedRow {
   var latencyMs: Float = 0
   var routedMs: Float = 0
 
-  init(key: ContentHash) { self.key = key }
+  init(key: ContentHash) { self.key = ShortKey(key) }
+
+  var outcome: OutcomeResult {
+    get { OutcomeResult(rawValue: UInt8(truncatingIfNeeded: outcomeCode)) ?? .none }
+    set { outcomeCode = UInt32(newValue.rawValue) }
+  }
 }

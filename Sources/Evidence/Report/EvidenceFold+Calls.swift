@@ -9,7 +9,7 @@ extension EvidenceFold {
   package static let unknownTask = "(unknown task types)"
 
   mutating func decision(_ text: Span<UInt8>, at ms: Int64) {
-    guard let key = line.withBytes(.callID, in: text, { ContentHash($0) }) else {
+    guard let key = line.hash(.callID, in: text) else {
       balance.damaged += 1
       return
     }
@@ -34,7 +34,7 @@ extension EvidenceFold {
 
   private mutating func taskNumber(_ text: Span<UInt8>) -> Int {
     let isUnknown = line.isString(.reason, "unknown_task", in: text)
-    let named = isUnknown ? nil : line.withBytes(.taskType, in: text) { taskNames.number($0) }
+    let named = isUnknown ? nil : line.number(.taskType, in: text, &taskNames)
     let task = named ?? taskNames.number(Self.unknownTask)
     while tallies.count <= task { tallies.append(TaskTally()) }
     return task
@@ -46,13 +46,13 @@ extension EvidenceFold {
     if line.isString(.route, "local", in: text) { row.flags.insert(.answeredLocally) }
     if line.isString(.cohort, "control", in: text) { row.flags.insert(.control) }
     if line.isString(.reason, "confidence_low", in: text) { row.flags.insert(.lowConfidence) }
-    if line.double(.localLatencyMs, in: text) != nil { row.flags.insert(.asked) }
+    if line.isNumber(.localLatencyMs) { row.flags.insert(.asked) }
     if line.bool(.sampled, in: text) == true { row.flags.insert(.drawn) }
     if let confidence = line.double(.confidence, in: text), (0...1).contains(confidence) {
       // 0.29 × 100 is a little less than 29; the nudge keeps every hundredth in its own bin.
       row.confidence = UInt8(confidence * 100 + 1e-9)
     }
-    let agent = line.withBytes(.agent, in: text) { agentNames.number($0) }
+    let agent = line.number(.agent, in: text, &agentNames)
     if let run = runNumber(text) {
       row.run = UInt32(run)
       if let agent { runs[run].agent = UInt16(agent) }
@@ -66,13 +66,11 @@ extension EvidenceFold {
   }
 
   private mutating func runNumber(_ text: Span<UInt8>) -> Int? {
-    guard let key = line.withBytes(.runID, in: text, { ContentHash($0) }) else { return nil }
+    guard let key = line.hash(.runID, in: text) else { return nil }
     if let known = runs.find(key) { return known }
     var row = RunRow(key: key)
     row.nameStart = UInt32(runNames.count)
-    line.withBytes(.runID, in: text) { name in
-      for index in name.indices { runNames.append(name[index]) }
-    }
+    line.append(.runID, in: text, to: &runNames)
     row.nameCount = UInt16(clamping: runNames.count - Int(row.nameStart))
     return runs.insert(row)
   }
@@ -81,8 +79,8 @@ extension EvidenceFold {
     let reason = reasonSlot(text, row)
     let localMs = line.double(.localLatencyMs, in: text)
     let localCost = line.double(.localCostUSD, in: text) ?? 0
-    let detail = line.withBytes(.detail, in: text) { words.number($0) }
-    let revision = line.withBytes(.policyRevision, in: text) { words.number($0) }
+    let detail = line.number(.detail, in: text, &words)
+    let revision = line.number(.policyRevision, in: text, &words)
     let answered = Self.isAnswered(reason, line: line, text)
     tallies[task].calls += 1
     if row.isWouldAccept { tallies[task].wouldAccepts += 1 }
@@ -111,10 +109,10 @@ extension EvidenceFold {
 
   /// Where a confidence came from and how it was corrected, and that this is otherwise now.
   private mutating func confidenceSource(_ text: Span<UInt8>, _ task: Int) {
-    guard let source = line.withBytes(.confidenceSource, in: text, { words.number($0) }) else { return }
-    let calibration = line.withBytes(.calibration, in: text) { words.number($0) } ?? -1
+    guard let source = line.number(.confidenceSource, in: text, &words) else { return }
+    let calibration = line.number(.calibration, in: text, &words) ?? -1
     tallies[task].confidenceSources.add(TaskTally.SourceName(source: source, calibration: calibration))
-    let model = line.withBytes(.localModel, in: text) { words.number($0) } ?? -1
+    let model = line.number(.localModel, in: text, &words) ?? -1
     let key = CalibrationKey(task: task, model: model, source: source)
     if let last = lastCalibration[key], last != calibration {
       let name = { [words] (number: Int) in number < 0 ? "none" : words[number] }
@@ -125,9 +123,9 @@ extension EvidenceFold {
     lastCalibration[key] = calibration
   }
 
-  private func reasonSlot(_ text: Span<UInt8>, _ row: CallRow) -> Int {
+  private mutating func reasonSlot(_ text: Span<UInt8>, _ row: CallRow) -> Int {
     if row.isWouldAccept { return 0 }
-    let known = line.string(.reason, in: text).flatMap(Reason.init(rawValue:))?.code
+    let known = line.number(.reason, in: text, &reasons.names).flatMap { reasons.code($0) }
     let code = known ?? line.int(.reasonCode, in: text) ?? TaskTally.reasonSlots - 1
     return (1..<TaskTally.reasonSlots).contains(code) ? code : TaskTally.reasonSlots - 1
   }
@@ -139,7 +137,7 @@ extension EvidenceFold {
     {
       return true
     }
-    return reason != Reason.localUnavailable.code && line.double(.localLatencyMs, in: text) != nil
+    return reason != Reason.localUnavailable.code && line.isNumber(.localLatencyMs)
   }
 
   private func isInvalid(_ text: Span<UInt8>, _ reason: Int) -> Bool {
@@ -153,8 +151,8 @@ extension EvidenceFold {
   ///
   /// Calls from before the first probe answered have no digest: they belong with those that follow under the same name.
   private mutating func model(_ text: Span<UInt8>, _ task: Int) {
-    guard let name = line.withBytes(.localModel, in: text, { words.number($0) }) else { return }
-    let digest = line.withBytes(.localModelDigest, in: text) { words.number($0) } ?? -1
+    guard let name = line.number(.localModel, in: text, &words) else { return }
+    let digest = line.number(.localModelDigest, in: text, &words) ?? -1
     let model = TaskTally.ModelName(name: name, digest: digest)
     let nameless = TaskTally.ModelName(name: name, digest: -1)
     tallies[task].models.add(model)
@@ -175,13 +173,23 @@ extension EvidenceFold {
   }
 
   private mutating func hardStop(_ text: Span<UInt8>, _ task: Int) {
-    for match in line.value(.hardStopMatch, in: text)?.arrayValue ?? [] {
+    for match in hardStopMatches(text) {
       hardStops.add(
-        HardStopKey(
-          task: task, stopClass: words.number(match["class"]?.stringValue ?? "?"),
-          term: words.number(match["term"]?.stringValue ?? "?"),
-          isAnswer: match["where"]?.stringValue == "answer"))
+        HardStopKey(task: task, stopClass: match.stopClass, term: match.term, isAnswer: match.isAnswer))
     }
+  }
+
+  private mutating func hardStopMatches(_ text: Span<UInt8>) -> [KnownStops.Match] {
+    guard let bytes = line.fingerprint(.hardStopMatch, in: text) else { return [] }
+    if let known = knownStops.matches[bytes] { return known }
+    let matches = (line.value(.hardStopMatch, in: text)?.arrayValue ?? []).map { match in
+      KnownStops.Match(
+        stopClass: words.number(match["class"]?.stringValue ?? "?"),
+        term: words.number(match["term"]?.stringValue ?? "?"),
+        isAnswer: match["where"]?.stringValue == "answer")
+    }
+    knownStops.keep(matches, for: bytes)
+    return matches
   }
 
   // MARK: What comes after the decision
@@ -192,7 +200,7 @@ extension EvidenceFold {
       balance.duplicateComparisons += 1
       return
     }
-    let verdict = AgreementResult.Verdict(rawValue: line.string(.agreement, in: text) ?? "") ?? .unknown
+    let verdict = line.verdict(.agreement, in: text) ?? .unknown
     calls[call].verdict = Self.code(verdict)
     measure(text, row)
     pair(text, call, candidate: verdict)
@@ -200,8 +208,7 @@ extension EvidenceFold {
     guard row.isWouldAccept else { return }
     let task = Int(row.task)
     if row.flags.contains(.drawn) { keepDrawn(text, call) }
-    let kind = line.withBytes(.agreementDetail, in: text) { words.number($0.upTo(UInt8(ascii: ":"))) }
-    let decisionLine = waiting.take(call)
+    let kind = line.codeNumber(.agreementDetail, in: text, &words)
     switch verdict {
     case .agree: tallies[task].agree += 1
     case .unknown:
@@ -210,7 +217,7 @@ extension EvidenceFold {
     case .disagree:
       tallies[task].disagree += 1
       tallies[task].disagreementKinds.add(kind ?? words.number("no_detail"))
-      disagreement(text, call, decisionLine)
+      disagreement(text, call)
     }
   }
 
@@ -266,23 +273,31 @@ extension EvidenceFold {
     }
   }
 
-  private mutating func disagreement(_ text: Span<UInt8>, _ call: Int, _ decisionLine: [UInt8]?) {
+  private mutating func disagreement(_ text: Span<UInt8>, _ call: Int) {
     let task = Int(calls[call].task)
-    guard let decisionLine, earlierLine.read(decisionLine.span) else {
+    guard let waited = waiting.line(call), earlierLine.read(waited.span) else {
       balance.detailsNotKept += 1
       return
     }
-    let detail = falseAccept(text, decisionLine.span, task)
-    if let candidate = detail.label, let frontier = detail.frontierLabel {
-      let pair = TaskTally.Confusion(candidate: words.number(candidate), frontier: words.number(frontier))
-      tallies[task].confusions.add(pair)
+    let decision = waited.span
+    let label = earlierLine.string(.label, in: decision)
+    let frontierLabel = line.string(.frontierLabel, in: text)
+    if let label, let frontierLabel {
+      tallies[task].confusions.add(
+        TaskTally.Confusion(candidate: words.number(label), frontier: words.number(frontierLabel)))
     }
     let cluster = clusters.number(
       TemplateClusters.Member(
-        task: detail.task, preview: detail.inputPreview, label: detail.label,
-        frontierLabel: detail.frontierLabel))
+        task: taskNames[task], preview: earlierLine.string(.inputPreview, in: decision), label: label,
+        frontierLabel: frontierLabel))
     if let cluster { clustered.append((call, cluster)) }
-    keep(Example(call: call, detail: detail, cluster: cluster), task)
+    // Most are too mild to be kept: only of the others everything is read.
+    let rank = Example.Rank(
+      confidence: earlierLine.double(.confidence, in: decision) ?? 0,
+      score: line.double(.agreementScore, in: text) ?? 0,
+      seq: earlierLine.int(.seq, in: decision) ?? 0)
+    guard let place = place(for: rank, task) else { return }
+    keep(Example(call: call, detail: falseAccept(text, decision, task), cluster: cluster), at: place, task)
   }
 
   /// Of a comparison's line and that of its decision, which ``earlierLine`` has read.
@@ -316,11 +331,15 @@ extension EvidenceFold {
   /// More than one, because people may clear the worst.
   private static let alikeKept = 8
 
-  /// Keeps the worst few of a task, twice as many as are shown: people may clear some of them.
-  private mutating func keep(_ example: Example, _ task: Int) {
+  /// Where an example belongs among the worst few of its task, twice as many as are shown: people may clear some of them.
+  private func place(for rank: Example.Rank, _ task: Int) -> Int? {
+    let list = examples[task] ?? []
+    let place = list.firstIndex { rank.isWorse(than: $0.rank) } ?? list.count
+    return place < 2 * options.examplesPerTask ? place : nil
+  }
+
+  private mutating func keep(_ example: Example, at place: Int, _ task: Int) {
     var list = examples[task] ?? []
-    let place = list.firstIndex { Example.isWorse(example, than: $0) } ?? list.count
-    guard place < 2 * options.examplesPerTask else { return }
     list.insert(example, at: place)
     if let cluster = example.cluster {
       // Few of those that look alike, so that there is room for others.
@@ -332,7 +351,7 @@ extension EvidenceFold {
   }
 
   mutating func review(_ text: Span<UInt8>, _ call: Int) {
-    let ms = line.withBytes(.ts, in: text) { LogTime.parse($0) } ?? nil
+    let ms = line.time(in: text)
     guard let record = ReviewRecord(line, in: text, at: ms ?? 0), !record.isChallenger else {
       return
     }
@@ -355,14 +374,12 @@ extension EvidenceFold {
   private mutating func apply(_ labels: CallLabels, to call: Int) {
     calls[call].review = labels.counting.map { CallRow.Review($0.label) } ?? .none
     calls[call].severity = UInt8(clamping: labels.severity)
-    let task = taskNames[Int(calls[call].task)]
     calls[call].flags.set(.missedStop, labels.isMissedStop)
-    calls[call].flags.set(.severe, labels.isSevere(owner: options.policy?.task(task)?.owner))
   }
 
   mutating func outcome(_ text: Span<UInt8>, mayWait: Bool) {
-    if line.withBytes(.callID, in: text, { $0.count > 0 }) == true { return ofCall(text, mayWait: mayWait) }
-    guard let key = line.withBytes(.runID, in: text, { ContentHash($0) }) else { return }
+    if line.isFilledText(.callID) { return ofCall(text, mayWait: mayWait) }
+    guard let key = line.hash(.runID, in: text) else { return }
     let result = OutcomeResult(line.string(.result, in: text))
     if let run = runs.find(key) {
       runs[run].outcome = result
@@ -370,22 +387,6 @@ extension EvidenceFold {
       runs[run].outcome = result
     }
   }
-}
-
-extension Span<UInt8> {
-  /// The bytes before the first `byte`.
-  fileprivate func upTo(_ byte: UInt8) -> [UInt8] {
-    var head: [UInt8] = []
-    for index in indices {
-      if self[index] == byte { break }
-      head.append(self[index])
-    }
-    return head
-  }
-}
-
-extension Interner {
-  fileprivate mutating func number(_ bytes: [UInt8]) -> Int { number(bytes.span) }
 }
 
 extension CallRow.Flags {

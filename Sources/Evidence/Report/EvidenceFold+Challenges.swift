@@ -21,8 +21,8 @@ extension EvidenceFold {
   private static let challengerLimit = 250
 
   private mutating func challengerNumber(_ text: Span<UInt8>, task: Int) -> Int? {
-    guard let name = line.withBytes(.localModel, in: text, { words.number($0) }) else { return nil }
-    let digest = line.withBytes(.localModelDigest, in: text) { words.number($0) } ?? -1
+    guard let name = line.number(.localModel, in: text, &words) else { return nil }
+    let digest = line.number(.localModelDigest, in: text, &words) ?? -1
     let same = challengers.lastIndex { challenger in
       guard challenger.task == task, challenger.model.name == name else { return false }
       // Without a digest, from before the first probe answered, it belongs with those that follow.
@@ -43,8 +43,7 @@ extension EvidenceFold {
     let own = standing(candidate, .agreementDetail, text)
     calls[call].pair.insert(own.asCandidate)
     guard
-      let verdict = line.string(.challengerAgreement, in: text).flatMap(
-        AgreementResult.Verdict.init(rawValue:))
+      let verdict = line.verdict(.challengerAgreement, in: text)
     else { return }
     calls[call].pair.insert(standing(verdict, .challengerAgreementDetail, text).asChallenger)
   }
@@ -82,7 +81,7 @@ extension EvidenceFold {
 
 /// Sums over the calls of one task that one challenger was asked about.
 struct ChallengerTally: Sendable {
-  let task: Int
+  var task: Int
   var model: TaskTally.ModelName
   var latency = LatencySample()
   /// USD.
@@ -139,5 +138,13 @@ extension Report.Challenge.Side {
     wouldAccepts += 1
     if standing == .agrees { agree += 1 }
     if standing == .differs { disagree += 1 }
+  }
+}
+
+extension LogLine {
+  func verdict(_ field: LogField, in text: Span<UInt8>) -> AgreementResult.Verdict? {
+    if isString(field, "agree", in: text) { return .agree }
+    if isString(field, "disagree", in: text) { return .disagree }
+    return isString(field, "unknown", in: text) ? .unknown : nil
   }
 }

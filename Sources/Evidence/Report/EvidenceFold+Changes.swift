@@ -4,7 +4,7 @@ internal import Wire
 extension EvidenceFold {
   /// Kinds that the contract names and the report only counts, or treats elsewhere.
   private static let quietKinds: Set<String> = [
-    "access", "gate", "week", "checkpoint",
+    "access", "gate", "week", "checkpoint", "eval",
   ]
 
   /// Records that say that something about the router changed.

@@ -7,7 +7,7 @@ extension EvidenceFold {
   /// Keeps what the records say of a drawn call until people have labelled it: they also find mistakes where both models
   /// agree.
   mutating func keepDrawn(_ text: Span<UInt8>, _ call: Int) {
-    guard let decision = waiting.peek(call) else { return }
+    guard let decision = waiting.line(call) else { return }
     drawnDecisions.keep(decision.span, for: call)
     drawnComparisons.keep(text, for: call)
   }
@@ -49,7 +49,7 @@ extension EvidenceFold {
       known.append(labelled(labelledDetails[call] ?? bareDetail(call), calls[call], call))
     }
     known.sort { Self.order($0) < Self.order($1) }
-    suspected.sort { Example.isWorse($0, than: $1) }
+    suspected.sort { $0.rank.isWorse(than: $1.rank) }
     let remedies = Remedies(self)
     return (known + suspected.map(\.detail)).map { item in
       var item = item

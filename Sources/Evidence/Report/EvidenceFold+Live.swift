@@ -29,11 +29,11 @@ extension CallRow {
 extension EvidenceFold {
   /// What a decision says beyond shadow, and which label it would have given.
   mutating func live(_ text: Span<UInt8>, _ task: Int, _ row: CallRow) {
-    if row.isWouldAccept, let label = line.withBytes(.label, in: text, { words.number($0) }) {
+    if row.isWouldAccept, let label = line.number(.label, in: text, &words) {
       tallies[task].acceptedLabels.add(label)
     }
     guard line.isString(.stage, "canary", in: text) || line.isString(.stage, "live", in: text) else { return }
-    let ms = line.withBytes(.ts, in: text) { LogTime.parse($0) } ?? nil
+    let ms = line.time(in: text)
     tallies[task].live.calls += 1
     tallies[task].live.first = tallies[task].live.first ?? ms
     tallies[task].live.last = ms ?? tallies[task].live.last

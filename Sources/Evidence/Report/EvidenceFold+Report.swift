@@ -16,7 +16,7 @@ extension EvidenceFold {
     report.changes = changes + epochChanges()
     report.changes.sort { $0.ts < $1.ts }
     report.changesNotShown = changesNotShown
-    report.asOf = head.flatMap { LogTime.parse($0.ts) }
+    report.asOf = head.report.flatMap { LogTime.parse($0.ts) }
     let gates = gates.gates()
     report.tasks = taskReports(joined, gates)
     report.gates = report.tasks.flatMap { task in gates.filter { $0.subject.task == task.name } }
@@ -36,7 +36,7 @@ extension EvidenceFold {
     report.frames = frames
     report.reviewers = reviewerReports()
     report.reviewerAgreement = reviewerAgreement()
-    report.head = head
+    report.head = head.report
     report.sentence = ReportSentence(report).sentence
     report.actions = ReportActions(report).actions
     return report
@@ -61,17 +61,27 @@ extension EvidenceFold {
       reviews: Array(repeating: Report.Reviews(), count: tallies.count), notCompared: none, successes: none,
       failures: none, challenges: challengeReports(), spared: none, sparedByRun: [:])
     let means = tallies.indices.map(meanCost)
-    for row in calls.rows {
+    let owners = tallies.indices.map { options.policy?.task(taskNames[$0])?.owner }
+    for (call, row) in calls.rows.enumerated() {
       let task = Int(row.task)
       if row.flags.contains(.answeredLocally), row.verdict == 0 {
         joined.spared[task] += 1
         if row.run != .max { joined.sparedByRun[Int(row.run), default: 0] += means[task] }
       }
-      if row.outcome == .success { joined.successes[task] += 1 }
-      if row.outcome == .failure { joined.failures[task] += 1 }
+      switch row.outcome {
+      case .success: joined.successes[task] += 1
+      case .failure: joined.failures[task] += 1
+      case .partial, .none: break
+      }
       guard row.isWouldAccept else { continue }
       if row.verdict == 0 { joined.notCompared[task] += 1 }
       Self.count(row, into: &joined.reviews[task])
+      // Who owns a task is the policy's to say, and what is kept of the log must not depend on that.
+      if row.review == .escalate, let labels = labels[call],
+        labels.isSevere(owner: owners[task])
+      {
+        joined.reviews[task].severe += 1
+      }
     }
     return joined
   }
@@ -84,7 +94,6 @@ extension EvidenceFold {
       if row.verdict == code(.disagree) { reviews.clearedDisagreements += 1 }
     case .escalate:
       reviews.escalate += 1
-      if row.flags.contains(.severe) { reviews.severe += 1 }
       if row.flags.contains(.missedStop) { reviews.missedStops += 1 }
     case .unsure: reviews.unsure += 1
     }
@@ -242,10 +251,8 @@ extension EvidenceFold {
   /// Those with the worst return, and the sum of the others.
   private func runReports(_ joined: Joined) -> ([Report.Run], Report.RunSum?) {
     let costs = runs.rows.enumerated().map { index, run in cost(run, joined.sparedByRun[index] ?? 0) }
-    let order = runs.rows.indices.filter { runs[$0].calls > 0 }.sorted { left, right in
-      (costs[left].saving, left) < (costs[right].saving, right)
-    }
-    let listed = order.prefix(options.runsShown).map { index in
+    let worst = worstRuns(costs)
+    let listed = worst.map { index in
       let row = runs[index]
       let start = Int(row.nameStart)
       return Report.Run(
@@ -254,10 +261,12 @@ extension EvidenceFold {
         calls: Int(row.calls), wouldAccepts: Int(row.wouldAccepts), fallbacks: Int(row.fallbacks),
         latencyMs: Double(row.latencyMs), routedMs: Double(row.routedMs), cost: costs[index])
     }
-    guard order.count > options.runsShown else { return (listed, nil) }
     var rest = Report.RunSum()
-    for index in order.dropFirst(options.runsShown) { rest.add(runs[index], costs[index]) }
-    return (listed, rest)
+    let shown = Set(worst)
+    for (index, run) in runs.rows.enumerated() where run.calls > 0 && !shown.contains(index) {
+      rest.add(run, costs[index])
+    }
+    return (listed, rest.runs > 0 ? rest : nil)
   }
 
   private func cost(_ run: RunRow, _ spared: Double) -> Report.Cost {
@@ -266,13 +275,26 @@ extension EvidenceFold {
       local: Double(run.localCost))
   }
 
+  /// The numbers of those that are shown, worst first: there may be a million runs, so they are not all sorted.
+  private func worstRuns(_ costs: [Report.Cost]) -> [Int] {
+    var worst: [Int] = []
+    for (index, run) in runs.rows.enumerated() where run.calls > 0 {
+      let saving = costs[index].saving
+      if worst.count == options.runsShown, let last = worst.last, costs[last].saving <= saving { continue }
+      let place = worst.firstIndex { saving < costs[$0].saving } ?? worst.count
+      worst.insert(index, at: place)
+      if worst.count > options.runsShown { worst.removeLast() }
+    }
+    return worst
+  }
+
   private func finishedBalance() -> Report.Balance {
     var balance = balance
-    balance.kinds = kinds.map { Report.Count(name: $0.key, count: $0.value) }.sorted { $0.name < $1.name }
+    balance.kinds = kinds.report
     balance.unexplainedHoles = max(0, balance.unexplainedHoles - holesNamed)
     for lines in early.values {
       var reader = LogLine()
-      for text in lines where reader.read(text.span) && reader.isString(.kind, "comparison", in: text.span) {
+      for text in lines where reader.read(text.span) && reader.kind == .comparison {
         balance.comparisonsWithoutDecision += 1
       }
     }

@@ -3,12 +3,12 @@ import Statistics
 
 /// What became of planted items: by call and reviewer, whether the reviewer caught it.
 struct PlantedLabels: Sendable {
-  private struct Key: Hashable, Sendable {
-    let call: Int
-    let reviewer: String
+  fileprivate struct Key: Hashable, Sendable {
+    var call: Int
+    var reviewer: String
   }
 
-  private var caught: [Key: Bool] = [:]
+  fileprivate var caught: [Key: Bool] = [:]
 
   /// A `review` record whose stream is `planted`.
   mutating func saw(_ record: ReviewRecord, call: Int) {
@@ -70,5 +70,24 @@ extension EvidenceFold {
   /// Who called a call false, in the order in which they did.
   func confirmations(_ call: Int) -> [String] {
     (labels[call]?.entries ?? []).filter { $0.label == .escalate }.map { ReviewerNames.shown($0.reviewer) }
+  }
+}
+
+extension PlantedLabels: StoredMembers {
+  static var blank: Self { Self() }
+
+  mutating func passMembers(_ state: inout StateCoder) throws(StateFault) { try state.member(&caught) }
+}
+
+extension PlantedLabels.Key: StoredMembers, Comparable {
+  static var blank: Self { Self(call: 0, reviewer: "") }
+
+  static func < (left: Self, right: Self) -> Bool {
+    (left.call, left.reviewer) < (right.call, right.reviewer)
+  }
+
+  mutating func passMembers(_ state: inout StateCoder) throws(StateFault) {
+    try state.member(&call)
+    try state.member(&reviewer)
   }
 }

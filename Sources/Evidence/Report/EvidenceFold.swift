@@ -21,7 +21,7 @@ package struct ReportOptions: Sendable {
   package init() {}
 }
 
-/// Reads a log once, in order, and keeps what a report needs: 32 bytes a call, sums, and a few examples.
+/// Reads a log once, in order, and keeps what a report needs: 24 bytes a call, sums, and a few examples.
 ///
 /// A call's records are joined by `call_id` in whatever order they come; of a repeated decision or comparison the
 /// first counts, of a repeated outcome the last, of reviews what ``CallLabels`` makes of them. Reads no clock: the same lines give the same report.
@@ -41,16 +41,20 @@ package struct EvidenceFold: Sendable {
   /// Models, labels, terms, details, causes: the words of which there are few.
   var words = Interner(limit: 20_000)
   var hardStops = Counts<HardStopKey>(limit: 10_000)
+  var knownStops = KnownStops()
+  var reasons = KnownReasons()
   /// The same folds that `gate` uses.
   var gates: GatesFold
+  /// Whether ``gates`` know the lines already that are being read.
+  package var gatesAreAhead = false
   var planted = PlantedLabels()
   var frames = Report.Frames()
 
   /// Lines of would-accepts that wait for their comparison, for the previews in them.
-  var waiting = WaitingLines(limit: 16_384)
+  var waiting = WaitingLines()
   /// Drawn would-accepts: their decision's and comparison's lines wait for a label that calls them false.
-  var drawnDecisions = WaitingLines(limit: 4_096)
-  var drawnComparisons = WaitingLines(limit: 4_096)
+  var drawnDecisions = DrawnLines(limit: 4_096)
+  var drawnComparisons = DrawnLines(limit: 4_096)
   /// What is known of calls that people called false where the frontier said the same.
   var labelledDetails: [Int: Report.FalseAccept] = [:]
   /// Lines that came before the decision they belong to.
@@ -73,12 +77,17 @@ package struct EvidenceFold: Sendable {
   var challengers: [ChallengerTally] = []
   /// By id of a model: what its newest probe says.
   var lastProbe: [String: (model: String, digest: String)] = [:]
-  var kinds: [String: Int] = [:]
+  var kinds = KindCounts()
   var balance = Report.Balance()
-  var head: Report.Head?
+  var head = LastRecord()
   var holesNamed = 0
   var firstDecision: Int64?
   var lastDecision: Int64?
+
+  /// Of the segments read to their end, in order; and of the one being read.
+  package internal(set) var stretches: [LogStretch] = []
+  var stretch = LogStretch()
+  package var openStretch: LogStretch { stretch }
 
   static let earlyLimit = 20_000
   static let changeLimit = 500
@@ -103,55 +112,84 @@ package struct EvidenceFold: Sendable {
   /// Reads one line without its newline. What is no record is counted as damaged, an empty line is skipped.
   package mutating func add(_ text: Span<UInt8>) {
     guard text.count > 0 else { return }
-    guard line.read(text), let ms = line.withBytes(.ts, in: text, { LogTime.parse($0) }) ?? nil else {
+    guard line.read(text), let ms = line.time(in: text) else {
       balance.damaged += 1
-      gates.sawDamage()
+      stretch.unreadable += 1
+      if !gatesAreAhead { gates.sawDamage() }
       return
     }
     balance.recordsRead += 1
+    stretch.saw(at: ms)
     follow(text)
     // An epoch has its own window.
-    gates.add(text, read: &line, at: ms)
+    if !gatesAreAhead { gates.add(text, read: &line, at: ms) }
     guard options.window.contains(ms) else {
       balance.outsideWindow += 1
       return belated(text)
     }
-    kinds[line.string(.kind, in: text) ?? "", default: 0] += 1
+    kinds.add(line, text)
     inWindow(text, at: ms)
   }
 
   private mutating func inWindow(_ text: Span<UInt8>, at ms: Int64) {
-    if line.isString(.kind, "decision", in: text) { return decision(text, at: ms) }
-    if line.isString(.kind, "comparison", in: text) { return ofCall(text, mayWait: true) }
-    if line.isString(.kind, "outcome", in: text) { return outcome(text, mayWait: true) }
-    if line.isString(.kind, "review", in: text) { return ofCall(text, mayWait: true) }
-    if line.isString(.kind, "challenge", in: text) { return ofCall(text, mayWait: true) }
-    if line.isString(.kind, "gap", in: text) { return gap(text) }
-    if line.isString(.kind, "recovered", in: text) {
-      balance.recovered += 1
-      return
+    switch line.kind {
+    case .decision: decision(text, at: ms)
+    case .comparison, .review, .challenge: ofCall(text, mayWait: true)
+    case .outcome: outcome(text, mayWait: true)
+    case .gap: gap(text)
+    case .recovered: balance.recovered += 1
+    default: change(text, at: ms)
     }
-    change(text, at: ms)
   }
 
   /// Records outside the window that still belong to calls in it.
   private mutating func belated(_ text: Span<UInt8>) {
-    if line.isString(.kind, "comparison", in: text) || line.isString(.kind, "review", in: text)
-      || line.isString(.kind, "challenge", in: text)
-    {
-      ofCall(text, mayWait: false)
-    } else if line.isString(.kind, "outcome", in: text) {
-      outcome(text, mayWait: false)
+    switch line.kind {
+    case .comparison, .review, .challenge: ofCall(text, mayWait: false)
+    case .outcome: outcome(text, mayWait: false)
+    default: break
     }
   }
 
   /// Keeps the head of the chain, and notices sequence numbers that are missing.
   private mutating func follow(_ text: Span<UInt8>) {
     guard let seq = line.int(.seq, in: text) else { return }
-    let log = line.string(.log, in: text) ?? ""
-    if let head, head.log == log, seq > head.seq + 1 { balance.unexplainedHoles += seq - head.seq - 1 }
-    head = Report.Head(
-      log: log, seq: seq, hash: line.string(.h, in: text) ?? "", ts: line.string(.ts, in: text) ?? "")
+    let isSameLog =
+      line.holds(.log, head.log, in: text) || (head.log.isEmpty && line.string(.log, in: text) == nil)
+    let hole = isSameLog ? head.hole(before: seq) : 0
+    balance.unexplainedHoles += hole
+    head.set(seq, isSameLog: isSameLog, &line, text)
+    stretch.saw(seq, hole: hole, head)
+  }
+
+  /// Notes that a segment of the log has been read to its end.
+  package mutating func endSegment(_ number: Int) {
+    stretch.segment = number
+    stretches.append(stretch)
+    stretch = LogStretch()
+  }
+
+  /// Whether nothing that was read is outside the window: then what is kept is what a window without ends would have kept.
+  package var isWholeLog: Bool { balance.outsideWindow == 0 }
+
+  /// Passes over a segment without reading it: possible while nothing outside the window could belong to a call in it, and the
+  /// gates know it.
+  ///
+  /// - Returns: False where it has to be read.
+  package mutating func pass(over known: LogStretch) -> Bool {
+    guard gatesAreAhead, calls.rows.isEmpty, runs.rows.isEmpty, known.isOutside(options.window) else {
+      return false
+    }
+    balance.recordsRead += known.records
+    balance.outsideWindow += known.records
+    balance.damaged += known.unreadable + known.callless
+    balance.unexplainedHoles += known.holes
+    if let first = known.first {
+      if known.firstLog == head.log { balance.unexplainedHoles += head.hole(before: first) }
+      head = known.last
+    }
+    stretches.append(known)
+    return true
   }
 
   private mutating func gap(_ text: Span<UInt8>) {
@@ -166,8 +204,9 @@ package struct EvidenceFold: Sendable {
 
   /// A record that belongs to one call: now if its decision is known, else when that comes.
   mutating func ofCall(_ text: Span<UInt8>, mayWait: Bool) {
-    guard let key = line.withBytes(.callID, in: text, { ContentHash($0) }) else {
+    guard let key = line.hash(.callID, in: text) else {
       balance.damaged += 1
+      stretch.callless += 1
       return
     }
     guard let call = calls.find(key) else {
@@ -181,7 +220,7 @@ package struct EvidenceFold: Sendable {
 
   mutating func wait(_ text: Span<UInt8>, for key: ContentHash) {
     guard earlyCount < Self.earlyLimit else {
-      if line.isString(.kind, "comparison", in: text) { balance.comparisonsWithoutDecision += 1 }
+      if line.kind == .comparison { balance.comparisonsWithoutDecision += 1 }
       return
     }
     early[key, default: []].append(text.copied)
@@ -196,22 +235,23 @@ package struct EvidenceFold: Sendable {
   }
 
   private mutating func apply(_ text: Span<UInt8>, to call: Int) {
-    if line.isString(.kind, "comparison", in: text) {
-      comparison(text, call)
-    } else if line.isString(.kind, "review", in: text) {
-      review(text, call)
-    } else if line.isString(.kind, "challenge", in: text) {
-      challenge(text, call)
-    } else {
-      calls[call].outcome = OutcomeResult(line.string(.result, in: text))
+    switch line.kind {
+    case .comparison: comparison(text, call)
+    case .review: review(text, call)
+    case .challenge: challenge(text, call)
+    default: calls[call].outcome = OutcomeResult(line.string(.result, in: text))
     }
   }
 
   /// What a correction of confidences is fitted for; numbers of interned texts.
-  struct CalibrationKey: Hashable {
+  struct CalibrationKey: Hashable, Comparable {
     var task: Int
     var model: Int
     var source: Int
+
+    static func < (left: Self, right: Self) -> Bool {
+      (left.task, left.model, left.source) < (right.task, right.model, right.source)
+    }
   }
 
   struct HardStopKey: Hashable, Comparable {
@@ -232,11 +272,19 @@ package struct EvidenceFold: Sendable {
     /// Number in ``EvidenceFold/clusters``; nil: it stands alone.
     var cluster: Int?
 
-    /// A confident mistake is the worst kind: no threshold would have caught it.
-    static func isWorse(_ left: Self, than right: Self) -> Bool {
-      let leftKey = (right.detail.confidence ?? 0, left.detail.agreementScore ?? 0, left.detail.seq)
-      let rightKey = (left.detail.confidence ?? 0, right.detail.agreementScore ?? 0, right.detail.seq)
-      return leftKey < rightKey
+    var rank: Rank {
+      Rank(confidence: detail.confidence ?? 0, score: detail.agreementScore ?? 0, seq: detail.seq)
+    }
+
+    struct Rank {
+      var confidence: Double
+      var score: Double
+      var seq: Int
+
+      /// A confident mistake is the worst kind: no threshold would have caught it.
+      func isWorse(than other: Rank) -> Bool {
+        (other.confidence, score, seq) < (confidence, other.score, other.seq)
+      }
     }
   }
 
@@ -249,30 +297,81 @@ package struct EvidenceFold: Sendable {
   }
 }
 
-/// Lines kept until they are asked for, by call; of too many, the oldest go.
-struct WaitingLines: Sendable {
-  private var lines: [Int: [UInt8]] = [:]
-  private var order: [Int] = []
-  private var oldest = 0
-  private let limit: Int
+/// What is known of the record read last, as bytes: made a ``Report/Head`` of once, not for every record.
+package struct LastRecord: Sendable {
+  /// nil before the first.
+  var seq: Int?
+  var log: [UInt8] = []
+  var hash: [UInt8] = []
+  var ts: [UInt8] = []
 
-  init(limit: Int) { self.limit = limit }
+  mutating func set(_ seq: Int, isSameLog: Bool, _ line: inout LogLine, _ text: Span<UInt8>) {
+    self.seq = seq
+    if !isSameLog { line.copy(.log, in: text, to: &log) }
+    line.copy(.h, in: text, to: &hash)
+    line.copy(.ts, in: text, to: &ts)
+  }
 
-  mutating func keep(_ text: Span<UInt8>, for call: Int) {
-    lines[call] = text.copied
-    order.append(call)
-    while lines.count > limit, oldest < order.count {
-      lines[order[oldest]] = nil
-      oldest += 1
+  /// Numbers that are missing between this record and the next of the same log.
+  func hole(before next: Int) -> Int { seq.map { max(0, next - $0 - 1) } ?? 0 }
+
+  var report: Report.Head? {
+    seq.map { seq in
+      Report.Head(log: log.span.text, seq: seq, hash: hash.span.text, ts: ts.span.text)
     }
-    // Entries that were taken meanwhile are dropped with the rest, so that this list stays short too.
-    if order.count > 4 * limit {
-      order = order[oldest...].filter { lines[$0] != nil }
-      oldest = 0
+  }
+}
+
+/// How many records of each kind there are.
+struct KindCounts: Sendable {
+  /// In the order of ``RecordKind``.
+  var known = [Int](repeating: 0, count: RecordKind.allCases.count)
+  /// Of kinds that no version had, by name.
+  var others: [String: Int] = [:]
+
+  mutating func add(_ line: LogLine, _ text: Span<UInt8>) {
+    if let kind = line.kind {
+      known[kind.index] += 1
+    } else {
+      others[line.string(.kind, in: text) ?? "", default: 0] += 1
     }
   }
 
-  func peek(_ call: Int) -> [UInt8]? { lines[call] }
+  /// Those that came, by name.
+  var report: [Report.Count] {
+    let named = RecordKind.allCases.map { Report.Count(name: $0.rawValue, count: known[$0.index]) }
+    return (named + others.map { Report.Count(name: $0.key, count: $0.value) }).filter { $0.count > 0 }
+      .sorted { $0.name < $1.name }
+  }
+}
 
-  mutating func take(_ call: Int) -> [UInt8]? { lines.removeValue(forKey: call) }
+/// The codes of reasons, by the number of the name. Only saves work.
+struct KnownReasons: Sendable {
+  var names = Interner(limit: 1_000)
+  private let codes = Reason.allCases.map(\.code)
+
+  init() {
+    // So that the number of a name is its place among all.
+    for reason in Reason.allCases { _ = names.number(reason.rawValue) }
+  }
+
+  func code(_ number: Int) -> Int? { number < codes.count ? codes[number] : nil }
+}
+
+/// What hard stops of which bytes say: the same few come again and again. Only saves work.
+struct KnownStops: Sendable {
+  /// Numbers of words.
+  struct Match: Sendable {
+    var stopClass: Int
+    var term: Int
+    var isAnswer: Bool
+  }
+
+  private(set) var matches: [ContentHash: [Match]] = [:]
+  private static let limit = 4_096
+
+  mutating func keep(_ found: [Match], for bytes: ContentHash) {
+    if matches.count >= Self.limit { matches.removeAll(keepingCapacity: true) }
+    matches[bytes] = found
+  }
 }

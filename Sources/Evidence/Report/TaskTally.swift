@@ -87,44 +87,69 @@ struct ConfidenceBin: Sendable, Equatable {
 
 /// How often each of a few things was seen; beyond the limit, new ones are only counted together.
 struct Counts<Key: Hashable & Comparable & Sendable>: Sendable {
-  private var counts: [Key: Int] = [:]
+  private(set) var entries: [(key: Key, count: Int)] = []
   private(set) var others = 0
   private let limit: Int
+  /// Where a key stands, once there are too many to look through.
+  private var places: [Key: Int] = [:]
+  /// The one seen last: mostly it comes again.
+  private var latest = 0
+
+  private static var lookedThrough: Int { 8 }
 
   init(limit: Int) { self.limit = limit }
 
-  mutating func add(_ key: Key) {
-    if counts[key] == nil, counts.count >= limit { others += 1 } else { counts[key, default: 0] += 1 }
+  mutating func add(_ key: Key, count: Int = 1) {
+    if latest < entries.count, entries[latest].key == key {
+      entries[latest].count += count
+    } else if let known = place(key) {
+      latest = known
+      entries[known].count += count
+    } else if entries.count >= limit {
+      others += count
+    } else {
+      entries.append((key, count))
+      latest = entries.count - 1
+      note(latest)
+    }
+  }
+
+  private func place(_ key: Key) -> Int? {
+    entries.count <= Self.lookedThrough ? entries.firstIndex { $0.key == key } : places[key]
+  }
+
+  private mutating func note(_ place: Int) {
+    guard entries.count > Self.lookedThrough else { return }
+    if places.count + 1 == entries.count, place == entries.count - 1 {
+      places[entries[place].key] = place
+    } else {
+      places = Dictionary(entries.indices.map { (entries[$0].key, $0) }) { first, _ in first }
+    }
+  }
+
+  /// One of the same limit, with these ``entries``.
+  func restored(_ entries: [(key: Key, count: Int)], others: Int) -> Counts {
+    var counts = Counts(limit: limit)
+    counts.entries = entries
+    counts.others = others
+    if !entries.isEmpty { counts.note(0) }
+    return counts
   }
 
   /// Counts what was counted under one key under another.
   mutating func move(_ old: Key, to new: Key) {
-    guard counts[new] != nil || counts.count <= limit, let count = counts.removeValue(forKey: old) else {
-      return
-    }
-    counts[new, default: 0] += count
+    guard let from = place(old), place(new) != nil || entries.count <= limit else { return }
+    let count = entries.remove(at: from).count
+    latest = 0
+    places = [:]
+    if !entries.isEmpty { note(0) }
+    add(new, count: count)
   }
 
   /// Most frequent first; of equals the smaller key, which is the one seen first, so that the order is the log's.
   var sorted: [(key: Key, count: Int)] {
-    counts.map { ($0.key, $0.value) }.sorted { ($1.1, $0.0) < ($0.1, $1.0) }
+    entries.sorted { ($1.count, $0.key) < ($0.count, $1.key) }
   }
 
-  var isEmpty: Bool { counts.isEmpty }
-}
-
-/// Latencies in milliseconds, all of them: percentiles are exact, by nearest rank.
-struct LatencySample: Sendable {
-  private var values: [Float] = []
-
-  mutating func add(_ ms: Double?) {
-    if let ms, ms.isFinite, ms >= 0 { values.append(Float(ms)) }
-  }
-
-  var summary: Report.Latency? {
-    guard !values.isEmpty else { return nil }
-    let sorted = values.sorted()
-    func rank(_ percent: Int) -> Double { Double(sorted[(sorted.count * percent + 99) / 100 - 1]) }
-    return Report.Latency(count: sorted.count, p50: rank(50), p95: rank(95), p99: rank(99))
-  }
+  var isEmpty: Bool { entries.isEmpty }
 }

@@ -51,21 +51,21 @@ package struct RowJoin: Sendable {
   private mutating func note(_ text: Span<UInt8>) {
     let kind = line.string(.kind, in: text)
     if kind == "outcome", line.string(.callID, in: text) == nil {
-      guard let run = line.withBytes(.runID, in: text, { ContentHash($0) }) else { return }
+      guard let run = line.hash(.runID, in: text) else { return }
       runOutcomes[run] = ending(text)
       return
     }
     guard kind == "decision" || kind == "comparison" || kind == "review" || kind == "outcome",
-      let key = line.withBytes(.callID, in: text, { ContentHash($0) })
+      let key = line.hash(.callID, in: text)
     else { return }
     let call = calls.find(key) ?? calls.insert(SurveyRow(key: key))
     switch kind {
     case "decision":
-      let ms = line.withBytes(.ts, in: text) { LogTime.parse($0) } ?? nil
+      let ms = line.time(in: text)
       if let ms, window.contains(ms) { calls[call].hasDecision = true }
     case "comparison": calls[call].hasComparison = true
     case "review":
-      let ms = line.withBytes(.ts, in: text) { LogTime.parse($0) } ?? nil
+      let ms = line.time(in: text)
       guard let record = ReviewRecord(line, in: text, at: ms ?? 0), !record.isChallenger, !record.isPlanted
       else { return }
       reviews[call, default: CallLabels()].add(record.entry, by: record.reviewer)
@@ -98,8 +98,8 @@ package struct RowJoin: Sendable {
   }
 
   private mutating func decision(_ text: Span<UInt8>, _ emit: (JoinedRow) -> Void) {
-    guard let ms = line.withBytes(.ts, in: text, { LogTime.parse($0) }) ?? nil, window.contains(ms),
-      let key = line.withBytes(.callID, in: text, { ContentHash($0) }), decisions[key] == nil
+    guard let ms = line.time(in: text), window.contains(ms),
+      let key = line.hash(.callID, in: text), decisions[key] == nil
     else { return }
     if let call = calls.find(key), calls[call].isDone { return }
     if let early = comparisons.removeValue(forKey: key) {
@@ -117,7 +117,7 @@ package struct RowJoin: Sendable {
   }
 
   private mutating func comparison(_ text: Span<UInt8>, _ emit: (JoinedRow) -> Void) {
-    guard let key = line.withBytes(.callID, in: text, { ContentHash($0) }) else { return }
+    guard let key = line.hash(.callID, in: text) else { return }
     if let waiting = decisions.removeValue(forKey: key) {
       if let row = row(waiting.span, text.copied) { emit(row) }
       return
@@ -138,7 +138,7 @@ package struct RowJoin: Sendable {
   }
 
   private mutating func row(_ decision: Span<UInt8>, _ comparison: [UInt8]?) -> JoinedRow? {
-    guard line.read(decision), let key = line.withBytes(.callID, in: decision, { ContentHash($0) }) else {
+    guard line.read(decision), let key = line.hash(.callID, in: decision) else {
       return nil
     }
     let hasComparison = comparison.map { other.read($0.span) } ?? false
@@ -146,7 +146,7 @@ package struct RowJoin: Sendable {
     if let call { calls[call].isDone = true }
     let review = call.flatMap { reviews[$0] }
     let counting = review?.counting
-    let run = line.withBytes(.runID, in: decision) { ContentHash($0) }
+    let run = line.hash(.runID, in: decision)
     let ending = call.flatMap { endings[$0] } ?? run.flatMap { runOutcomes[$0] }
     let cells = JoinedRow.columns.map { column -> JSONValue in
       switch column {

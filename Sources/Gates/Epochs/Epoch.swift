@@ -1,4 +1,4 @@
-import LogReading
+package import LogReading
 
 /// Whose evidence it is: that of a task's candidate, or of its challenger.
 package struct EvidenceSubject: Sendable, Equatable {
@@ -17,9 +17,9 @@ package struct EvidenceSubject: Sendable, Equatable {
 /// Calls that are evidence about one and the same thing: task, models, prompt, confidence, and what the policy says of them.
 struct Epoch: Sendable {
   /// Of the first call's record: names the epoch.
-  let firstSeq: Int
+  private(set) var firstSeq: Int
   /// Milliseconds since 1970.
-  let start: Int64
+  private(set) var start: Int64
   /// The `task_revision` in force, moved on by tightenings.
   var revision: String
   /// Revisions before a tightening, and until when (milliseconds since 1970) calls may still come under them.
@@ -36,7 +36,7 @@ struct Epoch: Sendable {
   /// Would-accepts that were only counted.
   var omitted = 0
 
-  private let undrawnLimit: Int
+  private var undrawnLimit: Int
 
   init(_ call: EpochCall, undrawnLimit: Int) {
     self.undrawnLimit = undrawnLimit
@@ -203,4 +203,58 @@ struct SubjectEpochs: Sendable {
   private func complete(_ call: inout EpochCall) {
     if let key = call.item?.call, let features = recent[key] { call.item?.learn(features) }
   }
+}
+
+// MARK: - What is stored
+
+extension Epoch: StoredMembers {
+  static var blank: Epoch { Epoch(.blank, undrawnLimit: 0) }
+
+  mutating func passMembers(_ state: inout StateCoder) throws(StateFault) {
+    try state.member(&firstSeq)
+    try state.member(&start)
+    try state.member(&revision)
+    try state.member(&earlier)
+    try state.member(&limits)
+    try state.member(&models)
+    try state.member(&items)
+    try state.member(&asked)
+    try state.member(&invalid)
+    try state.member(&firstDrawn)
+    try state.member(&closing)
+    try state.member(&omitted)
+    try state.member(&undrawnLimit)
+  }
+}
+
+extension SubjectEpochs: StoredMembers {
+  /// Takes the rules of whatever it is read into.
+  static var blank: SubjectEpochs { SubjectEpochs(EpochRules()) }
+
+  mutating func passMembers(_ state: inout StateCoder) throws(StateFault) {
+    state.leaveOut()  // windowDays
+    state.leaveOut()  // undrawnLimit
+    try state.member(&epoch)
+    try state.member(&endings)
+    try state.member(&pending)
+    try state.member(&recent)
+  }
+}
+
+extension EpochEnding: StoredMembers {
+  package static var blank: EpochEnding {
+    EpochEnding(id: "", at: 0, wouldAccepts: 0, drawn: 0, cause: .window)
+  }
+
+  package mutating func passMembers(_ state: inout StateCoder) throws(StateFault) {
+    try state.member(&id)
+    try state.member(&at)
+    try state.member(&wouldAccepts)
+    try state.member(&drawn)
+    try state.member(&cause)
+  }
+}
+
+extension EpochEnding.Cause: Stored {
+  package static var blank: Self { .window }
 }

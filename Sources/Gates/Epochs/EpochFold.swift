@@ -1,4 +1,4 @@
-internal import LogReading
+package import LogReading
 internal import RouterCore
 internal import Wire
 
@@ -36,7 +36,7 @@ package struct EpochFold: Sendable {
 
   /// - Returns: The record's time in milliseconds since 1970; nil where the line is no record.
   static func read(_ text: Span<UInt8>, _ line: inout LogLine) -> Int64? {
-    line.read(text) ? line.withBytes(.ts, in: text, { LogTime.parse($0) }) ?? nil : nil
+    line.read(text) ? line.time(in: text) : nil
   }
 
   /// Takes in a line that was read.
@@ -271,5 +271,33 @@ extension Span<UInt8> {
     guard text.utf8.count == count else { return false }
     for (index, byte) in text.utf8.enumerated() where self[index] != byte { return false }
     return true
+  }
+}
+
+// MARK: - What is stored
+
+extension EpochFold: StoredMembers {
+  package static var blank: EpochFold { EpochFold(EvidenceSubject(task: "")) }
+
+  /// Subject and rules stay its own: whoever stores it makes sure that they are the same.
+  package mutating func passMembers(_ state: inout StateCoder) throws(StateFault) {
+    for _ in 0..<3 { state.leaveOut() }  // subject, rules, line
+    try state.member(&epochs)
+    try state.member(&reviews)
+    try state.member(&labels)
+    try state.member(&health)
+    try state.member(&asks)
+    try state.member(&evaluations)
+  }
+}
+
+extension GateAsk: StoredMembers {
+  package static var blank: GateAsk { GateAsk(epoch: "", isChallenger: false, attempt: 0, outcome: "") }
+
+  package mutating func passMembers(_ state: inout StateCoder) throws(StateFault) {
+    try state.member(&epoch)
+    try state.member(&isChallenger)
+    try state.member(&attempt)
+    try state.member(&outcome)
   }
 }

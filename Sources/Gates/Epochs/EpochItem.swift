@@ -1,3 +1,5 @@
+package import LogReading
+
 /// One would-accept of an epoch, with the features by which a tighter policy is applied to it afterwards: 32 bytes.
 struct EpochItem: Sendable {
   /// ``ContentHash/short`` of the call's id: two of a million calls share one with a chance of 3e-8.
@@ -13,8 +15,8 @@ struct EpochItem: Sendable {
   let label: UInt16
   /// Bit i: the i-th of ``RiskSignal``.
   var signals: UInt8
-  /// Drawn for the certificate stream.
-  let isDrawn: Bool
+  /// Any number but 0: drawn for the certificate stream. All members are numbers, so that any bytes that were stored are an item.
+  private let drawnCode: UInt8
 
   static let noLabel = UInt16.max
 
@@ -29,11 +31,13 @@ struct EpochItem: Sendable {
     second = UInt32(clamping: ts / 1_000)
     self.confidence = confidence.map { Float($0) } ?? .nan
     self.label = label.map { UInt16(clamping: $0) } ?? Self.noLabel
-    self.isDrawn = isDrawn
+    drawnCode = isDrawn ? 1 : 0
     input = features.input ?? call
     inputChars = features.inputChars
     signals = features.signals
   }
+
+  var isDrawn: Bool { drawnCode != 0 }
 
   mutating func learn(_ features: InputFeatures) {
     input = features.input ?? call
@@ -111,4 +115,60 @@ struct EpochCall: Sendable {
 
   /// The revision that stands for the task's own in records that have none.
   static func wholePolicy(_ revision: String) -> String { "policy " + revision }
+}
+
+// MARK: - What is stored
+
+extension EpochItem: Stored {
+  static var blank: EpochItem { EpochItem(call: 0, ts: 0, confidence: nil, label: nil, isDrawn: false) }
+  mutating func pass(_ state: inout StateCoder) throws(StateFault) { try state.number(&self) }
+}
+
+extension EpochCall: StoredMembers {
+  static var blank: EpochCall {
+    EpochCall(seq: 0, ts: 0, revision: "", modelID: "", model: EpochModel(), isValid: true)
+  }
+
+  mutating func passMembers(_ state: inout StateCoder) throws(StateFault) {
+    try state.member(&seq)
+    try state.member(&ts)
+    try state.member(&revision)
+    try state.member(&modelID)
+    try state.member(&model)
+    try state.member(&isValid)
+    try state.member(&item)
+  }
+}
+
+extension EpochModel: StoredMembers {
+  static var blank: EpochModel { EpochModel() }
+
+  mutating func passMembers(_ state: inout StateCoder) throws(StateFault) {
+    try state.member(&name)
+    try state.member(&digest)
+    try state.member(&prompt)
+    try state.member(&confidence)
+  }
+}
+
+extension EpochModel.Confidence: StoredMembers {
+  static var blank: Self { Self() }
+
+  mutating func passMembers(_ state: inout StateCoder) throws(StateFault) {
+    try state.member(&source)
+    try state.member(&calibration)
+  }
+}
+
+extension AcceptanceLimits: StoredMembers {
+  package static var blank: Self {
+    Self(minConfidence: 0, maxInputChars: 0, escalateLabels: [], stopSignals: [])
+  }
+
+  package mutating func passMembers(_ state: inout StateCoder) throws(StateFault) {
+    try state.member(&minConfidence)
+    try state.member(&maxInputChars)
+    try state.member(&escalateLabels)
+    try state.member(&stopSignals)
+  }
 }

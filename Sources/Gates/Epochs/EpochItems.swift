@@ -1,3 +1,5 @@
+internal import LogReading
+
 /// The would-accepts of an epoch: each call once, found by its key.
 ///
 /// In pieces, so that a million more never means a copy of the million before, and a copy of the whole shares them.
@@ -82,4 +84,62 @@ struct RecentFeatures: Sendable {
   }
 
   subscript(call: UInt64) -> InputFeatures? { features[call] }
+}
+
+// MARK: - What is stored
+
+extension EpochItems: StoredMembers {
+  static var blank: EpochItems { EpochItems() }
+
+  mutating func passMembers(_ state: inout StateCoder) throws(StateFault) {
+    var pieceCount = pieces.count
+    try pieceCount.pass(&state)
+    if state.isReading { pieces = Array(repeating: [], count: max(0, min(pieceCount, 1 << 20))) }
+    for index in pieces.indices {
+      if state.isReading {
+        try state.bulk(&pieces[index])
+      } else {
+        var piece = pieces[index]
+        try state.bulk(&piece)
+      }
+    }
+    state.leaveOut()  // pieces: told above
+    try state.member(bytesOf: &slots)
+    try state.member(&count)
+    try state.member(&drawn)
+    guard !state.isReading || isConsistent else { throw .unusable }
+  }
+
+  private var isConsistent: Bool {
+    let isEven = pieces.dropLast().allSatisfy { $0.count == Self.pieceMask + 1 }
+    return isEven && pieces.reduce(0) { $0 + $1.count } == count
+      && slots.count >= 64 && slots.count & (slots.count - 1) == 0 && count * 4 <= slots.count * 3
+      && slots.allSatisfy { $0 <= UInt32(count) } && drawn.allSatisfy { 0..<count ~= $0 }
+  }
+}
+
+extension RecentFeatures: StoredMembers {
+  static var blank: RecentFeatures { RecentFeatures() }
+
+  mutating func passMembers(_ state: inout StateCoder) throws(StateFault) {
+    // Only what is in `order` is there; each in three numbers.
+    var inputs = order.map { features[$0]?.input ?? 0 }
+    var details = order.map { call -> UInt64 in
+      guard let known = features[call] else { return 0 }
+      return UInt64(known.inputChars) << 16 | UInt64(known.signals) << 8 | (known.input == nil ? 1 : 3)
+    }
+    try state.bulk(&inputs)
+    try state.bulk(&details)
+    state.leaveOut()  // features: told above
+    try state.member(bytesOf: &order)
+    guard state.isReading else { return }
+    guard inputs.count == order.count, details.count == order.count else { throw .unusable }
+    features = [:]
+    for (index, call) in order.enumerated() where details[index] & 1 == 1 {
+      features[call] = InputFeatures(
+        input: details[index] & 2 == 2 ? inputs[index] : nil,
+        inputChars: UInt32(truncatingIfNeeded: details[index] >> 16),
+        signals: UInt8(truncatingIfNeeded: details[index] >> 8))
+    }
+  }
 }

@@ -1,4 +1,4 @@
-import LogReading
+package import LogReading
 
 /// Whether a log can be believed: what is missing from it, and what never reached it.
 package struct LogHealth: Sendable {
@@ -55,5 +55,50 @@ package struct LogHealth: Sendable {
       ended.reduce(0) { $0 + $1.lost }
         + gaps.filter { $0.at >= start }.reduce(0) { $0 + $1.to - $1.from + 1 }
     )
+  }
+}
+
+// MARK: - What is stored
+
+extension LogHealth: StoredMembers {
+  package static var blank: LogHealth { LogHealth() }
+
+  package mutating func passMembers(_ state: inout StateCoder) throws(StateFault) {
+    try state.member(&last)
+    try state.member(&lastDrill)
+    try state.member(&lastSeq)
+    try state.member(&lastLog)
+    try Self.triples(&holes, &state)
+    try state.member(&damage)
+    try Self.triples(&stops, &state)
+    try Self.triples(&gaps, &state)
+  }
+
+  private static func triples<Triple>(
+    _ list: inout [Triple], _ state: inout StateCoder, from: (Triple) -> (Int, Int, Int64),
+    to: (Int, Int, Int64) -> Triple
+  ) throws(StateFault) {
+    var numbers = list.flatMap { triple -> [Int64] in
+      let (one, two, at) = from(triple)
+      return [Int64(one), Int64(two), at]
+    }
+    try state.member(bytesOf: &numbers)
+    guard state.isReading else { return }
+    guard numbers.count.isMultiple(of: 3) else { throw .unusable }
+    list = stride(from: 0, to: numbers.count, by: 3).map {
+      to(Int(numbers[$0]), Int(numbers[$0 + 1]), numbers[$0 + 2])
+    }
+  }
+
+  private static func triples(
+    _ list: inout [(from: Int, to: Int, at: Int64)], _ state: inout StateCoder
+  ) throws(StateFault) {
+    try triples(&list, &state, from: { ($0.from, $0.to, $0.at) }, to: { ($0, $1, $2) })
+  }
+
+  private static func triples(
+    _ list: inout [(received: Int, lost: Int, at: Int64)], _ state: inout StateCoder
+  ) throws(StateFault) {
+    try triples(&list, &state, from: { ($0.received, $0.lost, $0.at) }, to: { ($0, $1, $2) })
   }
 }

@@ -1,3 +1,4 @@
+package import LogReading
 package import RouterCore
 package import Wire
 
@@ -123,5 +124,33 @@ package struct EvalResult: Sendable, Equatable {
   /// - Parameter revision: Of an epoch; records of earlier versions name the whole policy.
   func isUnder(_ revision: String) -> Bool {
     taskRevision == revision || EpochCall.wholePolicy(policyRevision) == revision
+  }
+}
+
+// MARK: - What is stored
+
+extension EvalResult: StoredMembers {
+  package static var blank: EvalResult {
+    EvalResult(
+      task: "", modelID: "", policyRevision: "", evalSetSHA256: "", isMet: false, cases: 0, accepted: 0,
+      acceptedWrong: 0, upperBound: 1)
+  }
+
+  package mutating func passMembers(_ state: inout StateCoder) throws(StateFault) {
+    try state.member(&task)
+    try state.member(&modelID)
+    try state.member(&modelName)
+    try state.member(&modelDigest)
+    try state.member(&promptRevision)
+    try state.member(&calibration)
+    try state.member(&taskRevision)
+    try state.member(&policyRevision)
+    try state.member(&evalSetSHA256)
+    try state.member(&isMet)
+    try state.member(&cases)
+    try state.member(&accepted)
+    try state.member(&acceptedWrong)
+    try state.member(&upperBound)
+    try state.member(&at)
   }
 }

@@ -85,3 +85,45 @@ package struct GatesFold: Sendable {
     folds.flatMap { fold in fold.endings.map { (fold.subject, $0) } }
   }
 }
+
+// MARK: - What is stored
+
+extension GatesFold: StoredMembers {
+  package static var blank: GatesFold { GatesFold([]) }
+
+  /// The terms stay its own. Where those that the folding itself depends on are others, nothing can be taken over.
+  package mutating func passMembers(_ state: inout StateCoder) throws(StateFault) {
+    let own = conditions
+    var stored = own
+    try stored.pass(&state)
+    guard stored == own else { throw .unusable }
+    state.leaveOut()  // takesOthers
+    // Of the others only the names are needed.
+    var names = takesOthers ? terms.map(\.subject.task) : []
+    try names.pass(&state)
+    if state.isReading, takesOthers {
+      terms = names.map { GateTerms(EvidenceSubject(task: $0)) }
+      folds = terms.map { EpochFold($0.subject, $0.rules) }
+      byTask = [:]
+      for (index, name) in names.enumerated() { byTask[Self.key(name), default: []].append(index) }
+    }
+    state.leaveOut()  // terms
+    state.leaveOut()  // byTask
+    for index in folds.indices { try folds[index].pass(&state) }
+    state.leaveOut()  // folds: told above, each in place
+    try state.member(&health)
+    try state.member(&planted)
+  }
+
+  /// What decides which calls belong to which epoch, in words.
+  private var conditions: [String] {
+    guard !takesOthers else { return ["others"] }
+    return terms.flatMap { terms -> [String] in
+      let rules = terms.rules
+      return [
+        terms.subject.task, terms.subject.role, "\(rules.windowDays)", "\(rules.deadlineDays)",
+        rules.owner ?? "", "\(rules.undrawnLimit)",
+      ] + rules.usedCases.sorted()
+    }
+  }
+}

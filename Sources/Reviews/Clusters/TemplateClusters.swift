@@ -1,4 +1,4 @@
-import LogReading
+package import LogReading
 
 /// Calls grouped by what they look like: the task, the template of the input, and what either model said.
 ///
@@ -69,5 +69,14 @@ package struct TemplateClusters: Sendable {
         Group(representative: index, template: number.map { clusters.template($0) }, count: 1))
     }
     return groups
+  }
+}
+
+extension TemplateClusters: StoredMembers {
+  package static var blank: TemplateClusters { TemplateClusters() }
+
+  package mutating func passMembers(_ state: inout StateCoder) throws(StateFault) {
+    try state.member(&numbers)
+    try state.member(&templates)
   }
 }

@@ -209,6 +209,12 @@ package enum JSONIndex {
     }
   }
 
+  /// As ``container(_:_:_:)``, directly inside the outermost object.
+  static func skipContainer(_ text: Span<UInt8>, _ at: inout Int) throws(JSONError) {
+    var strings = LongStrings()
+    try container(text, &at, &strings)
+  }
+
   /// A whole object or array with everything in it: `at` on its bracket.
   private static func container(
     _ text: Span<UInt8>, _ at: inout Int, _ strings: inout LongStrings

@@ -296,7 +296,7 @@ enum ReportCommand {
     var progress = Progress("reading the log")
     do throws(ReportRequest.Fault) {
       let made = try request.make(
-        now: now, observe: { line in if isChecked { attention.add(line) } },
+        now: now, observe: isChecked ? { line in attention.add(line) } : nil,
         progress: { bytes in progress.show(nil, "\(bytes >> 20) MiB") })
       progress.end()
       let week = request.week ?? ISOWeek(containing: now).name
