@@ -65,6 +65,8 @@ package struct EvidenceFold: Sendable {
   /// Disagreements of which others look alike may exist, by call.
   var clustered: [(call: Int, cluster: Int)] = []
 
+  /// By task: what the newest `flag` record says that is served, whatever the window.
+  var rollouts: [String: Report.Rollout] = [:]
   var changes: [Report.Change] = []
   var changesNotShown = 0
   var lastModel: [Int: TaskTally.ModelName] = [:]
@@ -110,6 +112,7 @@ package struct EvidenceFold: Sendable {
     }
     balance.recordsRead += 1
     follow(text)
+    rollout(text)
     // An epoch has its own window.
     gates.add(text, read: &line, at: ms)
     guard options.window.contains(ms) else {
