@@ -10,7 +10,7 @@ package enum ReportStyle {
     *{box-sizing:border-box}
     body{margin:0;background:var(--bg);color:var(--ink);font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,
     "Liberation Sans",sans-serif;-webkit-text-size-adjust:100%}
-    main,header,footer{max-width:66rem;margin:0 auto;padding:0 1.25rem}
+    main,header,footer{max-width:78rem;margin:0 auto;padding:0 1.25rem}
     header{padding-top:3rem}
     .eyebrow{color:var(--soft);font-size:.85rem;letter-spacing:.06em;margin:0}
     h1{font:600 2rem/1.2 ui-serif,Georgia,"Liberation Serif",serif;margin:.2rem 0 .3rem}
@@ -21,7 +21,7 @@ package enum ReportStyle {
     .soft{color:var(--soft)} .small{font-size:.88rem}
     a{color:var(--blue)}
     code{background:var(--code);border-radius:4px;padding:.1em .35em;font:.86em/1.5 ui-monospace,Menlo,Consolas,
-    "Liberation Mono",monospace;overflow-wrap:anywhere}
+    "Liberation Mono",monospace;white-space:nowrap;display:inline-block;max-width:100%;overflow-x:auto;vertical-align:bottom}
     .card{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:1.25rem 1.4rem;margin:1rem 0}
     .claim{font:400 1.3rem/1.5 ui-serif,Georgia,"Liberation Serif",serif;margin:0 0 .6rem;max-width:52rem}
     dl.words{display:grid;grid-template-columns:max-content 1fr;gap:.35rem 1.2rem;margin:.4rem 0 0;font-size:.92rem}
@@ -79,11 +79,14 @@ package enum ReportStyle {
     .card{padding:1rem}dl.words{grid-template-columns:1fr}dl.words dd{margin-bottom:.4rem}
     .said{grid-template-columns:5.4rem 1fr;gap:.2rem .7rem}.glance dl{grid-template-columns:1fr;gap:.1rem}
     .glance dd{margin-bottom:.7rem}.pill{white-space:normal}
-    table:has(td:nth-child(7)){min-width:60rem}}
+    table:has(td:nth-child(7)){min-width:60rem}
+    .stack thead{display:none}.stack tr{display:block;padding:.5rem .8rem;border-top:1px solid var(--line)}
+    .stack th,.stack td{display:block;border:0;padding:.1rem 0}.stack tbody th{font-weight:600}
+    .stack td::before{content:attr(data-label) ": ";color:var(--soft)}.stack td:nth-child(4),.stack td:nth-child(6){display:none}}
     @media print{:root{--bg:#fff;--card:#fff}body{font-size:11pt}header{padding-top:0}.card,.case,figure,tr{break-inside:avoid}
     .scroll,.chart{overflow:visible}.wide svg{min-width:0}h2,h3{break-after:avoid}*{-webkit-print-color-adjust:exact;
     print-color-adjust:exact}nav{display:none}
     table{font-size:8.5pt}table:has(td:nth-child(7)){font-size:7pt;min-width:0}th,td{padding:.15rem .3rem;overflow-wrap:anywhere}
-    thead th{font-size:inherit}.number,.pill{white-space:normal}td code{min-width:0}details::details-content{content-visibility:visible;display:block}a{color:inherit;text-decoration:none}}
+    thead th{font-size:inherit}.number,.pill{white-space:normal}td code{min-width:0}code{white-space:normal;overflow:visible;overflow-wrap:anywhere;display:inline}details::details-content{content-visibility:visible;display:block}a{color:inherit;text-decoration:none}}
     """
 }
