@@ -85,7 +85,9 @@ struct HTMLText {
           for cells in rows {
             body.element("tr") { row in
               for (index, cell) in cells.enumerated() {
-                row.cell(cell, isFirst: index == 0, name: isStacked && header.indices.contains(index) ? header[index] : nil)
+                row.cell(
+                  cell, isFirst: index == 0,
+                  name: isStacked && header.indices.contains(index) ? header[index] : nil)
               }
             }
           }

@@ -170,7 +170,8 @@ extension HTMLReport {
         details.element("p", ReportWords.gateHead(gate))
         guard gate.epoch != nil else { return }
         details.table(
-          "Conditions of \(whose)", ["Condition", "State", "Figure", "Wanted", "Missing", "From"], isStacked: true,
+          "Conditions of \(whose)", ["Condition", "State", "Figure", "Wanted", "Missing", "From"],
+          isStacked: true,
           gate.conditions.map { condition in
             [
               .text(condition.name.rawValue),

@@ -10,8 +10,7 @@ extension HTMLReport {
     html.table(
       "Every task in one line",
       [
-        "Task", "Ready", "Served now", "Looks, before labels", "Calls", "Would-accepts", "First unmet condition",
-        "What to do next",
+        "Task", "Ready", "Served now", "Looks, before labels", "Calls", "Would-accepts",
       ],
       report.tasks.enumerated().map { index, task in
         [
@@ -21,7 +20,13 @@ extension HTMLReport {
             ? .pill(ReportWords.looks(task.looks), Self.tone(task.looks)) : .text("see the gate"),
           .number(Figures.count(task.calls)),
           .number(Figures.count(task.wouldAccepts)),
-          .text(task.isLocal == false ? "–" : task.readiness.unmet.isEmpty ? "none" : task.readiness.unmet),
+        ]
+      })
+    html.table(
+      "What each is short of", ["Task", "First unmet condition", "What to do next"],
+      report.tasks.filter { $0.isLocal != false }.map { task in
+        [
+          .text(task.name), .text(task.readiness.unmet.isEmpty ? "none" : task.readiness.unmet),
           task.readiness.command.map { .code($0) } ?? .text(task.readiness.next),
         ]
       })
@@ -32,7 +37,7 @@ extension HTMLReport {
     html.table(
       "What each task came to",
       [
-        "Task", "Calls", "Would-accepts", "Escalated", "Reasons", "Defects of would-accepts",
+        "Task", "Calls", "Would-accept rate", "Escalated", "Reasons", "Defects of would-accepts",
       ],
       seen.map { task in
         [
@@ -171,7 +176,9 @@ extension HTMLReport {
       if let rollout = task.rollout {
         head.pill("served: " + rollout.words, task.isLiveWithoutGate ? .bad : .good)
       }
-      if ReportWords.isUnlabelled(gate), task.isLocal != false { head.pill(ReportWords.looks(task.looks), tone(task.looks)) }
+      if ReportWords.isUnlabelled(gate), task.isLocal != false {
+        head.pill(ReportWords.looks(task.looks), tone(task.looks))
+      }
       if let owner = task.owner { head.element("span", class: "soft small", "owner: \(owner)") }
     }
     html.element("p", ReportWords.opening(task))

@@ -176,8 +176,14 @@ struct HTMLReport {
           "A would-accept whose answer differs from the frontier's. Either may be wrong."
         ),
         ("Severe", String(ReportWords.severeMeaning.dropFirst("Severe: ".count))),
-        ("Audit", "A call that was answered locally and put to the frontier as well, to see whether the answer was good."),
-        ("Canary, live", "Stages of serving: a share of the eligible calls is answered locally; all of them are."),
+        (
+          "Audit",
+          "A call that was answered locally and put to the frontier as well, to see whether the answer was good."
+        ),
+        (
+          "Canary, live",
+          "Stages of serving: a share of the eligible calls is answered locally; all of them are."
+        ),
         (
           "Hunt",
           "Reviews outside the random draw, the most suspicious first: they find false accepts and give no rate."
@@ -187,7 +193,9 @@ struct HTMLReport {
           "E weighs the labelled draws against the claim that the task is as bad as its limit; a gate passes at 1/α, and α is the share of "
             + "bad candidates that may pass by chance."
         ),
-        ("PSI", "How far the mix of confidences or labels moved since the epoch's first week; 0.25 is a lot."),
+        (
+          "PSI", "How far the mix of confidences or labels moved since the epoch's first week; 0.25 is a lot."
+        ),
         ("False accept", "A would-accept that a person, an outcome or a true label says was not acceptable."),
         (
           "Bound, “at most”",

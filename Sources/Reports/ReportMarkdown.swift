@@ -104,7 +104,7 @@ private struct MarkdownReport {
     lines += [ReportWords.looksNote, ""]
     table(
       [
-        "Task", "Calls", "Would-accepts", "Escalated", "Reasons", "Defects of would-accepts",
+        "Task", "Calls", "Would-accept rate", "Escalated", "Reasons", "Defects of would-accepts",
         "Fallback p50 / p95 / p99", "Cost per success", "Of it local + frontier + upkeep",
         "Frontier only",
       ],

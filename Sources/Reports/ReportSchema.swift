@@ -218,7 +218,8 @@ package enum ReportSchema {
     ("input_preview", optionalText), ("input_hash", optionalText), ("severity", type("integer", "null")),
     ("review_label", oneOf("accept", "escalate", "unsure", nil)), ("reviewer", optionalText),
     ("note", optionalText), ("stands_for", count), ("template", optionalText),
-    ("missed_stop", type("boolean")), ("severe", type("boolean")), ("in_epoch", type("boolean", "null")), ("served", type("boolean")), ("confirmed_by", list(text)),
+    ("missed_stop", type("boolean")), ("severe", type("boolean")), ("in_epoch", type("boolean", "null")),
+    ("served", type("boolean")), ("confirmed_by", list(text)),
     (
       "should_have_caught",
       object([

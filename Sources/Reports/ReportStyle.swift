@@ -37,8 +37,9 @@ package enum ReportStyle {
     thead th{border-top:0;color:var(--soft);font-weight:600;font-size:.82rem;vertical-align:bottom}
     tbody th{font-weight:500}
     .number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-    td code{display:inline-block;min-width:8rem}
-    .glance dl{display:grid;grid-template-columns:11rem 1fr;gap:.75rem 1.2rem;margin:0}
+    td code{min-width:8rem;max-width:28rem} .stack td code{min-width:0}
+    #tasks~.scroll th,#tasks~.scroll td{padding-left:.55rem;padding-right:.55rem}
+    .glance dl{display:grid;grid-template-columns:11rem minmax(0,1fr);gap:.75rem 1.2rem;margin:0}
     .glance dt{font-weight:600} .glance dd{margin:0;max-width:48rem;overflow-wrap:anywhere}
     ol.actions{margin:0;padding-left:1.2rem} ol.actions li{padding:.12rem 0}
     nav{display:flex;flex-wrap:wrap;gap:.3rem 1.1rem;margin:1.2rem 0 0;font-size:.92rem}
@@ -69,15 +70,15 @@ package enum ReportStyle {
     ol.cases{list-style:none;margin:0;padding:0}
     .case{border-top:1px solid var(--line);padding:.9rem 0}
     .case:first-child{border-top:0}
-    .said{display:grid;grid-template-columns:6.5rem 1fr;gap:.25rem .9rem;margin:.5rem 0 0;font-size:.92rem}
+    .said{display:grid;grid-template-columns:6.5rem minmax(0,1fr);gap:.25rem .9rem;margin:.5rem 0 0;font-size:.92rem}
     .said dt{color:var(--soft)} .said dd{margin:0;overflow-wrap:anywhere}
     .preview{font:.86em/1.5 ui-monospace,Menlo,Consolas,"Liberation Mono",monospace;color:var(--soft)}
     details{margin:.8rem 0} summary{cursor:pointer;color:var(--blue);font-size:.92rem}
     ul.plain{list-style:none;margin:.4rem 0;padding:0;font-size:.92rem} ul.plain li{padding:.2rem 0;overflow-wrap:anywhere}
     footer{color:var(--soft);font-size:.88rem;padding-top:1.5rem;padding-bottom:4rem}
     @media (max-width:40rem){header{padding-top:1.6rem}h1{font-size:1.6rem}.claim{font-size:1.12rem}
-    .card{padding:1rem}dl.words{grid-template-columns:1fr}dl.words dd{margin-bottom:.4rem}
-    .said{grid-template-columns:5.4rem 1fr;gap:.2rem .7rem}.glance dl{grid-template-columns:1fr;gap:.1rem}
+    .card{padding:1rem}dl.words{grid-template-columns:minmax(0,1fr)}dl.words dd{margin-bottom:.4rem}
+    .said{grid-template-columns:5.4rem minmax(0,1fr);gap:.2rem .7rem}.glance dl{grid-template-columns:minmax(0,1fr);gap:.1rem}
     .glance dd{margin-bottom:.7rem}.pill{white-space:normal}
     table:has(td:nth-child(7)){min-width:60rem}
     .stack thead{display:none}.stack tr{display:block;padding:.5rem .8rem;border-top:1px solid var(--line)}

@@ -73,11 +73,14 @@ enum ReportWords {
   /// Opens each task.
   static func opening(_ task: Report.Task) -> String {
     let code = task.readiness.answer == .yes ? "" : " (\(task.readiness.code))"
-    let state = task.isLocal == false ? "Kept on the frontier" : "Ready: \(ready(task.readiness.answer))\(code)"
+    let state =
+      task.isLocal == false ? "Kept on the frontier" : "Ready: \(ready(task.readiness.answer))\(code)"
     var text =
       state + (task.rollout.map { " · served now: \($0.words) since \($0.since.prefix(10))" } ?? "") + " · "
       + "\(Figures.count(task.calls)) calls · \(Figures.count(task.wouldAccepts)) would-accepts"
-    if !task.readiness.unmet.isEmpty, task.isLocal != false { text += " · first unmet: \(task.readiness.unmet)" }
+    if !task.readiness.unmet.isEmpty, task.isLocal != false {
+      text += " · first unmet: \(task.readiness.unmet)"
+    }
     return text
   }
 
@@ -187,7 +190,11 @@ enum ReportWords {
       let name = severity == 3 ? "security or customer" : severity == 2 ? "costly" : "annoying"
       words += ", severity \(severity) (\(name))"
     }
-    if item.isSevere { words += ", severe" }
+    if item.isSevere {
+      words += ", severe"
+    } else if item.standing == .known, (item.severity ?? 0) >= 2 {
+      words += ", not confirmed as severe"
+    }
     if item.standing == .known, item.isInEpoch == false { words += ", of another epoch" }
     return item.wasServed ? words + ", answered locally" : words
   }
@@ -225,7 +232,8 @@ enum ReportWords {
 
   /// A record's words often begin with its kind, which stands beside them.
   static func change(_ change: Report.Change) -> String {
-    change.text.hasPrefix(change.kind + " ") ? String(change.text.dropFirst(change.kind.count + 1)) : change.text
+    change.text.hasPrefix(change.kind + " ")
+      ? String(change.text.dropFirst(change.kind.count + 1)) : change.text
   }
 
   /// `run-7` as it is, `7` as `run 7`.
@@ -325,7 +333,8 @@ enum ReportWords {
       words.append(
         "In shadow: \(sum[0]) was paid to the frontier for calls that would have been answered locally, "
           + "less \(sum[1]) for running the candidate and \(sum[2]) "
-          + "stated upkeep: \(sum[3]) would have been \(gain(saving.shadowNet)). What a wrong answer costs is in none of these figures.")
+          + "stated upkeep: \(sum[3]) would have been \(gain(saving.shadowNet)). What a wrong answer costs is in none of these figures."
+      )
     }
     return words
   }
@@ -334,7 +343,9 @@ enum ReportWords {
     saving.shadowFrontier > 0 || saving.shadowLocal > 0
   }
 
-  private static func unsigned(_ text: String) -> String { text.hasPrefix("-") ? String(text.dropFirst()) : text }
+  private static func unsigned(_ text: String) -> String {
+    text.hasPrefix("-") ? String(text.dropFirst()) : text
+  }
 
   private static func gain(_ usd: Double) -> String { usd < 0 ? "lost" : "saved" }
 

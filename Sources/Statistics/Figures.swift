@@ -21,9 +21,12 @@ package enum Figures {
   /// Amounts whose rounded terms add up to their rounded sum, which is the last of them: the largest term takes the rest.
   package static func sum(_ terms: [Double]) -> [String] {
     let total = terms.reduce(0, +)
-    let decimals = terms.contains { $0 != 0 && abs($0) < 0.1 } ? 4 : 2
+    let least = terms.filter { $0 != 0 }.map(abs).min() ?? 1
+    let decimals = least < 0.001 ? 6 : least < 0.1 ? 4 : 2
     let unit = power(decimals)
-    guard (terms + [total]).allSatisfy({ $0.isFinite && abs($0) < 1e11 }) else { return (terms + [total]).map(usd) }
+    guard (terms + [total]).allSatisfy({ $0.isFinite && abs($0) < 1e11 }) else {
+      return (terms + [total]).map(usd)
+    }
     var units = terms.map { ($0 * unit).rounded() }
     let largest = units.indices.max { abs(units[$0]) < abs(units[$1]) }
     if let largest { units[largest] += (total * unit).rounded() - units.reduce(0, +) }

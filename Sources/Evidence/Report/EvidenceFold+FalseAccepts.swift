@@ -72,7 +72,8 @@ extension EvidenceFold {
   /// The severest first, then what most people confirmed, then the most confident.
   private static func order(_ item: Report.FalseAccept) -> (Int, Int, Double, Int) {
     (
-      -(item.severity ?? 0) - (item.isSevere ? 10 : 0), -item.confirmedBy.count, -(item.confidence ?? 0), item.seq
+      -(item.severity ?? 0) - (item.isSevere ? 10 : 0), -item.confirmedBy.count, -(item.confidence ?? 0),
+      item.seq
     )
   }
 

@@ -73,8 +73,11 @@ extension EvidenceFold {
       if row.verdict == 0 { joined.notCompared[task] += 1 }
       if Self.isKnownFalse(row) { joined.reviews[task].knownFalse += 1 }
       if row.verdict == Self.code(.disagree), row.review != .accept {
-        if Self.isKnownFalse(row) { joined.reviews[task].knownDisagreements += 1 }
-        else { joined.reviews[task].openDisagreements += 1 }
+        if Self.isKnownFalse(row) {
+          joined.reviews[task].knownDisagreements += 1
+        } else {
+          joined.reviews[task].openDisagreements += 1
+        }
       }
       Self.count(row, into: &joined.reviews[task])
     }

@@ -56,7 +56,8 @@ struct ReportActions {
           task: task, text: "settle what stands out: \(change.text)", command: "shadow-router status")
       }
       return Report.Action(
-        task: task, text: "read the false accept that sent it back, and close the way it came: \(change.text)",
+        task: task,
+        text: "read the false accept that sent it back, and close the way it came: \(change.text)",
         command: "shadow-router tail --find \(ShellWord.of(call))")
     }
   }
@@ -150,7 +151,7 @@ struct ReportActions {
       var actions: [Report.Action] = []
       if task.isNotMeasurable { actions.append(Self.measure(task)) }
       actions.append(
-        Report.Action(task: task.name, text: text(task), command: task.readiness.command))
+        Report.Action(task: task.name, text: text(task) + accepted(task), command: task.readiness.command))
       return actions
     }
   }
@@ -183,6 +184,17 @@ struct ReportActions {
     return
       "label about \(Figures.count(weekly)) of its drawn would-accepts this week, of "
       + "\(Figures.count(pace.needed - pace.labelled)) still needed\(share)\(looks)"
+  }
+
+  /// What a label alone does not mend.
+  private func accepted(_ task: Report.Task) -> String {
+    guard let gate = gate(task.name),
+      gate.firstUnmet.map({ $0.name != .hunt && $0.weight != .against }) == true,
+      let hunt = gate.conditions.first(where: { $0.name == .hunt && $0.state == .unmet })
+    else { return "" }
+    return
+      "; and tighten the policy, which accepts \(Figures.count(Int(hunt.figure ?? 0))) that people called false outside the "
+      + "random sample (`shadow-router simulate --thresholds \(ShellWord.of(task.name))`)"
   }
 
   private static func measure(_ task: Report.Task) -> Report.Action {

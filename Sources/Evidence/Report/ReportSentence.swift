@@ -99,7 +99,8 @@ struct ReportSentence {
     if tasks.count > 1 {
       caveats.append(
         "Over \(tasks.count) tasks, \(tasks.map(\.gate.subject.task).joined(separator: ", ")): each bounded by itself, all "
-          + "bounds together hold with 95 % confidence: they share one α, so each is wider than its gate's own. A gate looks at one task.")
+          + "bounds together hold with 95 % confidence: they share one α, so each is wider than its gate's own. A gate looks at one task."
+      )
     }
     let hunted = tasks.reduce(0) { $0 + $1.epoch.huntFalse }
     if hunted > 0 {

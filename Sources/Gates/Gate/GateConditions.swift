@@ -79,7 +79,8 @@ struct GateConditions {
       .evidence, logE >= bar, isAgainst ? .against : isSlow ? .doubts : .waits, figure: Elementary.exp(logE),
       limit: alpha > 0 ? 1 / alpha : nil,
       "E \(Self.number(Elementary.exp(logE))); \(share(k, n)) false or unlabelled",
-      "E at least \(alpha > 0 ? Self.number(1 / alpha) : "∞"), for at most \(Figures.bound(limit)) false" + tighter,
+      "E at least \(alpha > 0 ? Self.number(1 / alpha) : "∞"), for at most \(Figures.bound(limit)) false"
+        + tighter,
       from: "drawn would-accepts and their labels",
       missing: isAgainst
         ? "more than \(Figures.percent(around.policy.maxFalseAcceptRate)) of the labelled ones are false; \(more ?? "no number of reviews is enough")"
@@ -169,9 +170,12 @@ struct GateConditions {
     }
     let best = bound(around.planted, around.planted)
     guard best < Self.catchRate else { return "go through the rubric with the reviewers" }
-    let enough = (around.planted + 1...around.planted + 1_000).first { bound($0 - missed, $0) >= Self.catchRate }
+    let enough = (around.planted + 1...around.planted + 1_000).first {
+      bound($0 - missed, $0) >= Self.catchRate
+    }
     let more = enough.map { Figures.count($0 - around.planted) } ?? "over 1,000"
-    return "too few planted items: all \(Figures.count(around.planted)) caught would show at most \(Figures.percent(best)); "
+    return
+      "too few planted items: all \(Figures.count(around.planted)) caught would show at most \(Figures.percent(best)); "
       + "\(more) more are needed, all caught: go on reviewing"
   }
 
