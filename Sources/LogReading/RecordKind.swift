@@ -2,7 +2,7 @@
 package enum RecordKind: String, CaseIterable {
   case decision, comparison, review, outcome, challenge
   case gap, recovered, policy, flag, drill, probe, start, stop
-  case access, gate, receipt, week, checkpoint
+  case access, gate, receipt, week, checkpoint, eval
 
   /// nil: none of these.
   package init?(_ name: Span<UInt8>) {

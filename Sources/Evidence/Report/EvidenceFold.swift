@@ -53,8 +53,8 @@ package struct EvidenceFold: Sendable {
   /// Lines of would-accepts that wait for their comparison, for the previews in them.
   var waiting = WaitingLines()
   /// Drawn would-accepts: their decision's and comparison's lines wait for a label that calls them false.
-  var drawnDecisions = DrawnLines(limit: 4_096)
-  var drawnComparisons = DrawnLines(limit: 4_096)
+  var drawnDecisions = DrawnLines(limit: 2_048)
+  var drawnComparisons = DrawnLines(limit: 2_048)
   /// What is known of calls that people called false where the frontier said the same.
   var labelledDetails: [Int: Report.FalseAccept] = [:]
   /// Lines that came before the decision they belong to.

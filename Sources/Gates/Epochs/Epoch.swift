@@ -58,8 +58,10 @@ struct Epoch: Sendable {
 
   mutating func add(_ call: EpochCall) {
     if var known = models[call.modelID] {
-      known.adopt(call.model)
-      models[call.modelID] = known
+      if known.digest == nil || known.confidence == nil {
+        known.adopt(call.model)
+        models[call.modelID] = known
+      }
     } else {
       models[call.modelID] = call.model
     }

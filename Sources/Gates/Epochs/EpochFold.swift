@@ -9,9 +9,12 @@ internal import Wire
 package struct EpochFold: Sendable {
   package let subject: EvidenceSubject
   package let rules: EpochRules
+  private let taskKey: ContentHash
 
   /// Not while ``add(_:)`` reads.
   private var line: LogLine? = LogLine()
+  /// Only saves work.
+  private var told = Told()
   private var epochs: SubjectEpochs
   private var reviews = EpochReviews()
   private var labels = Interner(limit: 20_000)
@@ -22,6 +25,7 @@ package struct EpochFold: Sendable {
 
   package init(_ subject: EvidenceSubject, _ rules: EpochRules = EpochRules()) {
     self.subject = subject
+    taskKey = ContentHash(Array(subject.task.utf8).span)
     self.rules = rules
     epochs = SubjectEpochs(rules)
   }
@@ -42,21 +46,22 @@ package struct EpochFold: Sendable {
   /// Takes in a line that was read.
   mutating func take(_ text: Span<UInt8>, _ ms: Int64?, _ line: inout LogLine) {
     guard let ms else { return health.sawDamage() }
-    health.saw(line, text, at: ms)
+    health.saw(&line, text, at: ms)
     follow(text, ms, &line)
   }
 
   /// Likewise, where somebody else keeps the ``health`` of the log.
   mutating func follow(_ text: Span<UInt8>, _ ms: Int64, _ line: inout LogLine) {
-    if line.isString(.kind, "decision", in: text) { return decision(text, ms, &line) }
-    if line.isString(.kind, "challenge", in: text) { return challenge(text, ms, &line) }
-    if line.isString(.kind, "review", in: text) { return review(text, ms, &line) }
-    if line.isString(.kind, "gate", in: text) { return gate(text, &line) }
-    if line.isString(.kind, "eval", in: text) { return evaluation(text, ms) }
-    if line.isString(.kind, "policy", in: text) || line.isString(.kind, "start", in: text) {
-      return policy(text, ms, line)
+    switch line.kind {
+    case .decision: decision(text, ms, &line)
+    case .challenge: challenge(text, ms, &line)
+    case .review: review(text, ms, &line)
+    case .gate: gate(text, &line)
+    case .eval: evaluation(text, ms)
+    case .policy, .start: policy(text, ms, line)
+    case .probe: probe(text, line)
+    default: break
     }
-    if line.isString(.kind, "probe", in: text) { probe(text, line) }
   }
 
   /// The epoch in force at a time (milliseconds since 1970); nil where none has begun.
@@ -91,8 +96,8 @@ package struct EpochFold: Sendable {
   // MARK: Calls
 
   private mutating func decision(_ text: Span<UInt8>, _ ms: Int64, _ line: inout LogLine) {
-    guard line.isTask(.taskType, subject.task, in: text),
-      let key = line.withBytes(.callID, in: text, { ContentHash($0).short })
+    guard line.isTask(.taskType, taskKey, in: text),
+      let key = line.hash(.callID, in: text)?.short
     else { return }
     let features = features(text, &line)
     // Rotated, the challenger has answered in the candidate's place.
@@ -103,8 +108,8 @@ package struct EpochFold: Sendable {
   }
 
   private mutating func challenge(_ text: Span<UInt8>, _ ms: Int64, _ line: inout LogLine) {
-    guard subject.isChallenger != Self.isRotated(text, line), line.isTask(.taskType, subject.task, in: text),
-      let key = line.withBytes(.callID, in: text, { ContentHash($0).short })
+    guard subject.isChallenger != Self.isRotated(text, line), line.isTask(.taskType, taskKey, in: text),
+      let key = line.hash(.callID, in: text)?.short
     else { return }
     call(text, Self.ofChallenge(key), ms, InputFeatures(), &line)
   }
@@ -125,8 +130,49 @@ package struct EpochFold: Sendable {
       }
     }
     return InputFeatures(
-      input: line.withBytes(.inputHash, in: text) { ContentHash($0).short },
+      input: line.hash(.inputHash, in: text)?.short,
       inputChars: UInt32(clamping: line.int(.inputChars, in: text) ?? 0), signals: bits)
+  }
+
+  /// What a record says of who answered, and under which policy. Mostly it says the same as the one before.
+  private struct Told: Sendable {
+    var bytes: [ContentHash?] = []
+    var modelID = ""
+    var model = EpochModel()
+    var revision = ""
+  }
+
+  private static let identityFields: [LogField] = [
+    .localModelID, .localModel, .localModelDigest, .promptRevision, .confidenceSource, .calibration,
+    .taskRevision, .policyRevision,
+  ]
+
+  /// nil: no model is named.
+  private mutating func identity(_ text: Span<UInt8>, _ line: inout LogLine) -> Told? {
+    let hasConfidence = line.double(.confidence, in: text) != nil
+    var isSame =
+      told.bytes.count == Self.identityFields.count && hasConfidence == (told.model.confidence != nil)
+    if isSame {
+      for (place, field) in Self.identityFields.enumerated() where isSame {
+        isSame = line.hash(field, in: text) == told.bytes[place]
+      }
+    }
+    if isSame { return told }
+    guard let modelID = line.string(.localModelID, in: text) ?? line.string(.localModel, in: text) else {
+      return nil
+    }
+    told.bytes = []
+    for field in Self.identityFields { told.bytes.append(line.hash(field, in: text)) }
+    told.modelID = modelID
+    told.model = EpochModel(
+      name: line.string(.localModel, in: text), digest: line.string(.localModelDigest, in: text),
+      prompt: line.string(.promptRevision, in: text),
+      confidence: hasConfidence
+        ? EpochModel.Confidence(
+          source: line.string(.confidenceSource, in: text), calibration: line.string(.calibration, in: text))
+        : nil)
+    told.revision = revision(text, line)
+    return told
   }
 
   /// A call that the subject answered; what never reached it, or got no answer, says nothing about it.
@@ -136,27 +182,21 @@ package struct EpochFold: Sendable {
     let isAccepted = line.isString(.routeCandidate, "local", in: text)
     let checks = isAccepted ? nil : line.value(.checks, in: text)
     guard isAccepted || checks?[Reason.localUnavailable.rawValue]?.stringValue == "pass",
-      let modelID = line.string(.localModelID, in: text) ?? line.string(.localModel, in: text)
+      let told = identity(text, &line)
     else { return }
     let confidence = line.double(.confidence, in: text)
-    let model = EpochModel(
-      name: line.string(.localModel, in: text), digest: line.string(.localModelDigest, in: text),
-      prompt: line.string(.promptRevision, in: text),
-      confidence: confidence == nil
-        ? nil
-        : EpochModel.Confidence(
-          source: line.string(.confidenceSource, in: text), calibration: line.string(.calibration, in: text)))
     var item: EpochItem?
     if isAccepted, !isUsed(text, line) {
       item = EpochItem(
         call: key, ts: ms, confidence: confidence,
-        label: line.withBytes(.label, in: text) { labels.number($0) },
+        label: line.number(.label, in: text, &labels),
         isDrawn: line.bool(.sampled, in: text) == true, features)
     }
     epochs.add(
       EpochCall(
-        seq: line.int(.seq, in: text) ?? 0, ts: ms, revision: revision(text, line), modelID: modelID,
-        model: model, isValid: checks?[Reason.schemaInvalid.rawValue]?.stringValue != "fail", item: item))
+        seq: line.int(.seq, in: text) ?? 0, ts: ms, revision: told.revision, modelID: told.modelID,
+        model: told.model, isValid: checks?[Reason.schemaInvalid.rawValue]?.stringValue != "fail", item: item)
+    )
   }
 
   /// Whether a correction was fitted on the call, or a model trained: it says nothing about its own fit.
@@ -187,7 +227,7 @@ package struct EpochFold: Sendable {
   }
 
   private mutating func gate(_ text: Span<UInt8>, _ line: inout LogLine) {
-    guard line.isTask(.task, subject.task, in: text), let epoch = line.string(.epoch, in: text) else {
+    guard line.isTask(.task, taskKey, in: text), let epoch = line.string(.epoch, in: text) else {
       return
     }
     asks.append(
@@ -261,16 +301,8 @@ struct Acceptance {
 }
 
 extension LogLine {
-  fileprivate mutating func isTask(_ field: LogField, _ task: String, in text: Span<UInt8>) -> Bool {
-    withBytes(field, in: text) { $0.isEqual(task) } ?? false
-  }
-}
-
-extension Span<UInt8> {
-  fileprivate func isEqual(_ text: String) -> Bool {
-    guard text.utf8.count == count else { return false }
-    for (index, byte) in text.utf8.enumerated() where self[index] != byte { return false }
-    return true
+  fileprivate mutating func isTask(_ field: LogField, _ task: ContentHash, in text: Span<UInt8>) -> Bool {
+    hash(field, in: text) == task
   }
 }
 
@@ -281,7 +313,7 @@ extension EpochFold: StoredMembers {
 
   /// Subject and rules stay its own: whoever stores it makes sure that they are the same.
   package mutating func passMembers(_ state: inout StateCoder) throws(StateFault) {
-    for _ in 0..<3 { state.leaveOut() }  // subject, rules, line
+    for _ in 0..<5 { state.leaveOut() }  // subject, rules, taskKey, line, told
     try state.member(&epochs)
     try state.member(&reviews)
     try state.member(&labels)

@@ -5,7 +5,7 @@ internal import LogReading
 /// In pieces, so that a million more never means a copy of the million before, and a copy of the whole shares them.
 struct EpochItems: Sendable {
   private var pieces: [[EpochItem]] = []
-  /// Number of an item plus one; 0 is free. Always a power of two, at most three quarters full.
+  /// Number of an item plus one, above it bits of its key; 0 is free. Always a power of two, at most three quarters full.
   private var slots = [UInt32](repeating: 0, count: 64)
   private(set) var count = 0
   /// Numbers of the drawn ones.
@@ -20,7 +20,7 @@ struct EpochItems: Sendable {
     if (count + 1) * 4 > slots.count * 3 { grow() }
     var slot = place(item.call)
     while slots[slot] != 0 {
-      if self[Int(slots[slot]) - 1].call == item.call { return false }
+      if number(in: slots[slot], of: item.call) != nil { return false }
       slot = (slot + 1) & (slots.count - 1)
     }
     if count & Self.pieceMask == 0 {
@@ -32,18 +32,30 @@ struct EpochItems: Sendable {
     pieces[pieces.count - 1].append(item)
     if item.isDrawn { drawn.append(count) }
     count += 1
-    slots[slot] = UInt32(count)
+    slots[slot] = UInt32(count) | tag(item.call)
     return true
   }
 
   func number(ofCall call: UInt64) -> Int? {
     var slot = place(call)
     while slots[slot] != 0 {
-      let number = Int(slots[slot]) - 1
-      if self[number].call == call { return number }
+      if let number = number(in: slots[slot], of: call) { return number }
       slot = (slot + 1) & (slots.count - 1)
     }
     return nil
+  }
+
+  /// Bits of the key above the number of an item, where a slot has room for them: most slots of other items are told
+  /// without looking at the item.
+  private func tag(_ call: UInt64) -> UInt32 {
+    UInt32(truncatingIfNeeded: call >> 32) & ~UInt32(truncatingIfNeeded: slots.count - 1)
+  }
+
+  private func number(in slot: UInt32, of call: UInt64) -> Int? {
+    let mask = UInt32(truncatingIfNeeded: slots.count - 1)
+    guard slot & ~mask == tag(call) else { return nil }
+    let number = Int(slot & mask) - 1
+    return number >= 0 && self[number].call == call ? number : nil
   }
 
   subscript(number: Int) -> EpochItem {
@@ -62,7 +74,7 @@ struct EpochItems: Sendable {
     for number in 0..<count {
       var slot = place(self[number].call)
       while slots[slot] != 0 { slot = (slot + 1) & (slots.count - 1) }
-      slots[slot] = UInt32(number + 1)
+      slots[slot] = UInt32(number + 1) | tag(self[number].call)
     }
   }
 }
@@ -83,7 +95,7 @@ struct RecentFeatures: Sendable {
     order.removeFirst(Self.limit)
   }
 
-  subscript(call: UInt64) -> InputFeatures? { features[call] }
+  subscript(call: UInt64) -> InputFeatures? { features.isEmpty ? nil : features[call] }
 }
 
 // MARK: - What is stored
@@ -114,7 +126,8 @@ extension EpochItems: StoredMembers {
     let isEven = pieces.dropLast().allSatisfy { $0.count == Self.pieceMask + 1 }
     return isEven && pieces.reduce(0) { $0 + $1.count } == count
       && slots.count >= 64 && slots.count & (slots.count - 1) == 0 && count * 4 <= slots.count * 3
-      && slots.allSatisfy { $0 <= UInt32(count) } && drawn.allSatisfy { 0..<count ~= $0 }
+      && slots.allSatisfy { $0 & UInt32(slots.count - 1) <= UInt32(count) }
+      && drawn.allSatisfy { 0..<count ~= $0 }
   }
 }
 

@@ -7,7 +7,7 @@ package struct LogHealth: Sendable {
   /// When the newest passed drill of the kill switch was recorded.
   package private(set) var lastDrill: Int64?
   private var lastSeq: Int?
-  private var lastLog: String?
+  private var lastLog: [UInt8] = []
   /// Numbers that are missing so far without a `gap` record.
   private var holes: [(from: Int, to: Int, at: Int64)] = []
   private var damage: [Int64] = []
@@ -15,24 +15,29 @@ package struct LogHealth: Sendable {
   private var gaps: [(from: Int, to: Int, at: Int64)] = []
 
   /// One record, in the order of the log.
-  mutating func saw(_ line: LogLine, _ text: Span<UInt8>, at ms: Int64) {
-    saw(seq: line.int(.seq, in: text), log: line.string(.log, in: text), at: ms)
-    if line.isString(.kind, "stop", in: text) {
+  mutating func saw(_ line: inout LogLine, _ text: Span<UInt8>, at ms: Int64) {
+    last = max(last, ms)
+    if let seq = line.int(.seq, in: text) { follow(seq, &line, text, at: ms) }
+    switch line.kind {
+    case .stop:
       let lost = (line.int(.shed, in: text) ?? 0) + (line.int(.lostBySender, in: text) ?? 0)
       stops.append((line.int(.received, in: text) ?? 0, lost, ms))
-    } else if line.isString(.kind, "gap", in: text) {
+    case .gap:
       let (from, to) = (line.int(.from, in: text) ?? 0, line.int(.to, in: text) ?? 0)
       if from <= to { gaps.append((from, to, ms)) }
-    } else if line.isString(.kind, "drill", in: text), line.bool(.passed, in: text) == true {
-      lastDrill = ms
+    case .drill:
+      if line.bool(.passed, in: text) == true { lastDrill = ms }
+    default: break
     }
   }
 
-  private mutating func saw(seq: Int?, log: String?, at ms: Int64) {
-    last = max(last, ms)
-    guard let seq else { return }
-    if let lastSeq, lastLog == log, seq > lastSeq + 1 { holes.append((lastSeq + 1, seq - 1, ms)) }
-    (lastSeq, lastLog) = (seq, log)
+  private mutating func follow(_ seq: Int, _ line: inout LogLine, _ text: Span<UInt8>, at ms: Int64) {
+    if line.holds(.log, lastLog, in: text) {
+      if let lastSeq, seq > lastSeq + 1 { holes.append((lastSeq + 1, seq - 1, ms)) }
+    } else {
+      line.copy(.log, in: text, to: &lastLog)
+    }
+    lastSeq = seq
   }
 
   mutating func sawDamage() { damage.append(last) }
@@ -67,7 +72,7 @@ extension LogHealth: StoredMembers {
     try state.member(&last)
     try state.member(&lastDrill)
     try state.member(&lastSeq)
-    try state.member(&lastLog)
+    try state.member(bytesOf: &lastLog)
     try Self.triples(&holes, &state)
     try state.member(&damage)
     try Self.triples(&stops, &state)

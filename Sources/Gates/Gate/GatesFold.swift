@@ -41,21 +41,20 @@ package struct GatesFold: Sendable {
 
   /// Follows one record, in the order of the log.
   package mutating func add(_ text: Span<UInt8>, read line: inout LogLine, at ms: Int64) {
-    health.saw(line, text, at: ms)
-    if line.isString(.kind, "decision", in: text) || line.isString(.kind, "challenge", in: text) {
-      guard let key = line.withBytes(.taskType, in: text, { ContentHash($0) }) else { return }
+    health.saw(&line, text, at: ms)
+    switch line.kind {
+    case .decision, .challenge:
+      guard let key = line.hash(.taskType, in: text) else { return }
       if takesOthers, byTask[key] == nil { adopt(key, line, text) }
       for index in byTask[key] ?? [] { folds[index].follow(text, ms, &line) }
-      return
-    }
     // Most of the other records are these, and no gate reads them.
-    if line.isString(.kind, "comparison", in: text) || line.isString(.kind, "outcome", in: text) { return }
-    if line.isString(.kind, "review", in: text), line.isString(.stream, "planted", in: text) {
-      let key = line.withBytes(.callID, in: text) { ContentHash($0).short }
+    case .comparison, .outcome: return
+    case .review where line.isString(.stream, "planted", in: text):
+      let key = line.hash(.callID, in: text)?.short
       if let key, let record = ReviewRecord(line, in: text, at: ms) { planted.add(record, to: key) }
-      return
+    default:
+      for index in folds.indices { folds[index].follow(text, ms, &line) }
     }
-    for index in folds.indices { folds[index].follow(text, ms, &line) }
   }
 
   private mutating func adopt(_ key: ContentHash, _ line: LogLine, _ text: Span<UInt8>) {
