@@ -23,7 +23,7 @@ extension EvidenceFold {
 
   /// Of a local answer that the frontier was not asked about, the decision is all there is.
   private mutating func takeUncompared(_ call: Int) {
-    guard labelledDetails[call] == nil, let decision = waiting.peek(call), earlierLine.read(decision.span)
+    guard labelledDetails[call] == nil, let decision = waiting.line(call), earlierLine.read(decision.span)
     else { return }
     // Not the line at hand, which is a review's.
     let nothing: [UInt8] = Array("{}".utf8)
@@ -110,7 +110,8 @@ extension EvidenceFold {
     guard row.review != .none else { return item }
     item.reviewLabel = row.review == .escalate ? "escalate" : row.review == .accept ? "accept" : "unsure"
     item.severity = row.severity > 0 ? Int(row.severity) : nil
-    item.isSevere = row.flags.contains(.severe) && row.review == .escalate
+    let owner = options.policy?.task(taskNames[Int(row.task)])?.owner
+    item.isSevere = row.review == .escalate && labels[call]?.isSevere(owner: owner) == true
     item.isMissedStop = row.flags.contains(.missedStop)
     item.confirmedBy = confirmations(call)
     item.reviewer = reviewNotes[call]?.reviewer
