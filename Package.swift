@@ -52,6 +52,7 @@ let package = Package(
     module(
       "Reports", ["Evidence", "Simulations", "Gates", "Statistics", "LogReading", "Agreements", "Wire"]),
     module("ConsolePage", ["Reports"]),
+    module("Screens", ["Wire"]),
     // The edge.
     module("Posix", ["CSystem"]),
     module("PolicyYAML", ["CYAML", "PolicyLanguage", "RouterCore"]),
@@ -73,7 +74,8 @@ let package = Package(
       name: "shadow-router",
       dependencies: [
         "Service", "RouterCore", "Wire", "Text", "PolicyLanguage", "Statistics", "LogReading", "Agreements",
-        "Gates", "Reviews", "Evidence", "Simulations", "Reports", "Posix", "Journal", "BuiltIn", "Candidates",
+        "Gates", "Reviews", "Evidence", "Simulations", "Reports", "Screens", "Posix", "Journal", "BuiltIn",
+        "Candidates",
         "Probes", "PolicyFiles",
       ],
       swiftSettings: settings),
@@ -114,6 +116,7 @@ let package = Package(
       "SimulationsTests",
       ["Simulations", "Evidence", "LogReading", "RouterCore", "Wire", "Text", "TestLogs", "TestData"]),
     tests("ReportsTests", ["Reports", "Evidence", "LogReading", "RouterCore", "Wire", "TestLogs"]),
+    tests("ScreensTests", ["Screens", "Wire"]),
     tests("RolloutTests", ["Rollout", "RouterCore", "Wire"]),
     tests("PosixTests", ["Posix"]),
     tests("PolicyYAMLTests", ["PolicyYAML", "PolicyLanguage", "RouterCore", "Wire", "TestData"]),

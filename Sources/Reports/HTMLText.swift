@@ -66,11 +66,12 @@ struct HTMLText {
   }
 
   /// A table in a box of its own that scrolls sideways on a narrow screen. The first column names the row.
-  mutating func table(_ caption: String, _ header: [String], _ rows: [[Cell]]) {
+  /// A stacked one sets its rows one under the other on a phone, each cell with its column's name.
+  mutating func table(_ caption: String, _ header: [String], isStacked: Bool = false, _ rows: [[Cell]]) {
     guard !rows.isEmpty else { return }
     element("div", [("class", "scroll"), ("tabindex", "0"), ("role", "region"), ("aria-label", caption)]) {
       box in
-      box.element("table") { table in
+      box.element("table", class: isStacked ? "stack" : "") { table in
         table.element("caption", caption)
         table.element("thead") { head in
           head.element("tr") { row in
@@ -83,7 +84,11 @@ struct HTMLText {
         table.element("tbody") { body in
           for cells in rows {
             body.element("tr") { row in
-              for (index, cell) in cells.enumerated() { row.cell(cell, isFirst: index == 0) }
+              for (index, cell) in cells.enumerated() {
+                row.cell(
+                  cell, isFirst: index == 0,
+                  name: isStacked && header.indices.contains(index) ? header[index] : nil)
+              }
             }
           }
         }
@@ -91,19 +96,22 @@ struct HTMLText {
     }
   }
 
-  private mutating func cell(_ cell: Cell, isFirst: Bool) {
+  private mutating func cell(_ cell: Cell, isFirst: Bool, name: String?) {
     let content = { (html: inout HTMLText) in
       switch cell {
       case .pill(let text, let tone): html.pill(text, tone)
       case .code(let text): html.element("code", text)
       case .link(let text, let target): html.element("a", [("href", "#" + target)]) { $0.text(text) }
+      case .prose(let text): html.prose(text)
       case .text(let text), .number(let text): html.text(text)
       }
     }
     if isFirst {
       element("th", [("scope", "row"), ("class", cell.style)], content)
     } else {
-      element("td", [("class", cell.style)], content)
+      var attributes: [(StaticString, String)] = [("class", cell.style)]
+      if let name { attributes.append(("data-label", name)) }
+      element("td", attributes, content)
     }
   }
 
@@ -113,6 +121,8 @@ struct HTMLText {
 
   enum Cell {
     case text(String)
+    /// Words of this program with `code` between backticks.
+    case prose(String)
     case number(String)
     case code(String)
     case pill(String, Tone)
@@ -131,7 +141,14 @@ struct HTMLText {
   /// with which a preview could make its neighbours say something else.
   static func escaped(_ text: String) -> String {
     var escaped = ""
+    var last: Unicode.Scalar = "x"
     for scalar in text.unicodeScalars {
+      // A figure and its sign stay on one line.
+      if scalar == "%", last == " ", escaped.last == " " {
+        escaped.removeLast()
+        escaped += "\u{A0}"
+      }
+      last = scalar
       switch scalar {
       case "&": escaped += "&amp;"
       case "<": escaped += "&lt;"

@@ -7,12 +7,10 @@ extension HTMLReport {
 
   func falseAccepts(_ html: inout HTMLText) {
     html.heading("False accepts, worst first", "false")
-    let known = report.falseAccepts.count { $0.standing == .known }
-    let shown = report.falseAccepts.count - known
+    let shown = report.falseAccepts.count { $0.standing == .suspected }
     html.element("p") { line in
       line.prose(
-        "\(Figures.count(known)) known. \(Figures.count(report.totals.disagree)) would-accepts disagree with the frontier, "
-          + "\(Figures.count(shown)) of the worst are listed, one of each kind that looks alike: the more confident, the worse. All of them: `shadow-router report --format csv`. Texts are redacted."
+        "\(ReportWords.falseAcceptCounts(report)) Of the suspected \(Figures.count(shown)) of the worst are listed, one of each kind that looks alike: the more confident, the worse. All of them: `shadow-router report --format csv`. Texts are redacted."
       )
     }
     guard !report.falseAccepts.isEmpty else { return }
@@ -61,8 +59,8 @@ extension HTMLReport {
       list.element("dt", "Find it")
       list.element("dd") { value in
         value.element("code", "shadow-router tail --find \(ShellWord.of(item.callID))")
-        if let run = item.runID { value.text(" run \(run)") }
-        if let task = item.taskID { value.text(" task \(task)") }
+        if let run = item.runID { value.text(" " + ReportWords.named("run", run)) }
+        if let task = item.taskID { value.text(", task \(task)") }
         value.text(", \(String(item.ts.prefix(16)).replacingT) UTC")
       }
     }
@@ -113,6 +111,7 @@ extension HTMLReport {
           .number(perRun(agent.cost.frontierOnly, agent.successes)),
         ]
       })
+    html.element("p", class: "soft small", ReportWords.costsReconciled(report))
     html.table(
       "Runs, worst return first",
       [
@@ -164,7 +163,7 @@ extension HTMLReport {
         details.element("summary") { summary in
           summary.element("strong", whose + ": ")
           summary.pill(gate.outcome.rawValue, Self.tone(gate.outcome))
-          let first = gate.blocking.first.map { ", first \($0.name.rawValue)" } ?? ""
+          let first = gate.firstUnmet.map { ", first \($0.name.rawValue)" } ?? ""
           summary.text(
             gate.epoch == nil ? "" : " \(unmet) of \(gate.conditions.count) conditions unmet\(first)")
         }
@@ -172,11 +171,12 @@ extension HTMLReport {
         guard gate.epoch != nil else { return }
         details.table(
           "Conditions of \(whose)", ["Condition", "State", "Figure", "Wanted", "Missing", "From"],
+          isStacked: true,
           gate.conditions.map { condition in
             [
               .text(condition.name.rawValue),
               .pill(ReportWords.state(condition.state), Self.tone(condition.state)), .text(condition.shown),
-              .text(condition.wants), .text(condition.missing ?? "–"), .text(condition.source),
+              .prose(condition.wants), .prose(condition.missing ?? "–"), .prose(condition.source),
             ]
           })
       }

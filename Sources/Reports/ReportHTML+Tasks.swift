@@ -10,18 +10,23 @@ extension HTMLReport {
     html.table(
       "Every task in one line",
       [
-        "Task", "Ready", "Looks, before labels", "Calls", "Would-accepts", "First unmet condition",
-        "What to do next",
+        "Task", "Ready", "Served now", "Looks, before labels", "Calls", "Would-accepts",
       ],
       report.tasks.enumerated().map { index, task in
         [
           .link(task.name, "task\(index)"),
-          .pill(ReportWords.ready(task.readiness.answer), Self.tone(task.readiness.answer)),
+          Self.readyPill(task), .text(task.rollout?.words ?? "–"),
           ReportWords.isUnlabelled(gate(task))
             ? .pill(ReportWords.looks(task.looks), Self.tone(task.looks)) : .text("see the gate"),
           .number(Figures.count(task.calls)),
           .number(Figures.count(task.wouldAccepts)),
-          .text(task.readiness.unmet.isEmpty ? "none" : task.readiness.unmet),
+        ]
+      })
+    html.table(
+      "What each is short of", ["Task", "First unmet condition", "What to do next"],
+      report.tasks.filter { $0.isLocal != false }.map { task in
+        [
+          .text(task.name), .text(task.readiness.unmet.isEmpty ? "none" : task.readiness.unmet),
           task.readiness.command.map { .code($0) } ?? .text(task.readiness.next),
         ]
       })
@@ -32,8 +37,7 @@ extension HTMLReport {
     html.table(
       "What each task came to",
       [
-        "Task", "Calls", "Answered locally", "Escalated", "Reasons", "Defects of local answers",
-        "Fallback p50 / p95 / p99", "Cost per success", "Of it local + frontier + upkeep", "Frontier only",
+        "Task", "Calls", "Would-accept rate", "Escalated", "Reasons", "Defects of would-accepts",
       ],
       seen.map { task in
         [
@@ -41,7 +45,17 @@ extension HTMLReport {
           .number(Figures.optionalPercent(task.acceptanceRate)),
           .number(Figures.optionalPercent(task.escalationRate)), .text(ReportWords.mainReasons(task)),
           .text(ReportWords.defects(task, gate(task))),
-          .number(ReportWords.percentiles(task.fallbackLatency)),
+        ]
+      })
+    html.table(
+      "What each task took and cost",
+      [
+        "Task", "Fallback p50 / p95 / p99", "Cost per success", "Of it local + frontier + upkeep",
+        "Frontier only",
+      ],
+      seen.map { task in
+        [
+          .text(task.name), .number(ReportWords.percentiles(task.fallbackLatency)),
           .number(task.costPerSuccess.map(Figures.usd) ?? "–"), .text(ReportWords.costParts(task)),
           .number(task.frontierOnlyCostPerSuccess.map(Figures.usd) ?? "–"),
         ]
@@ -145,11 +159,26 @@ extension HTMLReport {
     }
   }
 
+  private static func readyPill(_ task: Report.Task) -> HTMLText.Cell {
+    task.isLocal == false
+      ? .pill(ReportWords.looks(.frontierOnly), .mute)
+      : .pill(ReportWords.ready(task.readiness.answer), tone(task.readiness.answer))
+  }
+
   private static func opening(_ task: Report.Task, _ gate: Gate?, _ html: inout HTMLText) {
     html.element("div", class: "head") { head in
       head.element("h3", task.name)
-      head.pill("ready: " + ReportWords.ready(task.readiness.answer), tone(task.readiness.answer))
-      if ReportWords.isUnlabelled(gate) { head.pill(ReportWords.looks(task.looks), tone(task.looks)) }
+      if task.isLocal == false {
+        head.pill(ReportWords.looks(.frontierOnly), .mute)
+      } else {
+        head.pill("ready: " + ReportWords.ready(task.readiness.answer), tone(task.readiness.answer))
+      }
+      if let rollout = task.rollout {
+        head.pill("served: " + rollout.words, task.isLiveWithoutGate ? .bad : .good)
+      }
+      if ReportWords.isUnlabelled(gate), task.isLocal != false {
+        head.pill(ReportWords.looks(task.looks), tone(task.looks))
+      }
       if let owner = task.owner { head.element("span", class: "soft small", "owner: \(owner)") }
     }
     html.element("p", ReportWords.opening(task))
@@ -232,7 +261,7 @@ extension HTMLReport {
   private static func figures(_ task: Report.Task) -> [[HTMLText.Cell]] {
     let usd = { (value: Double?) in value.map(Figures.usd) ?? "–" }
     let rows: [(String, String)] = [
-      ("Answered locally (acceptance rate)", Figures.optionalPercent(task.acceptanceRate)),
+      ("Would be answered locally (acceptance rate)", Figures.optionalPercent(task.acceptanceRate)),
       ("Stays with the frontier (escalation rate)", Figures.optionalPercent(task.escalationRate)),
       ("Would-accepts that disagree with the frontier", Figures.optionalPercent(task.disagreementRate)),
       ("Would-accepts that could not be compared", Figures.optionalPercent(task.unknownShare)),

@@ -66,6 +66,15 @@ struct HTMLReport {
   private func glance(_ html: inout HTMLText) {
     html.element("section", [("class", "card glance"), ("aria-label", "At a glance")]) { card in
       card.element("dl") { list in
+        if let live = ReportWords.live(report) {
+          Self.answer("What is live now?", &list) { value in
+            if report.tasks.contains(where: \.isLiveWithoutGate) {
+              value.pill("live without a passing gate", .bad)
+              value.text(" ")
+            }
+            value.text(live)
+          }
+        }
         Self.answer("Which task is ready?", &list) { value in
           value.text(readySummary + " ")
           value.element("a", [("href", "#tasks")]) { $0.text("Why") }
@@ -166,6 +175,27 @@ struct HTMLReport {
           "Suspected false accept",
           "A would-accept whose answer differs from the frontier's. Either may be wrong."
         ),
+        ("Severe", String(ReportWords.severeMeaning.dropFirst("Severe: ".count))),
+        (
+          "Audit",
+          "A call that was answered locally and put to the frontier as well, to see whether the answer was good."
+        ),
+        (
+          "Canary, live",
+          "Stages of serving: a share of the eligible calls is answered locally; all of them are."
+        ),
+        (
+          "Hunt",
+          "Reviews outside the random draw, the most suspicious first: they find false accepts and give no rate."
+        ),
+        (
+          "E, α",
+          "E weighs the labelled draws against the claim that the task is as bad as its limit; a gate passes at 1/α, and α is the share of "
+            + "bad candidates that may pass by chance."
+        ),
+        (
+          "PSI", "How far the mix of confidences or labels moved since the epoch's first week; 0.25 is a lot."
+        ),
         ("False accept", "A would-accept that a person, an outcome or a true label says was not acceptable."),
         (
           "Bound, “at most”",
@@ -251,7 +281,7 @@ struct HTMLReport {
           } else {
             item.element("strong", change.kind)
           }
-          item.text(" " + (change.task.map { "\($0): " } ?? "") + change.text)
+          item.text(" " + (change.task.map { "\($0): " } ?? "") + ReportWords.change(change))
         }
       }
     }

@@ -91,6 +91,9 @@ extension Report.Reviews {
     writer.member("drawn", drawn)
     writer.member("drawn_unlabelled", drawnUnlabelled)
     writer.member("drawn_false", drawnFalse)
+    writer.member("known_false", knownFalse)
+    writer.member("known_disagreements", knownDisagreements)
+    writer.member("open_disagreements", openDisagreements)
   }
 }
 
@@ -139,6 +142,10 @@ extension Report.FalseAccept {
     writer.member("template", template)
     writer.key("missed_stop")
     writer.bool(isMissedStop)
+    writer.key("severe")
+    writer.bool(isSevere)
+    writer.key("in_epoch")
+    if let isInEpoch { writer.bool(isInEpoch) } else { writer.null() }
     writer.key("served")
     writer.bool(wasServed)
     writer.list("confirmed_by", confirmedBy) { $0.string($1) }
@@ -166,6 +173,16 @@ extension Report.Task {
       $0.member("command", readiness.command)
     }
     writer.member("looks", looks.rawValue)
+    writer.key("rollout")
+    if let rollout {
+      writer.object {
+        $0.member("stage", rollout.stage.rawValue)
+        $0.member("extent", rollout.extent)
+        $0.member("since", rollout.since)
+      }
+    } else {
+      writer.null()
+    }
     writer.key("local")
     if let isLocal { writer.bool(isLocal) } else { writer.null() }
     writer.member("min_confidence", minConfidence)

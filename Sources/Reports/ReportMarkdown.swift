@@ -45,6 +45,7 @@ private struct MarkdownReport {
   private mutating func glance() {
     guard report.totals.calls > 0 else { return }
     lines += ["## At a glance", ""]
+    if let live = ReportWords.live(report) { lines.append("- Live now: \(Self.plain(live))") }
     for answer in [Report.Readiness.Answer.yes, .cannotTell, .no] {
       let names = report.tasks.filter { $0.readiness.answer == answer && $0.isLocal != false }.map {
         Self.plain($0.name)
@@ -84,20 +85,26 @@ private struct MarkdownReport {
 
   private mutating func summary() {
     table(
-      ["Task", "Ready", "Looks, before labels", "Calls", "Would-accepts", "First unmet condition", "Next"],
+      [
+        "Task", "Ready", "Served now", "Looks, before labels", "Calls", "Would-accepts",
+        "First unmet condition", "Next",
+      ],
       report.tasks.map { task in
         [
-          Self.cell(task.name), ReportWords.ready(task.readiness.answer),
+          Self.cell(task.name),
+          task.isLocal == false ? ReportWords.looks(.frontierOnly) : ReportWords.ready(task.readiness.answer),
+          task.rollout.map { Self.cell($0.words) } ?? "–",
           ReportWords.isUnlabelled(gate(task)) ? ReportWords.looks(task.looks) : "see the gate",
           Figures.count(task.calls), Figures.count(task.wouldAccepts),
-          task.readiness.unmet.isEmpty ? "none" : Self.cell(task.readiness.unmet),
+          task.isLocal == false
+            ? "–" : task.readiness.unmet.isEmpty ? "none" : Self.cell(task.readiness.unmet),
           task.readiness.command.map { "`\(Self.code($0))`" } ?? "–",
         ]
       })
     lines += [ReportWords.looksNote, ""]
     table(
       [
-        "Task", "Calls", "Answered locally", "Escalated", "Reasons", "Defects of local answers",
+        "Task", "Calls", "Would-accept rate", "Escalated", "Reasons", "Defects of would-accepts",
         "Fallback p50 / p95 / p99", "Cost per success", "Of it local + frontier + upkeep",
         "Frontier only",
       ],
@@ -138,17 +145,16 @@ private struct MarkdownReport {
       let task = change.task.map { " · \(Self.plain($0))" } ?? ""
       let kind =
         change.weight == .loud ? "**\(Self.plain(change.kind).uppercased())**" : Self.plain(change.kind)
-      lines.append("- \(change.ts) · \(kind)\(task) · \(Self.plain(change.text))")
+      lines.append("- \(change.ts) · \(kind)\(task) · \(Self.plain(ReportWords.change(change)))")
     }
     if report.changesNotShown > 0 { lines.append("- and \(Figures.count(report.changesNotShown)) more") }
     if !report.changes.isEmpty { lines.append("") }
   }
 
   private mutating func falseAccepts() {
-    let known = report.falseAccepts.count { $0.standing == .known }
     lines += ["## False accepts, worst first", ""]
     lines += [
-      "\(Figures.count(known)) known, \(Figures.count(report.totals.disagree)) suspected; the worst of each task are shown. "
+      "\(ReportWords.falseAcceptCounts(report)) Of the suspected the worst of each task are shown. "
         + "All of them: `shadow-router report --format csv`.", "",
     ]
     for item in report.falseAccepts { falseAccept(item) }
@@ -294,6 +300,7 @@ private struct MarkdownReport {
           agent.successes > 0 ? Figures.usd(agent.cost.frontierOnly / successes) : "–",
         ]
       })
+    if !report.agents.isEmpty { lines += [ReportWords.costsReconciled(report), ""] }
     table(
       [
         "Run (worst return first)", "Agent", "Outcome", "Steps", "Would-accepts", "Fallbacks",
@@ -336,8 +343,8 @@ private struct MarkdownReport {
         ["Condition", "State", "Figure", "Wanted", "Missing"],
         gate.conditions.map {
           [
-            $0.name.rawValue, ReportWords.state($0.state), Self.cell($0.shown), Self.cell($0.wants),
-            $0.missing.map(Self.cell) ?? "–",
+            $0.name.rawValue, ReportWords.state($0.state), Self.cell($0.shown), prose($0.wants),
+            $0.missing.map(prose) ?? "–",
           ]
         })
     }

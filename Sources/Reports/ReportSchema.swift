@@ -124,6 +124,10 @@ package enum ReportSchema {
         ])
       ),
       ("looks", .object([JSONMember("enum", .array(Report.Looks.allCases.map { .string($0.rawValue) }))])),
+      (
+        "rollout",
+        orNull(object([("stage", oneOf("canary", "live")), ("extent", optionalText), ("since", text)]))
+      ),
       ("local", type("boolean", "null")), ("min_confidence", optionalShare),
       ("models", list(object([("name", text), ("digest", optionalText), ("calls", count)]))),
       (
@@ -214,7 +218,8 @@ package enum ReportSchema {
     ("input_preview", optionalText), ("input_hash", optionalText), ("severity", type("integer", "null")),
     ("review_label", oneOf("accept", "escalate", "unsure", nil)), ("reviewer", optionalText),
     ("note", optionalText), ("stands_for", count), ("template", optionalText),
-    ("missed_stop", type("boolean")), ("served", type("boolean")), ("confirmed_by", list(text)),
+    ("missed_stop", type("boolean")), ("severe", type("boolean")), ("in_epoch", type("boolean", "null")),
+    ("served", type("boolean")), ("confirmed_by", list(text)),
     (
       "should_have_caught",
       object([
@@ -234,7 +239,8 @@ package enum ReportSchema {
   private static let reviews = object([
     ("labelled", count), ("accept", count), ("escalate", count), ("unsure", count), ("severe", count),
     ("missed_stops", count), ("cleared_disagreements", count), ("drawn", count), ("drawn_unlabelled", count),
-    ("drawn_false", count),
+    ("drawn_false", count), ("known_false", count), ("known_disagreements", count),
+    ("open_disagreements", count),
   ])
 
   private static let confidence = object([

@@ -10,7 +10,7 @@ package enum ReportStyle {
     *{box-sizing:border-box}
     body{margin:0;background:var(--bg);color:var(--ink);font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,
     "Liberation Sans",sans-serif;-webkit-text-size-adjust:100%}
-    main,header,footer{max-width:66rem;margin:0 auto;padding:0 1.25rem}
+    main,header,footer{max-width:78rem;margin:0 auto;padding:0 1.25rem}
     header{padding-top:3rem}
     .eyebrow{color:var(--soft);font-size:.85rem;letter-spacing:.06em;margin:0}
     h1{font:600 2rem/1.2 ui-serif,Georgia,"Liberation Serif",serif;margin:.2rem 0 .3rem}
@@ -21,7 +21,7 @@ package enum ReportStyle {
     .soft{color:var(--soft)} .small{font-size:.88rem}
     a{color:var(--blue)}
     code{background:var(--code);border-radius:4px;padding:.1em .35em;font:.86em/1.5 ui-monospace,Menlo,Consolas,
-    "Liberation Mono",monospace;overflow-wrap:anywhere}
+    "Liberation Mono",monospace;white-space:nowrap;display:inline-block;max-width:100%;overflow-x:auto;vertical-align:bottom}
     .card{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:1.25rem 1.4rem;margin:1rem 0}
     .claim{font:400 1.3rem/1.5 ui-serif,Georgia,"Liberation Serif",serif;margin:0 0 .6rem;max-width:52rem}
     dl.words{display:grid;grid-template-columns:max-content 1fr;gap:.35rem 1.2rem;margin:.4rem 0 0;font-size:.92rem}
@@ -37,8 +37,9 @@ package enum ReportStyle {
     thead th{border-top:0;color:var(--soft);font-weight:600;font-size:.82rem;vertical-align:bottom}
     tbody th{font-weight:500}
     .number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-    td code{display:inline-block;min-width:8rem}
-    .glance dl{display:grid;grid-template-columns:11rem 1fr;gap:.75rem 1.2rem;margin:0}
+    td code{min-width:8rem;max-width:28rem} .stack td code{min-width:0}
+    #tasks~.scroll th,#tasks~.scroll td{padding-left:.55rem;padding-right:.55rem}
+    .glance dl{display:grid;grid-template-columns:11rem minmax(0,1fr);gap:.75rem 1.2rem;margin:0}
     .glance dt{font-weight:600} .glance dd{margin:0;max-width:48rem;overflow-wrap:anywhere}
     ol.actions{margin:0;padding-left:1.2rem} ol.actions li{padding:.12rem 0}
     nav{display:flex;flex-wrap:wrap;gap:.3rem 1.1rem;margin:1.2rem 0 0;font-size:.92rem}
@@ -69,21 +70,24 @@ package enum ReportStyle {
     ol.cases{list-style:none;margin:0;padding:0}
     .case{border-top:1px solid var(--line);padding:.9rem 0}
     .case:first-child{border-top:0}
-    .said{display:grid;grid-template-columns:6.5rem 1fr;gap:.25rem .9rem;margin:.5rem 0 0;font-size:.92rem}
+    .said{display:grid;grid-template-columns:6.5rem minmax(0,1fr);gap:.25rem .9rem;margin:.5rem 0 0;font-size:.92rem}
     .said dt{color:var(--soft)} .said dd{margin:0;overflow-wrap:anywhere}
     .preview{font:.86em/1.5 ui-monospace,Menlo,Consolas,"Liberation Mono",monospace;color:var(--soft)}
     details{margin:.8rem 0} summary{cursor:pointer;color:var(--blue);font-size:.92rem}
     ul.plain{list-style:none;margin:.4rem 0;padding:0;font-size:.92rem} ul.plain li{padding:.2rem 0;overflow-wrap:anywhere}
     footer{color:var(--soft);font-size:.88rem;padding-top:1.5rem;padding-bottom:4rem}
     @media (max-width:40rem){header{padding-top:1.6rem}h1{font-size:1.6rem}.claim{font-size:1.12rem}
-    .card{padding:1rem}dl.words{grid-template-columns:1fr}dl.words dd{margin-bottom:.4rem}
-    .said{grid-template-columns:5.4rem 1fr;gap:.2rem .7rem}.glance dl{grid-template-columns:1fr;gap:.1rem}
+    .card{padding:1rem}dl.words{grid-template-columns:minmax(0,1fr)}dl.words dd{margin-bottom:.4rem}
+    .said{grid-template-columns:5.4rem minmax(0,1fr);gap:.2rem .7rem}.glance dl{grid-template-columns:minmax(0,1fr);gap:.1rem}
     .glance dd{margin-bottom:.7rem}.pill{white-space:normal}
-    table:has(td:nth-child(7)){min-width:60rem}}
+    table:has(td:nth-child(7)){min-width:60rem}
+    .stack thead{display:none}.stack tr{display:block;padding:.5rem .8rem;border-top:1px solid var(--line)}
+    .stack th,.stack td{display:block;border:0;padding:.1rem 0}.stack tbody th{font-weight:600}
+    .stack td::before{content:attr(data-label) ": ";color:var(--soft)}.stack td:nth-child(4),.stack td:nth-child(6){display:none}}
     @media print{:root{--bg:#fff;--card:#fff}body{font-size:11pt}header{padding-top:0}.card,.case,figure,tr{break-inside:avoid}
     .scroll,.chart{overflow:visible}.wide svg{min-width:0}h2,h3{break-after:avoid}*{-webkit-print-color-adjust:exact;
     print-color-adjust:exact}nav{display:none}
     table{font-size:8.5pt}table:has(td:nth-child(7)){font-size:7pt;min-width:0}th,td{padding:.15rem .3rem;overflow-wrap:anywhere}
-    thead th{font-size:inherit}.number,.pill{white-space:normal}td code{min-width:0}details::details-content{content-visibility:visible;display:block}a{color:inherit;text-decoration:none}}
+    thead th{font-size:inherit}.number,.pill{white-space:normal}td code{min-width:0}code{white-space:normal;overflow:visible;overflow-wrap:anywhere;display:inline}details::details-content{content-visibility:visible;display:block}a{color:inherit;text-decoration:none}}
     """
 }

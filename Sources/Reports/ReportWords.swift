@@ -15,7 +15,7 @@ enum ReportWords {
 
   static func looks(_ looks: Report.Looks) -> String {
     switch looks {
-    case .frontierOnly: "stays with the frontier"
+    case .frontierOnly: "kept on the frontier"
     case .nothingAccepted: "accepts nothing yet"
     case .notMeasurable: "not measurable"
     case .tooLittleTraffic: "too little traffic to say"
@@ -72,11 +72,15 @@ enum ReportWords {
 
   /// Opens each task.
   static func opening(_ task: Report.Task) -> String {
-    let code = task.readiness.answer == .yes || task.isLocal == false ? "" : " (\(task.readiness.code))"
+    let code = task.readiness.answer == .yes ? "" : " (\(task.readiness.code))"
+    let state =
+      task.isLocal == false ? "Kept on the frontier" : "Ready: \(ready(task.readiness.answer))\(code)"
     var text =
-      "Ready: \(ready(task.readiness.answer))\(code) · "
+      state + (task.rollout.map { " · served now: \($0.words) since \($0.since.prefix(10))" } ?? "") + " · "
       + "\(Figures.count(task.calls)) calls · \(Figures.count(task.wouldAccepts)) would-accepts"
-    if !task.readiness.unmet.isEmpty { text += " · first unmet: \(task.readiness.unmet)" }
+    if !task.readiness.unmet.isEmpty, task.isLocal != false {
+      text += " · first unmet: \(task.readiness.unmet)"
+    }
     return text
   }
 
@@ -171,9 +175,11 @@ enum ReportWords {
   /// Cost of one success: candidate, fallback and upkeep.
   static func costParts(_ task: Report.Task) -> String {
     guard task.successes > 0 else { return "no success known" }
-    return [task.cost.local, task.cost.frontierOnly - task.cost.frontierOfAccepts, task.upkeep].map {
-      Figures.usd($0 / Double(task.successes))
-    }.joined(separator: " + ")
+    let sum = Figures.sum(
+      [task.cost.local, task.cost.frontierOnly - task.cost.frontierOfAccepts, task.upkeep].map {
+        $0 / Double(task.successes)
+      })
+    return "\(sum.dropLast().joined(separator: " + ")) = \(sum[3])"
   }
 
   // MARK: False accepts
@@ -184,7 +190,73 @@ enum ReportWords {
       let name = severity == 3 ? "security or customer" : severity == 2 ? "costly" : "annoying"
       words += ", severity \(severity) (\(name))"
     }
-    return item.wasServed ? words + ", was served" : words
+    if item.isSevere {
+      words += ", severe"
+    } else if item.standing == .known, (item.severity ?? 0) >= 2 {
+      words += ", not confirmed as severe"
+    }
+    if item.standing == .known, item.isInEpoch == false { words += ", of another epoch" }
+    return item.wasServed ? words + ", answered locally" : words
+  }
+
+  /// How many there are of each kind, so that no two counts of the page collide.
+  static func falseAcceptCounts(_ report: Report) -> String {
+    let reviews = report.totals.reviews
+    let severe = report.falseAccepts.filter(\.isSevere)
+    let inEpoch = severe.count { $0.isInEpoch == true }
+    return
+      "In the window: \(Figures.count(reviews.knownFalse)) known, \(Figures.count(severe.count)) of them severe "
+      + "(\(Figures.count(inEpoch)) in the present epochs, which is what the gates count). \(Figures.count(report.totals.disagree)) "
+      + "would-accepts disagree with the frontier: \(Figures.count(reviews.openDisagreements)) still suspected, "
+      + "\(Figures.count(reviews.knownDisagreements)) known, \(Figures.count(reviews.clearedDisagreements)) found acceptable. "
+      + severeMeaning
+  }
+
+  static let severeMeaning =
+    "Severe: of severity 2 (costly) or 3 (security or customer), confirmed by two people or the task's owner."
+
+  // MARK: What is live
+
+  /// What agents get now; nil where nothing is served locally.
+  static func live(_ report: Report) -> String? {
+    let live = report.tasks.compactMap { task in
+      task.rollout.map { rollout in
+        "\(task.name), \(rollout.words) since \(rollout.since.prefix(10))"
+          + (task.isLiveWithoutGate
+            ? "; \(task.isLocal == false ? "the policy keeps it on the frontier" : "its gate does not pass now") (\(task.readiness.code))"
+            : "; its gate passes")
+      }
+    }
+    return live.isEmpty ? nil : live.joined(separator: ". ") + "."
+  }
+
+  /// A record's words often begin with its kind, which stands beside them.
+  static func change(_ change: Report.Change) -> String {
+    change.text.hasPrefix(change.kind + " ")
+      ? String(change.text.dropFirst(change.kind.count + 1)) : change.text
+  }
+
+  /// `run-7` as it is, `7` as `run 7`.
+  static func named(_ kind: String, _ id: String) -> String {
+    id.lowercased().hasPrefix(kind) ? id : "\(kind) \(id)"
+  }
+
+  /// Sums of the agents' table beside those of all tasks, and what makes the difference.
+  static func costsReconciled(_ report: Report) -> String {
+    let agents = report.agents.reduce(into: (0.0, 0.0)) {
+      $0 = ($0.0 + $1.cost.frontierOnly, $0.1 + $1.cost.withRouter)
+    }
+    let tasks = report.tasks.reduce(into: (0.0, 0.0, 0.0)) {
+      $0 = ($0.0 + $1.cost.frontierOnly, $0.1 + $1.cost.withRouter, $0.2 + $1.upkeep)
+    }
+    // The sums over runs are of single precision.
+    let left = { (all: Double, part: Double) in abs(all - part) < 1e-5 * max(1, all) ? 0 : all - part }
+    let frontier = Figures.sum([agents.0, left(tasks.0, agents.0)])
+    let router = Figures.sum([agents.1, left(tasks.1, agents.1), tasks.2])
+    return
+      "Frontier only: \(frontier[0]) over these agents, \(frontier[1]) for calls that name no run or agent, \(frontier[2]) together. "
+      + "With the router: \(router[0]) and \(router[1]); \(router[2]) stated upkeep belongs to no agent and is left out of this "
+      + "table; with it \(router[3]), the sum of the costs by task."
   }
 
   static func confirmed(_ item: Report.FalseAccept) -> String? {
@@ -207,7 +279,8 @@ enum ReportWords {
     switch remedy.check {
     case .hardStop:
       return
-        "a hard stop: its words should have kept it with the frontier, says the reviewer. Add the term to `tasks.\(item.task).hard_stops`"
+        "a hard stop: its words should have kept it with the frontier, says the reviewer. Add the term to `tasks.\(item.task).hard_stops`; "
+        + "which term: read the call, `\(item.findCommand)`"
     case .minConfidence: return "the threshold: `min_confidence: \(remedy.value ?? "")`\(cost)\(kept)"
     case .escalateLabels: return "the label: `escalate_labels: [\(remedy.value ?? "")]`\(cost)\(kept)"
     case .none:
@@ -246,24 +319,32 @@ enum ReportWords {
     let saving = report.saving
     var words: [String] = []
     if saving.isLive {
+      let sum = Figures.sum([saving.spared, -saving.liveLocal, -saving.liveUpkeep]).map(unsigned)
       words.append(
-        "Live: the frontier was spared about \(Figures.usd(saving.spared)) (an estimate, by the mean cost of the same task's "
-          + "compared answers), less \(Figures.usd(saving.liveLocal)) for running the candidate and \(Figures.usd(saving.liveUpkeep)) "
-          + "stated upkeep. \(Figures.count(saving.audited)) of the local answers were audited: their \(Figures.usd(saving.audits)) "
+        "Live: the frontier was spared about \(sum[0]) (an estimate, by the mean cost of the same task's "
+          + "compared answers), less \(sum[1]) for running the candidate and \(sum[2]) "
+          + "stated upkeep: \(sum[3]) \(gain(saving.liveNet)). \(Figures.count(saving.audited)) of the local answers were audited: their \(Figures.usd(saving.audits)) "
           + "was not spared. \(Figures.count(saving.control)) calls were kept on the frontier for comparison."
       )
     }
     if hasShadow(saving) {
+      let sum = Figures.sum([saving.shadowFrontier, -saving.shadowLocal, saving.liveUpkeep - saving.upkeep])
+        .map(unsigned)
       words.append(
-        "In shadow: \(Figures.usd(saving.shadowFrontier)) was paid to the frontier for calls that would have been answered locally, "
-          + "less \(Figures.usd(saving.shadowLocal)) for running the candidate and \(Figures.usd(saving.upkeep - saving.liveUpkeep)) "
-          + "stated upkeep. What a wrong answer costs is in none of these figures.")
+        "In shadow: \(sum[0]) was paid to the frontier for calls that would have been answered locally, "
+          + "less \(sum[1]) for running the candidate and \(sum[2]) "
+          + "stated upkeep: \(sum[3]) would have been \(gain(saving.shadowNet)). What a wrong answer costs is in none of these figures."
+      )
     }
     return words
   }
 
   private static func hasShadow(_ saving: Report.Saving) -> Bool {
     saving.shadowFrontier > 0 || saving.shadowLocal > 0
+  }
+
+  private static func unsigned(_ text: String) -> String {
+    text.hasPrefix("-") ? String(text.dropFirst()) : text
   }
 
   private static func gain(_ usd: Double) -> String { usd < 0 ? "lost" : "saved" }
@@ -307,7 +388,7 @@ enum ReportWords {
   static func framesNote(_ frames: Report.Frames) -> String {
     frames.stops == 0
       ? "No router ended in the window; what a running one received, shed or lost `shadow-router status` shows."
-      : "Told by \(Figures.count(frames.stops)) clean ends of a router; a running one's are in `shadow-router status`."
+      : "Told by \(Figures.counted(frames.stops, "clean end")) of a router; a running one's are in `shadow-router status`."
   }
 
   // MARK: Gates
@@ -319,11 +400,14 @@ enum ReportWords {
       gate.needed == .max
       ? "no number of reviews is enough" : "\(Figures.count(gate.needed)) reviews with none false pass"
     let problem = gate.problem.map { "\($0). " } ?? ""
+    let divided =
+      gate.catchRate < 1
+      ? " (divided by the \(Figures.percent(gate.catchRate)) that reviewers surely catch)" : ""
     return
       "\(problem)Epoch \(epoch.id) since \(LogTime.format(epoch.start).prefix(10))\(end). "
-      + "\(Figures.count(epoch.falseLabelled)) known false accepts among \(Figures.count(epoch.drawn)) drawn of "
+      + "In this epoch \(Figures.counted(epoch.falseLabelled, "known false accept")) among \(Figures.count(epoch.drawn)) drawn of "
       + "\(Figures.count(epoch.wouldAccepts)) would-accepts; \(Figures.count(epoch.unlabelled)) unlabelled, counted as false. The rate is below "
-      + "\(Figures.bound(gate.upperBound)), valid at every look. Attempt \(gate.attempt): α \(Figures.fixed(gate.alpha, 4)), \(needed)."
+      + "\(Figures.bound(gate.upperBound)), valid at every look\(divided). Attempt \(gate.attempt): α \(Figures.fixed(gate.alpha, 4)), \(needed)."
   }
 
   static func state(_ state: GateCondition.State) -> String {

@@ -13,6 +13,28 @@ package enum Figures {
     return value < 0 ? "-" + text : text
   }
 
+  /// `1 call`, `2 calls`.
+  package static func counted(_ value: Int, _ thing: String) -> String {
+    "\(count(value)) \(thing)\(value == 1 ? "" : "s")"
+  }
+
+  /// Amounts whose rounded terms add up to their rounded sum, which is the last of them: the largest term takes the rest.
+  package static func sum(_ terms: [Double]) -> [String] {
+    let total = terms.reduce(0, +)
+    let least = terms.filter { $0 != 0 }.map(abs).min() ?? 1
+    let decimals = least < 0.001 ? 6 : least < 0.1 ? 4 : 2
+    let unit = power(decimals)
+    guard (terms + [total]).allSatisfy({ $0.isFinite && abs($0) < 1e11 }) else {
+      return (terms + [total]).map(usd)
+    }
+    var units = terms.map { ($0 * unit).rounded() }
+    let largest = units.indices.max { abs(units[$0]) < abs(units[$1]) }
+    if let largest { units[largest] += (total * unit).rounded() - units.reduce(0, +) }
+    return (units + [units.reduce(0, +)]).map { value in
+      value == 0 ? "$0" : (value < 0 ? "-$" : "$") + fixed(abs(value) / unit, decimals)
+    }
+  }
+
   /// A fraction as `6.9 %`: two significant digits below ten per cent, so that small rates do not look like none.
   package static func percent(_ fraction: Double) -> String {
     let value = fraction * 100

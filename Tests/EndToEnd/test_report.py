@@ -45,7 +45,7 @@ def test_the_gate_and_the_report_of_one_log_say_the_same():
         equal(told["write_patch"]["gate"], None, "the gate of a task of the frontier")
     gate = json.loads(ask("gate", "label_issue", "--json").stdout)
     for form in ("md", "html"):
-        text = report(form)
+        text = report(form).replace("\u00a0", " ")
         check("%.2f %%" % (gate["false_accept_upper_bound"] * 100 + 0.005) in text, "%s does not say the bound of label_issue" % form)
         check(gate["epoch"]["id"] in text, "%s does not name the epoch" % form)
 

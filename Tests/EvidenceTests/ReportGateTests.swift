@@ -86,10 +86,10 @@ struct ReportGateTests {
     let most = Int(gate.upperBound * 500)
     #expect(
       made.sentence.claim.contains(
-        "1 known false accepts among 120 randomly drawn would-accepts (of 500; 10 drawn but unlabelled, counted as false"
+        "1 known false accept among 120 randomly drawn would-accepts (of 500; 10 drawn but unlabelled, counted as false"
       ))
     #expect(made.sentence.claim.contains("at most \(most) of 500"))
-    #expect(made.tasks.first?.readiness.condition == gate.blocking.first?.name.rawValue)
+    #expect(made.tasks.first?.readiness.condition == gate.firstUnmet?.name.rawValue)
   }
 
   @Test("over several tasks all bounds hold together, and tasks without labels are named as unclaimed")

@@ -86,7 +86,8 @@ struct EvaluationPageTests {
     for text in [report.html, report.markdown] {
       #expect(text.contains("Candidate against challenger"))
       #expect(text.contains("So the challenger agrees more often, and not by chance."))
-      #expect(text.contains("30 (75.0 %), the challenger on 40 (100 %)"))
+      #expect(
+        text.replacing("\u{A0}", with: " ").contains("30 (75.0 %), the challenger on 40 (100 %)"))
       #expect(!text.contains("<i>four"))
     }
     let item = try #require(

@@ -55,7 +55,7 @@ class Story(LogWriter):
                      false_or_unlabelled=1, false_accept_upper_bound=1, approver="ben", issued_at="2026-03-22T17:00:00.000Z", expires_at="2026-03-23T17:00:00.000Z", override=True)
             self.add("flag", flag="label_issue", task="label_issue", old="shadow", new="canary", reason="a drill of the way back", actor="uid:1000", override=True, approver="ben")
         if day == 21:
-            self.add("flag", flag="label_issue", task="label_issue", old="canary", new="shadow", reason="severe false accept confirmed: call-1207", actor="router")
+            self.add("flag", flag="label_issue", task="label_issue", old="canary", new="shadow", reason="severe false accept: call call-1586, confirmed by ana and ben", actor="router")
         if day == 30:
             self.add("receipt", task="triage_ticket", task_revision="r", policy_revision=self.policy, models=[{"id": "small", "name": "qwen3-1.7b", "digest": "sha256:feed"}],
                      epoch="2026-03-02.3", attempt=1, would_accepts=1600, drawn=330, false_or_unlabelled=0, false_accept_upper_bound=0.0171, approver="ana",

@@ -70,6 +70,8 @@ struct RunRow: KeyedRow {
   /// Of the frontier over all calls; then with would-accepts answered by the candidate, its own time included.
   var latencyMs: Float = 0
   var routedMs: Float = 0
+  /// No row has bytes that nobody wrote.
+  private let unused: UInt32 = 0
 
   init(key: ContentHash) { self.key = ShortKey(key) }
 

@@ -14,10 +14,21 @@ extension EvidenceFold {
 
   /// A person called it false: its lines become a detail. Reads other lines than the one at hand.
   mutating func takeDrawn(_ call: Int) {
-    guard let decision = drawnDecisions.take(call), let comparison = drawnComparisons.take(call),
-      earlierLine.read(decision.span), line.read(comparison.span)
-    else { return }
+    guard let decision = drawnDecisions.take(call), let comparison = drawnComparisons.take(call) else {
+      return takeUncompared(call)
+    }
+    guard earlierLine.read(decision.span), line.read(comparison.span) else { return }
     labelledDetails[call] = falseAccept(comparison.span, decision.span, Int(calls[call].task))
+  }
+
+  /// Of a local answer that the frontier was not asked about, the decision is all there is.
+  private mutating func takeUncompared(_ call: Int) {
+    guard labelledDetails[call] == nil, let decision = waiting.peek(call), earlierLine.read(decision.span)
+    else { return }
+    // Not the line at hand, which is a review's.
+    let nothing: [UInt8] = Array("{}".utf8)
+    guard line.read(nothing.span) else { return }
+    labelledDetails[call] = falseAccept(nothing.span, decision.span, Int(calls[call].task))
   }
 
   /// Known ones by severity, then suspected ones, each worst first and a limited number for each task.
@@ -60,7 +71,10 @@ extension EvidenceFold {
 
   /// The severest first, then what most people confirmed, then the most confident.
   private static func order(_ item: Report.FalseAccept) -> (Int, Int, Double, Int) {
-    (-(item.severity ?? 0), -item.confirmedBy.count, -(item.confidence ?? 0), item.seq)
+    (
+      -(item.severity ?? 0) - (item.isSevere ? 10 : 0), -item.confirmedBy.count, -(item.confidence ?? 0),
+      item.seq
+    )
   }
 
   /// Of a call whose lines are no longer at hand: what its label said.
@@ -96,6 +110,7 @@ extension EvidenceFold {
     guard row.review != .none else { return item }
     item.reviewLabel = row.review == .escalate ? "escalate" : row.review == .accept ? "accept" : "unsure"
     item.severity = row.severity > 0 ? Int(row.severity) : nil
+    item.isSevere = row.flags.contains(.severe) && row.review == .escalate
     item.isMissedStop = row.flags.contains(.missedStop)
     item.confirmedBy = confirmations(call)
     item.reviewer = reviewNotes[call]?.reviewer

@@ -44,6 +44,17 @@ extension EvidenceFold {
     if line.bool(.audit, in: text) == true { tallies[task].live.audited += 1 }
   }
 
+  /// What is served of a task since its newest `flag` record.
+  mutating func rollout(_ text: Span<UInt8>) {
+    guard line.isString(.kind, "flag", in: text), let task = line.string(.task, in: text),
+      let new = line.string(.new, in: text), rollouts[task] != nil || rollouts.count < 1_000
+    else { return }
+    let stage = line.string(.stage, in: text) ?? (new == "shadow" || new == "live" ? new : "canary")
+    rollouts[task] = Report.Rollout.Stage(rawValue: stage).map {
+      Report.Rollout(stage: $0, extent: new == stage ? nil : new, since: line.string(.ts, in: text) ?? "")
+    }
+  }
+
   /// Local answers whose frontier answer was spared, by task.
   func sparedLive() -> [Int] {
     var counts = [Int](repeating: 0, count: tallies.count)

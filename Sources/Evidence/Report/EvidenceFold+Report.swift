@@ -21,7 +21,7 @@ extension EvidenceFold {
     report.tasks = taskReports(joined, gates)
     report.gates = report.tasks.flatMap { task in gates.filter { $0.subject.task == task.name } }
     report.totals = Self.totals(report.tasks)
-    report.falseAccepts = falseAccepts()
+    report.falseAccepts = falseAccepts().map { $0.placed(gates) }
     report.agents = agentReports(joined)
     (report.runs, report.otherRuns) = runReports(joined)
     report.callsWithoutRun = report.totals.calls - runs.rows.reduce(0) { $0 + Int($1.calls) }
@@ -75,6 +75,14 @@ extension EvidenceFold {
       }
       guard row.isWouldAccept else { continue }
       if row.verdict == 0 { joined.notCompared[task] += 1 }
+      if Self.isKnownFalse(row) { joined.reviews[task].knownFalse += 1 }
+      if row.verdict == Self.code(.disagree), row.review != .accept {
+        if Self.isKnownFalse(row) {
+          joined.reviews[task].knownDisagreements += 1
+        } else {
+          joined.reviews[task].openDisagreements += 1
+        }
+      }
       Self.count(row, into: &joined.reviews[task])
       // Who owns a task is the policy's to say, and what is kept of the log must not depend on that.
       if row.review == .escalate, let labels = labels[call],
@@ -144,6 +152,7 @@ extension EvidenceFold {
     task.upkeep = (policy?.upkeepUSDPerMonth ?? 0) * days / 30.4375
     if let number { task.saving = saving(task, tallies[number]) }
     let gate = gates.first { $0.subject == EvidenceSubject(task: name) }
+    task.rollout = rollouts[name]
     let verdict = TaskVerdict(task, policy: policy, gate: gate, now: gates.isEmpty ? nil : self.gates.now)
     task.looks = verdict.looks
     task.pace = verdict.pace
@@ -222,6 +231,9 @@ extension EvidenceFold {
       totals.reviews.severe += task.reviews.severe
       totals.reviews.missedStops += task.reviews.missedStops
       totals.reviews.clearedDisagreements += task.reviews.clearedDisagreements
+      totals.reviews.knownFalse += task.reviews.knownFalse
+      totals.reviews.knownDisagreements += task.reviews.knownDisagreements
+      totals.reviews.openDisagreements += task.reviews.openDisagreements
       totals.reviews.drawn += task.reviews.drawn
       totals.reviews.drawnUnlabelled += task.reviews.drawnUnlabelled
       totals.reviews.drawnFalse += task.reviews.drawnFalse

@@ -69,6 +69,8 @@ package struct EvidenceFold: Sendable {
   /// Disagreements of which others look alike may exist, by call.
   var clustered: [(call: Int, cluster: Int)] = []
 
+  /// By task: what the newest `flag` record says that is served, whatever the window.
+  var rollouts: [String: Report.Rollout] = [:]
   var changes: [Report.Change] = []
   var changesNotShown = 0
   var lastModel: [Int: TaskTally.ModelName] = [:]
@@ -121,6 +123,7 @@ package struct EvidenceFold: Sendable {
     balance.recordsRead += 1
     stretch.saw(at: ms)
     follow(text)
+    rollout(text)
     // An epoch has its own window.
     if !gatesAreAhead { gates.add(text, read: &line, at: ms) }
     guard options.window.contains(ms) else {

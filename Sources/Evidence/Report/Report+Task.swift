@@ -47,6 +47,8 @@ extension Report {
     package var saving = Saving()
     /// Calls decided in the stages `canary` and `live`.
     package var liveCalls = 0
+    /// nil: nothing is served locally, as far as the log's flags say.
+    package var rollout: Rollout?
 
     package var confidence = ConfidenceReport()
     package var readiness = Readiness()
@@ -57,6 +59,8 @@ extension Report {
     package var notComparable: Int { unknown + notCompared }
     package var acceptanceRate: Double? { calls > 0 ? Double(wouldAccepts) / Double(calls) : nil }
     package var escalationRate: Double? { acceptanceRate.map { 1 - $0 } }
+    /// Served while its gate, asked now, would not pass.
+    package var isLiveWithoutGate: Bool { rollout != nil && readiness.answer != .yes }
     package var disagreementRate: Double? { comparable > 0 ? Double(disagree) / Double(comparable) : nil }
     /// Exact one-sided bounds at 95 %, each for itself.
     package var disagreementUpper: Double { RateBounds.upper(disagree, of: comparable) }

@@ -70,11 +70,16 @@ package struct Report: Sendable {
     package var accept = 0
     package var escalate = 0
     package var unsure = 0
-    /// Labelled `escalate` with severity 2 or 3 by two people or the task's owner.
+    /// Labelled `escalate` with severity 2 or 3 by two people or the task's owner: what severe means everywhere.
     package var severe = 0
     package var missedStops = 0
     /// Disagreements that a person found acceptable all the same.
     package var clearedDisagreements = 0
+    /// Would-accepts that a person or an outcome says were not acceptable; of the disagreements, those known to be so, and
+    /// those of which nobody has said anything, or that they are unsure.
+    package var knownFalse = 0
+    package var knownDisagreements = 0
+    package var openDisagreements = 0
     /// Drawn at random for review; of these, unlabelled; and false or taken for false (escalate, unsure, unlabelled).
     package var drawn = 0
     package var drawnUnlabelled = 0
@@ -139,6 +144,10 @@ package struct Report: Sendable {
     package var inputHash: String?
     package var severity: Int?
     package var isMissedStop = false
+    /// Severity 2 or 3, and two people or the task's owner said so.
+    package var isSevere = false
+    /// Decided in the epoch that its task's gate looks at; nil where no gate looks at any.
+    package var isInEpoch: Bool?
     /// Reviewers who called it false.
     package var confirmedBy: [String] = []
     /// The agent was told to take this answer.
@@ -336,6 +345,18 @@ package struct Report: Sendable {
     package var answeredLocally = 0
   }
 
+  /// What is answered locally now.
+  package struct Rollout: Sendable, Equatable {
+    package enum Stage: String, Sendable { case canary, live }
+    package var stage: Stage
+    /// The flag's own words, such as `10%`; nil where they are the stage's.
+    package var extent: String?
+    package var since: String
+
+    /// `canary (10%)`.
+    package var words: String { stage.rawValue + (extent.map { " (\($0))" } ?? "") }
+  }
+
   package struct Action: Sendable, Equatable {
     package var task: String?
     package var text: String
@@ -365,5 +386,29 @@ package struct Report: Sendable {
     package var shadowNet: Double { shadowFrontier - shadowLocal - (upkeep - liveUpkeep) }
     /// Net of running the candidate and of upkeep; audits spare nothing and so are no part of what was spared.
     package var liveNet: Double { spared - liveLocal - liveUpkeep }
+  }
+}
+
+extension Report.FalseAccept {
+  /// The same, with what its task's gate looks at.
+  func placed(_ gates: [Gate]) -> Self {
+    var item = self
+    guard let gate = gates.first(where: { $0.subject == EvidenceSubject(task: task) }),
+      let at = LogTime.parse(ts)
+    else { return item }
+    item.isInEpoch = gate.epoch.map { at >= $0.start && at < ($0.end ?? .max) }
+    return item
+  }
+
+  /// What shows its records.
+  package var findCommand: String { "shadow-router tail --find \(ShellWord.of(callID))" }
+}
+
+extension Gate {
+  /// In the order in which conditions are listed.
+  package var firstUnmet: GateCondition? { conditions.first { $0.state == .unmet } }
+
+  package func isUnmet(_ name: GateCondition.Name) -> Bool {
+    conditions.contains { $0.name == name && $0.state == .unmet }
   }
 }

@@ -41,8 +41,12 @@ struct ReportSentence {
     let uncompared = totals.unknown + totals.notCompared
     let left = uncompared > 0 ? "; \(Figures.count(uncompared)) could not be compared" : ""
     let head =
-      "\(Figures.count(totals.disagree)) suspected false accepts among \(Figures.count(totals.comparable)) "
-      + "comparable would-accepts (of \(Figures.count(totals.wouldAccepts))\(left))."
+      totals.reviews.labelled == 0
+      ? "\(Figures.counted(totals.disagree, "suspected false accept")) among \(Figures.count(totals.comparable)) "
+        + "comparable would-accepts (of \(Figures.count(totals.wouldAccepts))\(left))."
+      : "In the window, \(Figures.count(totals.disagree)) of \(Figures.count(totals.comparable)) comparable would-accepts disagree "
+        + "with the frontier (of \(Figures.count(totals.wouldAccepts))\(left)); \(Figures.count(totals.reviews.openDisagreements)) of "
+        + "these are still suspected."
     guard totals.comparable > 0 else {
       return head + " No answer of the frontier could be compared, so nothing can be said about their rate."
     }
@@ -55,7 +59,7 @@ struct ReportSentence {
   /// Labels, but none of a random draw.
   private var labelled: Report.Sentence {
     let claim =
-      "\(Figures.count(totals.reviews.escalate)) known false accepts among \(Figures.count(totals.reviews.labelled)) "
+      "\(Figures.counted(totals.reviews.escalate, "known false accept")) among \(Figures.count(totals.reviews.labelled)) "
       + "would-accepts that people have labelled (of \(Figures.count(totals.wouldAccepts)); "
       + "\(Figures.count(totals.reviews.unsure)) labelled unsure)."
     return Report.Sentence(
@@ -80,7 +84,7 @@ struct ReportSentence {
       open > 0 ? "; \(Figures.count(open)) drawn but unlabelled, counted as false in the bound" : ""
     let since = tasks.compactMap(\.epoch.firstDrawn).min().map(LogTime.date) ?? "the start"
     let claim =
-      "\(Figures.count(k)) known false accepts among \(Figures.count(n)) randomly drawn would-accepts (of "
+      "\(Figures.counted(k, "known false accept")) among \(Figures.count(n)) randomly drawn would-accepts (of "
       + "\(Figures.count(accepts))\(unlabelled)). With 95 % confidence, valid at every look since \(since), "
       + "the rate is below \(Figures.bound(upper)), that is at most \(Figures.count(most)) of "
       + "\(Figures.count(accepts)). (One look, now: at most \(Figures.count(once)).)"
@@ -95,7 +99,8 @@ struct ReportSentence {
     if tasks.count > 1 {
       caveats.append(
         "Over \(tasks.count) tasks, \(tasks.map(\.gate.subject.task).joined(separator: ", ")): each bounded by itself, all "
-          + "bounds together hold with 95 % confidence. A gate looks at one task.")
+          + "bounds together hold with 95 % confidence: they share one α, so each is wider than its gate's own. A gate looks at one task."
+      )
     }
     let hunted = tasks.reduce(0) { $0 + $1.epoch.huntFalse }
     if hunted > 0 {

@@ -106,7 +106,7 @@ struct TaskVerdict {
         .yes, code, nil, "", "promote it", "shadow-router promote \(ShellWord.of(task.name)) --percent 1")
     }
     if let early = tooEarly(code) { return early }
-    guard let first = gate.blocking.first else {
+    guard let first = gate.firstUnmet else {
       return answer(
         .cannotTell, code, nil, gate.problem ?? "", "ask the gate",
         "shadow-router gate \(ShellWord.of(task.name))")
@@ -116,7 +116,13 @@ struct TaskVerdict {
     let problem = gate.problem.map { "\($0); " } ?? ""
     return answer(
       isFail ? .no : .cannotTell, code, first.name.rawValue,
-      problem + first.words(gate), next, command)
+      problem + first.words(gate) + Self.against(gate, besides: first.name), next, command)
+  }
+
+  /// What makes it a failure, where that is not what comes first.
+  private static func against(_ gate: Gate, besides first: GateCondition.Name) -> String {
+    let names = gate.conditions.filter { $0.state == .unmet && $0.weight == .against && $0.name != first }
+    return names.isEmpty ? "" : "; against it: " + names.map { $0.words(gate) }.joined(separator: ", ")
   }
 
   /// What stands before any evidence: no calls, or none that would have been accepted.
@@ -168,17 +174,20 @@ extension Report.Task {
 extension GateCondition {
   /// What is not met, for a reader who does not know the conditions.
   fileprivate func words(_ gate: Gate) -> String {
-    let count = figure.map { Figures.count(Int($0)) } ?? "some"
-    return switch name {
+    switch name {
     case .evidence:
       "\(Figures.count(gate.epoch?.falseOrUnlabelled ?? 0)) of \(Figures.count(gate.epoch?.drawn ?? 0)) drawn are false or unlabelled: "
         + "at most \(Figures.bound(gate.upperBound)) are false, the limit is \(Figures.percent(gate.maxFalseAcceptRate))"
-    case .severe: "\(count) severe false accepts, confirmed"
-    case .hunt: "\(count) false accepts found outside the random sample"
-    case .missedStops: "\(count) would-accepts that a hard stop should have caught"
+    case .severe: "\(counted("severe false accept")) in this epoch"
+    case .hunt: "\(counted("false accept")) found outside the random sample in this epoch"
+    case .missedStops: "\(counted("would-accept")) that a hard stop should have caught"
     case .drill: "no drill of the kill switch passed \(wants)"
     default: "\(name.rawValue.replacing("_", with: " ")): \(shown), wants \(wants)"
     }
+  }
+
+  private func counted(_ thing: String) -> String {
+    figure.map { Figures.counted(Int($0), thing) } ?? "some \(thing)s"
   }
 
   /// What to do about it, in words and as a command.

@@ -79,11 +79,19 @@ struct GateConditions {
       .evidence, logE >= bar, isAgainst ? .against : isSlow ? .doubts : .waits, figure: Elementary.exp(logE),
       limit: alpha > 0 ? 1 / alpha : nil,
       "E \(Self.number(Elementary.exp(logE))); \(share(k, n)) false or unlabelled",
-      "E at least \(alpha > 0 ? Self.number(1 / alpha) : "∞"), for at most \(Figures.bound(limit)) false",
+      "E at least \(alpha > 0 ? Self.number(1 / alpha) : "∞"), for at most \(Figures.bound(limit)) false"
+        + tighter,
       from: "drawn would-accepts and their labels",
       missing: isAgainst
         ? "more than \(Figures.percent(around.policy.maxFalseAcceptRate)) of the labelled ones are false; \(more ?? "no number of reviews is enough")"
         : more ?? "`gate.alpha` leaves nothing to spend")
+  }
+
+  /// Why the limit is below the policy's.
+  private var tighter: String {
+    catchRate < 1
+      ? " (the limit \(Figures.percent(around.policy.maxFalseAcceptRate)) times the \(Figures.percent(catchRate)) that reviewers surely catch)"
+      : ""
   }
 
   private static func number(_ value: Double) -> String {
@@ -151,8 +159,24 @@ struct GateConditions {
       .catchRate, catchRate >= Self.catchRate, .doubts, figure: catchRate, limit: Self.catchRate,
       "\(share(around.caught, around.planted)) caught: at least \(Figures.percent(catchRate))",
       "at least \(Figures.percent(Self.catchRate))", from: "planted items, one-sided 99 % bound",
-      missing: around.caught == around.planted
-        ? "too few planted items to tell; go on reviewing" : "go through the rubric with the reviewers")
+      missing: plantedMissing)
+  }
+
+  /// What few planted items cannot show, no rubric mends.
+  private var plantedMissing: String {
+    let missed = around.planted - around.caught
+    let bound = { (caught: Int, planted: Int) in
+      RateBounds.lower(caught, of: planted, alpha: AlphaSpending.onCatchRate)
+    }
+    let best = bound(around.planted, around.planted)
+    guard best < Self.catchRate else { return "go through the rubric with the reviewers" }
+    let enough = (around.planted + 1...around.planted + 1_000).first {
+      bound($0 - missed, $0) >= Self.catchRate
+    }
+    let more = enough.map { Figures.count($0 - around.planted) } ?? "over 1,000"
+    return
+      "too few planted items: all \(Figures.count(around.planted)) caught would show at most \(Figures.percent(best)); "
+      + "\(more) more are needed, all caught: go on reviewing"
   }
 
   // MARK: Time and traffic

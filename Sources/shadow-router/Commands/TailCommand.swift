@@ -1,8 +1,8 @@
 import Evidence
 import Journal
 import Posix
-import Reports
 import RouterCore
+import Screens
 import Service
 import Wire
 

@@ -1,5 +1,5 @@
 import Posix
-import Reports
+import Screens
 import Service
 import Wire
 

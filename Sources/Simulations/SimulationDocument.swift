@@ -1,7 +1,6 @@
 import Evidence
 import LogReading
 import RouterCore
-import Simulations
 import Statistics
 package import Wire
 

@@ -1,7 +1,7 @@
 import Testing
 import Wire
 
-@testable import Reports
+@testable import Screens
 
 @Suite("The review screen")
 struct ReviewScreenTests {
