@@ -4,7 +4,7 @@ import Journal
 import LogReading
 import Posix
 
-/// What a report needs of the log up to a place, kept beside it: `summaries/report` in the log's folder.
+/// What a report needs of the log up to a place, kept beside it: `summaries/report` in the state folder.
 ///
 /// It only saves time. It is used where every segment that it covers is still the file that was read (identity, size and the
 /// kernel's time of change; the newest one may have grown) and the newest still ends, at the place, in the record that it ended in:
@@ -22,7 +22,9 @@ struct ReportSummary {
     var changed: Int64 = 0
   }
 
-  static let folderName = "summaries"
+  /// Beside the folder of the log: what lists that one finds segments and nothing else.
+  static func folder(_ logFolder: String) -> String { Files.join(Files.folder(of: logFolder), "summaries") }
+
   static let fileName = "report"
   /// Logs of which less is new are read faster than a summary is written.
   static let leastBytes: Int64 = 4 << 20
@@ -40,7 +42,7 @@ struct ReportSummary {
   ///
   /// - Returns: nil where nothing could be taken over; `fold` is then as it was.
   static func restore(_ fold: inout EvidenceFold, window: ReportWindow, logFolder: String) -> ReportSummary? {
-    let path = Files.join(Files.join(logFolder, folderName), fileName)
+    let path = Files.join(folder(logFolder), fileName)
     guard let file = try? Files.open(path, for: .reading), let status = try? file.status(),
       status.kind == .file
     else { return nil }
@@ -208,7 +210,7 @@ struct ReportSummary {
     init?(_ logFolder: String) {
       guard let log = try? Files.status(logFolder) else { return nil }
       self.log = log
-      folder = Files.join(logFolder, ReportSummary.folderName)
+      folder = ReportSummary.folder(logFolder)
       guard (try? Files.makeFolder(folder, mode: 0o700)) != nil else { return nil }
       if log.owner != getuid() { try? Files.setOwner(folder, user: log.owner, group: log.group) }
     }

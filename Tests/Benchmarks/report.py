@@ -60,7 +60,7 @@ def report(peers, pairs):
     cold, warm, grown, texts = [], [], [], set()
 
     def forget():
-        shutil.rmtree(os.path.join(folder, "summaries"), ignore_errors=True)
+        shutil.rmtree(os.path.join(state, "summaries"), ignore_errors=True)
 
     measured(["cat", *sorted(entry.path for entry in os.scandir(folder) if entry.is_file())])
     for _ in range(pairs):
@@ -93,7 +93,7 @@ def report(peers, pairs):
     report_log.write(state, RECORDS // 100, seed=7, segments=segments)
     for _ in range(pairs):
         # Each time from what was kept before the new records came.
-        kept = os.path.join(folder, "summaries", "report")
+        kept = os.path.join(state, "summaries", "report")
         if grown:
             os.replace(kept + ".again", kept)
         shutil.copy2(kept, kept + ".again")

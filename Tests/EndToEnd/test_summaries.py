@@ -34,7 +34,7 @@ class Log:
 
     @property
     def kept(self):
-        return os.path.join(self.folder, "summaries", "report")
+        return os.path.join(self.state, "summaries", "report")
 
     def report(self, *words):
         result = run("report", "--state-dir", self.state, "--policy", os.path.join(self.state, "none"), *words)
@@ -42,7 +42,7 @@ class Log:
         return result.stdout
 
     def forget(self):
-        shutil.rmtree(os.path.join(self.folder, "summaries"), ignore_errors=True)
+        shutil.rmtree(os.path.join(self.state, "summaries"), ignore_errors=True)
 
     def lines(self):
         for name in sorted(os.listdir(self.folder)):

@@ -41,12 +41,11 @@ struct ReportSummaryTests {
 
   /// Three segments, the last of which is open.
   private func withLog(_ body: (String) throws -> Void) throws {
-    let folder = "/tmp/shadow-router-summaries-\(UInt64.random(in: 0 ... .max))"
+    let state = "/tmp/shadow-router-summaries-\(UInt64.random(in: 0 ... .max))"
+    let folder = Files.join(state, "log")
     try Files.makeFolder(folder)
     defer {
-      try? Files.setMode(folder, 0o700)
-      let summaries = Files.join(folder, "summaries")
-      for inner in [summaries, folder] {
+      for inner in [summaries(folder), folder, state] {
         for name in (try? Files.list(inner)) ?? [] { try? Files.remove(Files.join(inner, name)) }
         try? Files.removeFolder(inner)
       }
@@ -62,7 +61,9 @@ struct ReportSummaryTests {
     Files.join(folder, "000000000\(segment).ndjson")
   }
 
-  private func summary(_ folder: String) -> String { Files.join(Files.join(folder, "summaries"), "report") }
+  private func summaries(_ folder: String) -> String { Files.join(Files.folder(of: folder), "summaries") }
+
+  private func summary(_ folder: String) -> String { Files.join(summaries(folder), "report") }
 
   private func write(_ text: String, to path: String) throws {
     try Files.open(path, for: .appending).writeAll(Array(text.utf8))
@@ -97,7 +98,7 @@ struct ReportSummaryTests {
       #expect(try report(folder).read == 0)
       try expectSame(folder)
       #expect(try Files.status(summary(folder))?.mode == 0o600)
-      #expect(try Files.status(Files.join(folder, "summaries"))?.mode == 0o700)
+      #expect(try Files.status(summaries(folder))?.mode == 0o700)
       let new = call(300)
       try write(new, to: path(folder, 3))
       let plain = try report(folder, summaries: false).text
@@ -209,13 +210,13 @@ struct ReportSummaryTests {
     try withLog { folder in
       let plain = try report(folder, summaries: false).text
       // A file in the place of the folder stops root as well.
-      try write("", to: Files.join(folder, "summaries"))
+      try write("", to: summaries(folder))
       #expect(try report(folder).text == plain)
-      try Files.remove(Files.join(folder, "summaries"))
+      try Files.remove(summaries(folder))
       try Files.makeFolder(summary(folder))
       defer { try? Files.removeFolder(summary(folder)) }
       #expect(try report(folder).text == plain)
-      #expect(try Files.list(Files.join(folder, "summaries")) == ["report"])
+      #expect(try Files.list(summaries(folder)) == ["report"])
     }
   }
 }

@@ -339,15 +339,14 @@ extension EvidenceFold {
   }
 
   private mutating func keep(_ example: Example, at place: Int, _ task: Int) {
-    var list = examples[task] ?? []
-    list.insert(example, at: place)
+    // In place: a copy in a variable would copy all of them each time.
+    examples[task, default: []].insert(example, at: place)
     if let cluster = example.cluster {
       // Few of those that look alike, so that there is room for others.
-      let alike = list.indices.filter { list[$0].cluster == cluster }
-      if alike.count > Self.alikeKept, let mildest = alike.last { list.remove(at: mildest) }
+      let alike = (examples[task] ?? []).indices.filter { examples[task]?[$0].cluster == cluster }
+      if alike.count > Self.alikeKept, let mildest = alike.last { examples[task]?.remove(at: mildest) }
     }
-    if list.count > 2 * options.examplesPerTask { list.removeLast() }
-    examples[task] = list
+    if examples[task]?.count ?? 0 > 2 * options.examplesPerTask { examples[task]?.removeLast() }
   }
 
   mutating func review(_ text: Span<UInt8>, _ call: Int) {

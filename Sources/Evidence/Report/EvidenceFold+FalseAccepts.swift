@@ -23,11 +23,12 @@ extension EvidenceFold {
 
   /// Of a local answer that the frontier was not asked about, the decision is all there is.
   private mutating func takeUncompared(_ call: Int) {
-    guard labelledDetails[call] == nil, let decision = waiting.line(call), earlierLine.read(decision.span)
+    guard calls[call].verdict == 0, labelledDetails[call] == nil, let decision = waiting.line(call),
+      earlierLine.read(decision.span)
     else { return }
-    // Not the line at hand, which is a review's.
+    // Not the line at hand, which is a review's: one that says nothing, and so is no record.
     let nothing: [UInt8] = Array("{}".utf8)
-    guard line.read(nothing.span) else { return }
+    _ = line.read(nothing.span)
     labelledDetails[call] = falseAccept(nothing.span, decision.span, Int(calls[call].task))
   }
 
@@ -98,6 +99,11 @@ extension EvidenceFold {
     return counts
   }
 
+  /// Who owns a task is the policy's to say, and what is kept of the log must not depend on that: so it is asked here.
+  func isSevere(_ call: Int) -> Bool {
+    labels[call]?.isSevere(owner: options.policy?.task(taskNames[Int(calls[call].task)])?.owner) ?? false
+  }
+
   static func isKnownFalse(_ row: CallRow) -> Bool {
     guard row.isWouldAccept, row.review != .accept else { return false }
     return row.review == .escalate || (row.flags.contains(.answeredLocally) && row.outcome == .failure)
@@ -110,8 +116,7 @@ extension EvidenceFold {
     guard row.review != .none else { return item }
     item.reviewLabel = row.review == .escalate ? "escalate" : row.review == .accept ? "accept" : "unsure"
     item.severity = row.severity > 0 ? Int(row.severity) : nil
-    let owner = options.policy?.task(taskNames[Int(row.task)])?.owner
-    item.isSevere = row.review == .escalate && labels[call]?.isSevere(owner: owner) == true
+    item.isSevere = row.review == .escalate && isSevere(call)
     item.isMissedStop = row.flags.contains(.missedStop)
     item.confirmedBy = confirmations(call)
     item.reviewer = reviewNotes[call]?.reviewer

@@ -61,7 +61,6 @@ extension EvidenceFold {
       reviews: Array(repeating: Report.Reviews(), count: tallies.count), notCompared: none, successes: none,
       failures: none, challenges: challengeReports(), spared: none, sparedByRun: [:])
     let means = tallies.indices.map(meanCost)
-    let owners = tallies.indices.map { options.policy?.task(taskNames[$0])?.owner }
     for (call, row) in calls.rows.enumerated() {
       let task = Int(row.task)
       if row.flags.contains(.answeredLocally), row.verdict == 0 {
@@ -84,12 +83,7 @@ extension EvidenceFold {
         }
       }
       Self.count(row, into: &joined.reviews[task])
-      // Who owns a task is the policy's to say, and what is kept of the log must not depend on that.
-      if row.review == .escalate, let labels = labels[call],
-        labels.isSevere(owner: owners[task])
-      {
-        joined.reviews[task].severe += 1
-      }
+      if row.review == .escalate, isSevere(call) { joined.reviews[task].severe += 1 }
     }
     return joined
   }

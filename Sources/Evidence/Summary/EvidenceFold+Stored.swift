@@ -24,6 +24,7 @@ extension EvidenceFold: StoredMembers {
     try state.member(&hardStops)
     try state.member(&planted)
     try state.member(&frames)
+    try state.member(&rollouts)
     try waitingLines(&state)
     try state.member(&drawnDecisions)
     try state.member(&drawnComparisons)

@@ -216,6 +216,8 @@ extension Report.FalseAccept: StoredMembers {
     try state.member(&inputPreview)
     try state.member(&inputHash)
     try state.member(&severity)
+    try state.member(&isSevere)
+    try state.member(&isInEpoch)
     try state.member(&isMissedStop)
     try state.member(&confirmedBy)
     try state.member(&wasServed)
@@ -349,4 +351,18 @@ extension Report.FalseAccept.Remedy.Check: Stored {
 
 extension Report.Change.Weight: Stored {
   package static var blank: Self { .normal }
+}
+
+extension Report.Rollout: StoredMembers {
+  package static var blank: Self { Self(stage: .canary, since: "") }
+
+  package mutating func passMembers(_ state: inout StateCoder) throws(StateFault) {
+    try state.member(&stage)
+    try state.member(&extent)
+    try state.member(&since)
+  }
+}
+
+extension Report.Rollout.Stage: Stored {
+  package static var blank: Self { .canary }
 }

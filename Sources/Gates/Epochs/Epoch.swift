@@ -65,6 +65,11 @@ struct Epoch: Sendable {
     } else {
       models[call.modelID] = call.model
     }
+    count(call)
+  }
+
+  /// Takes in a call whose model is known.
+  mutating func count(_ call: EpochCall) {
     asked += 1
     if !call.isValid { invalid += 1 }
     if let item = call.item, !item.isDrawn, items.count - items.drawn.count >= undrawnLimit {
@@ -111,6 +116,8 @@ struct SubjectEpochs: Sendable {
   private var pending: [EpochCall] = []
   /// Of a challenger's calls.
   private var recent = RecentFeatures()
+  /// Calls of this identity belong to the epoch as it stands, as long as it is not over. Only saves work.
+  private var settled = 0
 
   /// How long calls that were decided under the policy before a reload may take to be recorded, in milliseconds.
   private static let lateness: Int64 = 600_000
@@ -132,7 +139,13 @@ struct SubjectEpochs: Sendable {
     var call = call
     complete(&call)
     // The epoch is asked in place: a copy in a variable would make every `add` copy all items.
-    guard epoch?.isOver(at: call.ts, windowDays: windowDays) == false, epoch?.holds(call) == true else {
+    let goesOn = epoch?.isOver(at: call.ts, windowDays: windowDays) == false
+    if goesOn, call.identity != 0, call.identity == settled {
+      epoch?.count(call)
+      return
+    }
+    settled = 0
+    guard goesOn, epoch?.holds(call) == true else {
       pending = []
       ended(before: call)
       epoch = Epoch(call, undrawnLimit: undrawnLimit)
@@ -149,6 +162,7 @@ struct SubjectEpochs: Sendable {
     guard let known, let digest = call.model.digest, known != digest else {
       for waited in waiting { epoch?.add(waited) }
       epoch?.add(call)
+      if epoch?.revision == call.revision { settled = call.identity }
       return
     }
     epoch?.closing = .digest
@@ -173,6 +187,7 @@ struct SubjectEpochs: Sendable {
 
   /// A policy was taken: what it says of the subject, and what records without `task_revision` call it.
   mutating func policyChanged(_ change: TaskRevisionChange, wholePolicy: String, at ms: Int64) {
+    settled = 0
     guard let revision = epoch?.revision, revision != change.revision else { return }
     // The same policy by its older name, as after an update of the router; or a policy that only tightened.
     let isSame = revision == wholePolicy
@@ -187,6 +202,7 @@ struct SubjectEpochs: Sendable {
 
   /// A probe found this digest at a model.
   mutating func probed(_ modelID: String, _ digest: String) {
+    settled = 0
     if let known = epoch?.models[modelID]?.digest, known != digest { epoch?.closing = .digest }
   }
 
@@ -240,6 +256,7 @@ extension SubjectEpochs: StoredMembers {
     try state.member(&endings)
     try state.member(&pending)
     try state.member(&recent)
+    state.leaveOut()  // settled
   }
 }
 

@@ -140,6 +140,8 @@ package struct EpochFold: Sendable {
     var modelID = ""
     var model = EpochModel()
     var revision = ""
+    /// Another one for each that is otherwise; from 1.
+    var number = 0
   }
 
   private static let identityFields: [LogField] = [
@@ -172,6 +174,7 @@ package struct EpochFold: Sendable {
           source: line.string(.confidenceSource, in: text), calibration: line.string(.calibration, in: text))
         : nil)
     told.revision = revision(text, line)
+    told.number += 1
     return told
   }
 
@@ -195,7 +198,8 @@ package struct EpochFold: Sendable {
     epochs.add(
       EpochCall(
         seq: line.int(.seq, in: text) ?? 0, ts: ms, revision: told.revision, modelID: told.modelID,
-        model: told.model, isValid: checks?[Reason.schemaInvalid.rawValue]?.stringValue != "fail", item: item)
+        model: told.model, isValid: checks?[Reason.schemaInvalid.rawValue]?.stringValue != "fail", item: item,
+        identity: told.number)
     )
   }
 

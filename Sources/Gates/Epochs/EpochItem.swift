@@ -112,6 +112,8 @@ struct EpochCall: Sendable {
   var isValid: Bool
   /// nil: not a would-accept.
   var item: EpochItem?
+  /// Calls of one reading with the same number say the same of revision and model; 0: not known.
+  var identity = 0
 
   /// The revision that stands for the task's own in records that have none.
   static func wholePolicy(_ revision: String) -> String { "policy " + revision }
@@ -137,6 +139,7 @@ extension EpochCall: StoredMembers {
     try state.member(&model)
     try state.member(&isValid)
     try state.member(&item)
+    state.leaveOut()  // identity
   }
 }
 
