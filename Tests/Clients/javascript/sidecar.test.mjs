@@ -118,5 +118,7 @@ test("local answers of the real router, whole and streamed", { skip: missing }, 
       }
     });
     assert.equal(frontier.seen.length, 0);
+    // The agent is told once the log has accepted the record; the file has it a moment later.
+    for (const end = Date.now() + 10_000; records().filter((record) => record.kind === "decision").length < 6 && Date.now() < end; ) await sleep(20);
     assert.deepEqual(records().filter((record) => record.kind === "decision").map((record) => [record.route, record.cohort]), Array(6).fill(["local", "local"]));
   }));

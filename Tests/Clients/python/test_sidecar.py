@@ -179,6 +179,8 @@ class Live(unittest.TestCase):
                 stream = ask("the card was charged twice", stream=True)
                 self.assertEqual((shadow_router.route_of(stream), "".join(map(piece, stream))), ("local", "billing"))
         self.assertEqual(frontier.seen, [])
+        # The agent is told once the log has accepted the record; the file has it a moment later.
+        sidecar.until(lambda: len(router.records("decision")) == 6, "six decisions in the log")
         decisions = router.records("decision")
         self.assertEqual([(d["route"], d["stage"], d["cohort"]) for d in decisions], [("local", "live", "local")] * 6)
         self.assertEqual((observer.counters()["local"], observer.counters()["undecided_by_cause"]), (6, {}))
