@@ -75,7 +75,7 @@ def evaluated(do, *words):
     equal(got.returncode, 0 if value["met"] else 1, "the exit code")
     equal(text.stdout.splitlines()[0], value["verdict"], "the first line")
     with open(os.path.join(do.folder, "page.html")) as file:
-        page = file.read()
+        page = file.read().replace("\u00a0", " ")  # A figure and its sign stay on one line.
     check(value["verdict"] in page, "the page does not hold the verdict")
     check("<script" not in page and "http:" not in page and "url(" not in page, "the page loads or runs something")
     return value, page
