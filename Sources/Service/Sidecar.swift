@@ -2,6 +2,7 @@ import Candidates
 package import Journal
 import PolicyFiles
 package import Posix
+import Receipts
 import Rollout
 package import RouterCore
 import Synchronization
@@ -53,6 +54,7 @@ package final class Sidecar {
   private let control: Control
   private let console: Console?
   private let notice: ServiceNotice
+  private let audit: JournalAudit
   private let tap: Tap
   private let reloads: Monitor<ReloadRequests>
   /// What a reviewer should know about the policy: warnings and notes.
@@ -125,13 +127,14 @@ package final class Sidecar {
     changes = FlagChanges(pipeline: pipeline, file: paths.flags, log: log)
     demotions = Demotions(changes: changes, logFolder: paths.log)
     reloading = Reloading(
-      loading: loading, pipeline: pipeline, inForce: PolicyInForce(path: paths.policyInForce),
+      loading: loading, changes: changes, inForce: PolicyInForce(path: paths.policyInForce),
       serviceManager: notice, log: log, startedAt: now)
     probing = Probing(pipeline: pipeline, log: log, known: opened.probes)
     reviewing = Reviewing(
       pipeline: pipeline, vault: vault, weeks: weeks, logFolder: paths.log,
       reservationMs: options.reservationMs, graceMs: options.captureGraceMs, demotions: demotions)
     gates = LiveGates(pipeline: pipeline, paths: paths)
+    audit = JournalAudit(folder: paths.log)
     let reloads = Monitor(ReloadRequests())
     self.reloads = reloads
     do throws(PosixError) {
@@ -144,7 +147,7 @@ package final class Sidecar {
       admission.groups.formUnion(options.allowedGroups)
       let state = SidecarState(
         pipeline: pipeline, reloading: reloading, probing: probing, reviewing: reviewing, gates: gates,
-        weeks: weeks, vault: vault, changes: changes, admission: admission, paths: paths,
+        weeks: weeks, vault: vault, changes: changes, audit: audit, admission: admission, paths: paths,
         startedAt: now, log: log, consoleURL: page?.url)
       control = Control(state)
       let control = control
@@ -169,6 +172,7 @@ package final class Sidecar {
           reason: "a change was recorded and not written when the router ended", actor: Demotions.actor)
         changes.turnOff(task, .demoted, words)
       }
+      proveReceipts()
       if let problem = restored.problem { log.error("flags_unreadable", ["why": problem]) }
       weeks.announce(now: now)
       try reviewing.start()
@@ -178,6 +182,18 @@ package final class Sidecar {
       try console?.start()
     } catch {
       throw .surroundings(error.description)
+    }
+  }
+
+  /// A flag that the log proves is not enough: the receipt that it rests on has to stand there too.
+  private func proveReceipts() {
+    for flag in pipeline.rollouts.document.sorted where flag.isServing {
+      guard let grant = flag.grant else { continue }
+      let fault = ReceiptProof.fault(
+        of: grant, task: flag.task, isChallenger: flag.isRotated, in: options.paths.log)
+      guard let fault else { continue }
+      let words = FlagChanges.Words(reason: "the receipt ended: \(fault)", actor: Demotions.actor)
+      changes.turnOff(flag.task, .stale, words)
     }
   }
 
@@ -284,6 +300,7 @@ package final class Sidecar {
       }
       notice.ready()
       probing.start()
+      try audit.start()
       try tap.run()
     } catch {
       throw .surroundings(error.description)
@@ -318,6 +335,7 @@ package final class Sidecar {
     for pool in Array(pipeline.current.pools.values) + reloading.retiredPools { pool.stop(until: deadline) }
     recorder.expire(generation: pipeline.current, everything: true)
     demotions.stop()
+    audit.stop()
     reviewing.stop()
     gates.stop()
     vault.stop()

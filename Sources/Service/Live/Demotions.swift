@@ -74,19 +74,15 @@ final class Demotions: Sendable {
     let isGone = rollouts.isGone
     for flag in rollouts.document.sorted where flag.isServing {
       if isGone {
-        sendBack(flag.task, .demoted, "flags.json is gone: everything in shadow")
+        sendBack(flag.task, .demoted, "flags.json is gone or has no flags: everything in shadow")
+        continue
+      }
+      if let ended = rollouts.ended(flag, in: generation, at: now) {
+        sendBack(flag.task, .stale, ended.reason, keepsRotation: ended.keepsRotation)
         continue
       }
       let task = generation.prepared.task(flag.task)
-      switch rollouts.fit(of: flag, task, generation, at: now) {
-      case .fits: renew(flag, task)
-      case .unknown: break
-      case .differs(let why):
-        // A policy that changed says anew who the candidate is.
-        let isSamePolicy = task?.revisions.of(isChallenger: flag.isRotated) == flag.grant?.taskRevision
-        sendBack(flag.task, .stale, "the receipt ended: \(why)", keepsRotation: isSamePolicy)
-        continue
-      }
+      if rollouts.fit(of: flag, task, generation, at: now) == .fits { renew(flag, task) }
       if let model = openTooLong(flag, generation) {
         sendBack(
           flag.task, .demoted,

@@ -97,7 +97,13 @@ final class FlagChanges: Sendable {
       // It was sent back meanwhile, and whoever did so waits for its turn to write.
       throw .overtaken
     }
-    rollouts.settled(after)
+    settle(after)
+  }
+
+  /// The file holds what the router wrote: the very next decision goes by it.
+  private func settle(_ content: SHA256Digest) {
+    rollouts.settled(content)
+    pipeline.kill.flags(areUnreadable: false)
   }
 
   /// The record of a change that did not come to be: for whoever reads the log, and for the next start.
@@ -160,7 +166,7 @@ final class FlagChanges: Sendable {
     let isFlushed = isLogged && flushed(1_000)
     rollouts.expect(after)
     guard (try? Files.replace(file, with: bytes)) != nil else { return false }
-    rollouts.settled(after)
+    settle(after)
     guard isLogged else { return false }
     unsaved = []
     return isFlushed

@@ -59,7 +59,8 @@ struct RestoredFlags: Sendable {
 
   /// A file without flags says that everything is in shadow, whoever wrote it.
   static func isEmpty(_ bytes: [UInt8]) -> Bool {
-    (try? JSONValue(parsing: bytes))?["flags"]?.members?.isEmpty == true
+    guard let document = try? JSONValue(parsing: bytes), document.members != nil else { return false }
+    return document["flags"].map { $0.members?.isEmpty == true } ?? true
   }
 
   /// 32 random bytes in hex.

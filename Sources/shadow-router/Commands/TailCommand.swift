@@ -176,9 +176,7 @@ enum RecordLineText {
   }
 
   /// What others wrote, as it may stand in a line of a terminal.
-  static func oneLine(_ text: String) -> String {
-    TerminalText.plain(text).split(whereSeparator: \.isNewline).joined(separator: " ⏎ ")
-  }
+  static func oneLine(_ text: String) -> String { TerminalText.oneLine(text) }
 
   static func text(_ record: JSONValue) -> String {
     func value(_ key: String) -> String? {
