@@ -21,6 +21,8 @@ package struct SidecarOptions: Sendable {
   package var reservationMs: Int64 = 600_000
   /// How long captured text stays after the last label that it needs: to take the label back, to export the case.
   package var captureGraceMs: Int64 = 3_600_000
+  /// How long the breaker of a model that serves may stay open.
+  package var breakerPatienceSeconds = 60
   /// Where the console listens; nil: there is none.
   package var console: ConsoleAddress?
   /// The value of NOTIFY_SOCKET.
@@ -125,7 +127,8 @@ package final class Sidecar {
     }
     kill.flags(areUnreadable: pipeline.rollouts.look())
     changes = FlagChanges(pipeline: pipeline, file: paths.flags, log: log)
-    demotions = Demotions(changes: changes, logFolder: paths.log)
+    demotions = Demotions(
+      changes: changes, logFolder: paths.log, patienceSeconds: options.breakerPatienceSeconds)
     reloading = Reloading(
       loading: loading, changes: changes, inForce: PolicyInForce(path: paths.policyInForce),
       serviceManager: notice, log: log, startedAt: now)

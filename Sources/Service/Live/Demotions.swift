@@ -24,6 +24,8 @@ final class Demotions: Sendable {
 
   private let changes: FlagChanges
   private let logFolder: String
+  /// How long the breaker of a model that serves may stay open: a task that nobody answers is no rollout.
+  private let patienceSeconds: Int
   private let watch = Mutex(Watch())
   /// By model: since when its breaker has not been closed, in monotonic nanoseconds.
   private let openSince = Mutex<[String: UInt64]>([:])
@@ -32,11 +34,10 @@ final class Demotions: Sendable {
 
   /// As `actor` in records.
   static let actor = "router"
-  /// How long the breaker of a model that serves may stay open: a task that nobody answers is no rollout.
-  static let patienceNanoseconds: UInt64 = 60_000_000_000
   private static let linesAtOnce = 20_000
 
-  init(changes: FlagChanges, logFolder: String) {
+  init(changes: FlagChanges, logFolder: String, patienceSeconds: Int) {
+    self.patienceSeconds = patienceSeconds
     self.changes = changes
     self.logFolder = logFolder
   }
@@ -86,7 +87,7 @@ final class Demotions: Sendable {
       if let model = openTooLong(flag, generation) {
         sendBack(
           flag.task, .demoted,
-          "the breaker of model \(model) has been open for over \(Self.patienceNanoseconds / 1_000_000_000) s"
+          "the breaker of model \(model) has been open for over \(patienceSeconds) s"
         )
       }
     }
@@ -117,7 +118,7 @@ final class Demotions: Sendable {
         }
         let start = since[model.id] ?? now
         since[model.id] = start
-        if now - start >= Self.patienceNanoseconds { return model.id }
+        if now - start >= UInt64(patienceSeconds) * 1_000_000_000 { return model.id }
       }
       return nil
     }
