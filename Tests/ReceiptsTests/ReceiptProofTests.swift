@@ -84,7 +84,8 @@ struct ReceiptProofTests {
     for number in list.numbers {
       let path = list.path(number)
       let whole = try Files.read(path, limit: 1 << 20)
-      for index in stride(from: 60, to: whole.count, by: number == own ? 53 : 2_003) where whole[index] != 10 {
+      for index in stride(from: 60, to: whole.count, by: number == own ? 53 : 2_003) where whole[index] != 10
+      {
         var bytes = whole
         bytes[index] ^= 1
         if bytes[index] == 10 { continue }

@@ -123,7 +123,7 @@ enum TailCommand {
       $0["kind"]?.stringValue == "review" && $0["subject"]?.stringValue != "challenger"
         && $0["stream"]?.stringValue != "planted"
     }
-    let approvals = records.compactMap { $0["approved_by"]?.stringValue }
+    let approvals = records.compactMap { $0["approved_by"]?.stringValue.map(RecordLineText.oneLine) }
     return decisions.map { decision in
       let id = decision["call_id"]?.stringValue ?? "?"
       let shownID = RecordLineText.oneLine(id)
@@ -135,7 +135,7 @@ enum TailCommand {
       let label = labels.last { $0["call_id"]?.stringValue == id }
       let said = label.flatMap { label in
         label["review_label"]?.stringValue.map {
-          ", labelled \($0) by \(label["reviewer"]?.stringValue ?? "?")"
+          ", labelled \($0) by \(RecordLineText.oneLine(label["reviewer"]?.stringValue ?? "?"))"
         }
       }
       let comparison = records.first {
