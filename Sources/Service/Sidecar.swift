@@ -175,6 +175,11 @@ package final class Sidecar {
           reason: "a change was recorded and not written when the router ended", actor: Demotions.actor)
         changes.turnOff(task, .demoted, words)
       }
+      if let missing = restored.missing {
+        let words = FlagChanges.Words(
+          reason: "flags.json is gone or has no flags: everything in shadow", actor: Demotions.actor)
+        changes.missed(missing.task, was: missing.now, words)
+      }
       proveReceipts()
       if let problem = restored.problem { log.error("flags_unreadable", ["why": problem]) }
       weeks.announce(now: now)
@@ -394,7 +399,8 @@ enum RecordIdentity {
     else { return nil }
     let task = record["task"]?.stringValue ?? ""
     let proof = RestoredFlags.Proof(
-      task: task, before: record["flags_before_sha256"]?.stringValue, after: after)
+      task: task, before: record["flags_before_sha256"]?.stringValue, after: after,
+      now: record["new"]?.stringValue ?? Stage.shadow.rawValue)
     let shadow = Stage.shadow.rawValue
     guard record["new"]?.stringValue == shadow, record["old"]?.stringValue != shadow,
       let at = record["ts"]?.stringValue.flatMap(Timestamp.parse)

@@ -454,6 +454,31 @@ def test_a_file_without_flags_is_shadow_with_a_recorded_way_back():
             router.stop()
 
 
+def test_a_file_that_went_while_no_router_ran_leaves_a_recorded_way_back():
+    for content in (None, "{}"):
+        with live() as (router, model):
+            path = os.path.join(router.state, "flags.json")
+            router.stop()
+            router.drop_taps()
+            if content is None:
+                os.unlink(path)
+            else:
+                with open(path, "w") as file:
+                    file.write(content)
+            for _ in range(2):
+                router.start()
+                told(router.tap().ask(ask("after%d" % router.count("start"))), "frontier")
+                equal((router.status()["kill"]["on"], router.status()["live_tasks"]), (False, []), "with %s" % content)
+                sent_back(router, "is gone or has no flags")
+                equal(len([r for r in router.records("flag") if r["new"] == "shadow"]), 1, "flag records of the way back")
+                equal([r for r in router.records("flag") if r["new"] == "shadow"][0]["old"], "100%, OVERRIDE", "what it was")
+                router.stop()
+                router.drop_taps()
+            router.start()
+            up_again(router)
+            router.stop()
+
+
 def test_demote_says_that_it_wrote_the_file_anew_and_a_promotion_holds_at_once():
     with live() as (router, model):
         path = os.path.join(router.state, "flags.json")

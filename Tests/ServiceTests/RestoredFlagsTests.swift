@@ -48,6 +48,17 @@ struct RestoredFlagsTests {
     }
   }
 
+  @Test("that went leave the task of the newest record to be sent back")
+  func missing() {
+    var proof = RestoredFlags.Proof(task: "t", before: nil, after: "00", now: "10%")
+    #expect(RestoredFlags(.nothing, proof: proof).missing == proof)
+    #expect(RestoredFlags(.bytes(Array("{}".utf8)), proof: proof).missing == proof)
+    #expect(RestoredFlags(.bytes(document(10).bytes), proof: proof).missing == nil)
+    proof.now = "shadow"
+    #expect(RestoredFlags(.nothing, proof: proof).missing == nil)
+    #expect(RestoredFlags(.nothing, proof: nil).missing == nil)
+  }
+
   @Test("cannot be read where they are not the router's")
   func foreign() {
     let texts = [

@@ -169,6 +169,9 @@ final class Rollouts: Sendable {
     }
   }
 
+  /// A task that is not served any more, since before this router ran.
+  func missed(_ demotion: Demotion) { state.withLock { $0.lastDemotion = demotion } }
+
   /// Puts flags in force that have been written.
   ///
   /// - Returns: False where they are no longer what the change began from: nothing has changed then.
