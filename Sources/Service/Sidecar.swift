@@ -121,7 +121,7 @@ package final class Sidecar {
     do throws(PosixError) {
       pipeline = try Pipeline(
         recorder: recorder, kill: kill, generation: loaded.generation,
-        rollouts: Rollouts(file: paths.flags, restored))
+        rollouts: Rollouts(file: paths.flags, restored, doubts: recorder.doubts))
     } catch {
       throw .surroundings(error.description)
     }

@@ -9,7 +9,7 @@ import Wire
 
 /// Watches over what is served and sends tasks back by itself. Nothing here ever promotes.
 ///
-/// One thread looks once a second, and whenever a policy or a digest changed. Labels are looked at by whoever brings them,
+/// One thread looks once a second, and at once when a policy or a digest changed or the frontier disagreed with an audited answer. Labels are looked at by whoever brings them,
 /// before the answer to them. Calls do not wait for any of this: each one checks its task's receipt itself.
 final class Demotions: Sendable {
   private struct Watch: ~Copyable {
@@ -63,7 +63,16 @@ final class Demotions: Sendable {
       look(at: Clocks.realtime())
       while !isStopping, !follow(atMost: Self.linesAtOnce) {}
       let deadline = Clocks.deadline(afterMilliseconds: 1_000)
-      rollouts.doubts.wait(until: deadline, for: { $0 }, { $0 = false })
+      let isDoubtful = rollouts.doubts.wait(
+        until: deadline, for: { $0 },
+        { doubts in
+          defer { doubts = false }
+          return doubts
+        })
+      // What gave rise to it may not have reached the file that is read.
+      if isDoubtful, rollouts.document.isServing {
+        _ = pipeline.recorder.journal.flush(deadline: Clocks.deadline(afterMilliseconds: 1_000))
+      }
     }
   }
 

@@ -41,11 +41,14 @@ final class Rollouts: Sendable {
   private let file: String?
   private let state: Mutex<State>
   /// Told when something changed that may end a receipt.
-  let doubts = Monitor(false)
+  let doubts: Monitor<Bool>
 
   /// - Parameter file: nil: there is none, and nothing is ever served.
-  init(file: String? = nil, _ restored: RestoredFlags = RestoredFlags()) {
+  init(
+    file: String? = nil, _ restored: RestoredFlags = RestoredFlags(), doubts: Monitor<Bool> = Monitor(false)
+  ) {
     self.file = file
+    self.doubts = doubts
     // A file that was not believed at the start is not believed at a later look either.
     let expected = restored.problem == nil ? [restored.content] : []
     state = Mutex(
