@@ -62,10 +62,10 @@ extension EvidenceFold {
       failures: none, challenges: challengeReports(), spared: none, sparedByRun: [:])
     let means = tallies.indices.map(meanCost)
     for (call, row) in calls.rows.enumerated() {
-      let task = Int(row.task)
+      let task = row.task
       if row.flags.contains(.answeredLocally), row.verdict == 0 {
         joined.spared[task] += 1
-        if row.run != .max { joined.sparedByRun[Int(row.run), default: 0] += means[task] }
+        if let run = row.run { joined.sparedByRun[run, default: 0] += means[task] }
       }
       switch row.outcome {
       case .success: joined.successes[task] += 1
@@ -83,7 +83,9 @@ extension EvidenceFold {
         }
       }
       Self.count(row, into: &joined.reviews[task])
-      if row.review == .escalate, isSevere(call) { joined.reviews[task].severe += 1 }
+      guard row.review == .escalate else { continue }
+      if labels[call]?.isMissedStop == true { joined.reviews[task].missedStops += 1 }
+      if isSevere(call) { joined.reviews[task].severe += 1 }
     }
     return joined
   }
@@ -96,7 +98,6 @@ extension EvidenceFold {
       if row.verdict == code(.disagree) { reviews.clearedDisagreements += 1 }
     case .escalate:
       reviews.escalate += 1
-      if row.flags.contains(.missedStop) { reviews.missedStops += 1 }
     case .unsure: reviews.unsure += 1
     }
     guard row.flags.contains(.drawn) else { return }
