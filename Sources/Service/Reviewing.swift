@@ -240,6 +240,14 @@ final class Reviewing: Sendable {
 
   /// `POST /v1/review`.
   func act(_ body: JSONValue, reviewer: String) -> Reply {
+    let known =
+      body["undo"] != nil
+      ? ["undo"]
+      : body["open"] != nil
+        ? ["open", "reason"]
+        : body["release"] != nil
+          ? ["release"] : ["call_id", "review_label", "subject", "severity", "missed_stop", "note"]
+    if let fault = body.strange(known) { return .problem(400, "unknown_parameter", fault) }
     if body["undo"]?.boolValue == true { return undo(reviewer) }
     if let callID = body["open"]?.stringValue { return open(callID, body, reviewer) }
     if let ids = body["release"]?.arrayValue { return release(ids, reviewer) }

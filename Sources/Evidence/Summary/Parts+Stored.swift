@@ -189,6 +189,7 @@ extension Report.Change: StoredMembers {
     try state.member(&task)
     try state.member(&text)
     try state.member(&weight)
+    try state.member(&isDemotion)
   }
 }
 
@@ -251,6 +252,7 @@ extension Report.Balance: StoredMembers {
     try state.member(&unexplainedHoles)
     try state.member(&gaps)
     try state.member(&recovered)
+    try state.member(&drillCalls)
     try state.member(&duplicateDecisions)
     try state.member(&duplicateComparisons)
     try state.member(&comparisonsWithoutDecision)
