@@ -38,7 +38,9 @@ package enum BudgetLines {
 
   private static func lines(of budget: JSONValue) -> [Line] {
     let parts = [
-      part(budget["calls"], of: budget["calls_per_day"]) { "\(Figures.count(Int($0)))" }.map { $0 + " calls" },
+      part(budget["calls"], of: budget["calls_per_day"]) { "\(Figures.count(Int($0)))" }.map {
+        $0 + " calls"
+      },
       part(budget["usd"], of: budget["usd_per_day"], Figures.usd),
     ]
     let line =
@@ -64,7 +66,8 @@ package enum BudgetLines {
   }
 
   /// nil where no budget limits it.
-  private static func part(_ spent: JSONValue?, of limit: JSONValue?, _ words: (Double) -> String) -> String? {
+  private static func part(_ spent: JSONValue?, of limit: JSONValue?, _ words: (Double) -> String) -> String?
+  {
     let spent = spent?.doubleValue ?? 0
     guard let limit = limit?.doubleValue else { return nil }
     return "\(words(spent)) of \(words(limit))"

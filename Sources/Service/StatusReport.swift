@@ -170,7 +170,8 @@ enum StatusReport {
           "others": .bool(standing.account.isOfTheRest), "calls": .number(JSONNumber(standing.spent.calls)),
           "usd": number(standing.spent.usd),
           "calls_per_day": standing.callsPerDay.map { .number(JSONNumber($0)) } ?? .null,
-          "usd_per_day": number(standing.usdPerDay), "used_up": .bool(standing.isUsedUp), "starts_again": nextDay,
+          "usd_per_day": number(standing.usdPerDay), "used_up": .bool(standing.isUsedUp),
+          "starts_again": nextDay,
         ]
       })
   }

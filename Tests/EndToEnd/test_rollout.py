@@ -3,6 +3,7 @@ import contextlib
 import datetime
 import json
 import os
+import shutil
 import sys
 
 from sidecar import *
@@ -419,6 +420,36 @@ def test_flags_that_the_router_did_not_write_send_everything_to_the_frontier():
         until(lambda: stage(router) == ("shadow", 0), "a file that is gone means shadow")
         until(lambda: flags(router)[-1][2] == "shadow", "the flag record")
         check(not router.status()["kill"]["on"], "an absent file is no fault")
+        router.stop()
+
+
+def test_a_copy_of_a_state_folder_serves_nothing():
+    with prepared() as router:
+        router.start()
+        overridden(router)
+        router.stop()
+        # Moved, it is the same folder: what was served is served.
+        os.rename(router.state, router.state + "-moved")
+        router.state += "-moved"
+        router.start()
+        equal((router.status()["live_tasks"][0]["task"], router.status()["kill"]["on"]), ("t", False), "a folder that was renamed")
+        router.stop()
+        original, router.state = router.state, router.state + "-copy"
+        shutil.copytree(original, router.state)
+        router.start()
+        equal((override_of(router), router.status()["live_tasks"]), ("flags_unreadable", []), "a copy")
+        check("is a copy or was restored" in router.command("status").stdout, "status does not say why: " + router.command("status").stdout)
+        ask(router, "promote", "t", want=4)
+        ask(router, "demote", "t", "--reason", "a copy for a trial")
+        until(lambda: not router.status()["kill"]["on"], "after demote")
+        overridden(router, 1)
+        router.stop()
+        router.start()
+        equal(stage(router), ("canary", 1), "what was promoted in the copy")
+        router.stop()
+        router.state = original
+        router.start()
+        equal(stage(router), ("live", 100), "the original")
         router.stop()
 
 

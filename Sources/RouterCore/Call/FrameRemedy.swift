@@ -44,17 +44,22 @@ extension FrameDecoder {
       case .string: member.kind == .string
       case .bool: member.kind == .bool
       case .count: member.kind == .number && frame.integer(in: member.value).map { $0 >= 0 } ?? false
-      case .number: member.kind == .number && frame.tree(member.value)?.doubleValue.map { (0...1e15).contains($0) } ?? false
+      case .number:
+        member.kind == .number
+          && frame.tree(member.value)?.doubleValue.map { (0...1e15).contains($0) } ?? false
       case .object: member.kind == .object
       case .array: frame.tree(member.value)?.arrayValue?.allSatisfy { $0.members != nil } ?? false
-      case .signals: frame.tree(member.value)?.members?.allSatisfy { $0.value.isNull || $0.value.boolValue != nil } ?? false
+      case .signals:
+        frame.tree(member.value)?.members?.allSatisfy { $0.value.isNull || $0.value.boolValue != nil }
+          ?? false
       case .names: frame.tree(member.value)?.arrayValue?.allSatisfy { $0.stringValue != nil } ?? false
       }
     }
   }
 
   private static let forms: [(StaticString, Form)] = [
-    ("call_id", .string(128)), ("task_type", .string(nil)), ("task_id", .string(256)), ("run_id", .string(256)),
+    ("call_id", .string(128)), ("task_type", .string(nil)), ("task_id", .string(256)),
+    ("run_id", .string(256)),
     ("agent", .string(256)), ("step", .string(256)), ("tenant", .string(256)), ("user_group", .string(256)),
     ("traceparent", .string(256)), ("reply", .bool), ("deadline_ms", .count), ("signals", .signals),
     ("artifacts", .names), ("frontier", .object), ("input", .string(nil)), ("messages", .array),

@@ -40,9 +40,14 @@ final class Rollouts: Sendable {
   /// Told when something changed that may end a receipt.
   let doubts = Monitor(false)
 
+  /// The file as the start found it, and why it was not believed; nil where it was.
+  private let refused: Content
+  private let refusal: String?
+
   /// - Parameter file: nil: there is none, and nothing is ever served.
   init(file: String? = nil, _ restored: RestoredFlags = RestoredFlags()) {
     self.file = file
+    (refused, refusal) = (restored.content, restored.problem)
     // A file that was not believed at the start is not believed at a later look either.
     let expected = restored.problem == nil ? [restored.content] : []
     state = Mutex(
@@ -192,12 +197,14 @@ final class Rollouts: Sendable {
         state.problem = nil
         state.isGone = state.document.isServing
       case .bytes(let bytes):
-        let isKnown = state.expected.contains(SHA256.hash(bytes))
+        let digest = SHA256.hash(bytes)
+        let isKnown = state.expected.contains(digest)
         if isKnown || !state.document.isServing && RestoredFlags.isEmpty(bytes) {
           state.problem = nil
           state.isGone = false
         } else {
-          state.problem = "\(file) is not what the router wrote"
+          state.problem =
+            (digest == refused ? refusal : nil) ?? "\(file) is not what the router wrote"
         }
       case .unreadable(let why): state.problem = why
       }
