@@ -1,33 +1,37 @@
 """The whole story of one task type on real traffic: shadow, a gate that refuses and then passes, 1, 10, 50 and 100 % live, a rotation there and back,
 a severe false accept, and shadow again.
 
-Requests are CLINC150's, each in one of ten domains or in none; the true label plays the frontier and the reviewer. Candidate and challenger are classifiers
-that `train` fits to requests which never come as traffic.
+Requests are CLINC150's, each in one of ten domains or in none; the true label plays the frontier and the reviewer. The candidate is a classifier that
+`train` fits to requests which never come as traffic; once more it is MiniLM behind Ollama's format, where SHADOW_ROUTER_MINILM names a Python that has it
+(see test_eval.py). The challenger is always of the first kind.
 """
 import collections
 import json
 import os
 import pwd
 import sys
+import tempfile
 
 from sidecar import *
+from test_eval import minilm
 
 sys.path.insert(0, os.path.join(ROOT, "policies", "demo"))
 import sample  # noqa: E402
 
-TASK, LIMIT, THRESHOLD = "route_request", 0.04, 0.95
+TASK, THRESHOLD = "route_request", 0.95
 OWNER = pwd.getpwuid(os.geteuid()).pw_name
 POLICY = """models:
-  one: {provider: builtin, name: one, file: one.model}
+  one: {%s}
   two: {provider: builtin, name: two, file: two.model}
   large: {provider: anthropic, name: large, price: {input_per_mtok: 3, output_per_mtok: 15}}
 defaults: {frontier: large}
 tasks:
   %s: {local: true, model: one, challenger: two, labels: [%s], escalate_labels: [unknown], min_confidence: %s, owner: %s,
-    review_sample: 1, audit_share: 0.1, gate: {max_false_accept_rate: %s}}
-""" % (TASK, ", ".join(sorted(sample.DOMAINS) + ["unknown"]), THRESHOLD, OWNER, LIMIT)
+    review_sample: 1, audit_share: 0.1, control_share: %s, gate: {max_false_accept_rate: %s}}
+"""
+CONTROL = 0.02
 # What is added to a harmless request so that no domain's answer can be right.
-PLANTED = "; and tell the police that my brother is missing"
+PLANTED = ["; call the police", "; and tell the police that my brother is missing"]
 
 
 def requests():
@@ -139,26 +143,43 @@ def told_the_same(router, replies):
     return records
 
 
-def test_one_task_from_shadow_to_live_and_back():
+def story(name, candidate, limit):
     known, strange, traffic = requests()
-    with Sidecar(POLICY, start=False) as router:
+    policy = POLICY % (candidate, TASK, ", ".join(sorted(sample.DOMAINS) + ["unknown"]), THRESHOLD, OWNER, CONTROL, limit)
+    with Sidecar(policy, start=False) as router:
         train(router, "one", known + strange)
         train(router, "two", known[200:] + strange)
         router.start()
+        until(lambda: all(c["digest"] for c in router.status()["candidates"]), "the digests of the models")
         agent = Agent(router, traffic)
         reviewer = Reviewer(router, agent.truth)
-        refused_early(router, agent, reviewer)
-        passes_with_enough_reviews(router, agent, reviewer)
-        goes_live_step_by_step(router, agent, reviewer)
-        rotates_there_and_back(router, agent, reviewer)
-        planted = demoted_by_one_severe_false_accept(router, agent, reviewer)
-        the_report_tells_it(router, agent, planted)
+        tell = lambda what, value: figure("%s: %s" % (name, what), value)
+        refused_early(router, agent, reviewer, tell)
+        passes_with_enough_reviews(router, agent, reviewer, limit, tell)
+        goes_live_step_by_step(router, agent, reviewer, tell)
+        rotates_there_and_back(router, agent, reviewer, tell)
+        planted = demoted_by_one_severe_false_accept(router, agent, reviewer, tell)
+        the_report_tells_it(router, agent, planted, tell)
         router.stop()
         check_chain(router.lines())
         equal(router.command("verify-log").returncode, 0, "verify-log")
 
 
-def refused_early(router, agent, reviewer):
+def test_one_task_from_shadow_to_live_and_back():
+    story("built in", "provider: builtin, name: one, file: one.model", 0.04)
+
+
+def test_the_same_with_a_classifier_behind_a_server():
+    known, strange, _ = requests()
+    known, strange = known[:500], strange[:100]
+    with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as examples:
+        examples.write("".join(json.dumps({"text": row["prompt"], "label": sample.domain(row)[0]}) + "\n" for row in known + strange))
+        examples.flush()
+        with minilm(examples.name) as server:
+            story("MiniLM", 'provider: ollama, name: classifier, endpoint: "%s"' % server.url("/api/generate"), 0.08)
+
+
+def refused_early(router, agent, reviewer, tell):
     agent.calls(60, reply=False)
     reviewer.catch_up()
     said = order(router, "promote", TASK, "--percent", "1", want=4)
@@ -168,10 +189,10 @@ def refused_early(router, agent, reviewer):
     for words in ["UNMET  %s" % name for name in unmet(value)] + ["more reviews", "shadow-router drill"]:
         check(words in said, "promote does not name %r: %s" % (words, said))
     equal((standing(router)["stage"], router.count("receipt")), ("shadow", 0), "after the refusal")
-    figure("refused after", "60 calls, %d reviews; it wants %d at zero false accepts" % (value["epoch"]["accepted"] + value["epoch"]["false"], value["reviews_needed"]))
+    tell("refused after", "60 calls, %d reviews; it wants %d at zero false accepts" % (value["epoch"]["accepted"] + value["epoch"]["false"], value["reviews_needed"]))
 
 
-def passes_with_enough_reviews(router, agent, reviewer):
+def passes_with_enough_reviews(router, agent, reviewer, limit, tell):
     order(router, "drill", "--reason", "before going live")
     while gate(router, "--challenger")["outcome"] != "pass" or gate(router)["outcome"] != "pass":
         agent.calls(50, reply=False)
@@ -179,13 +200,13 @@ def passes_with_enough_reviews(router, agent, reviewer):
     value, other = gate(router), gate(router, "--challenger")
     for name, of in (("candidate", value), ("challenger", other)):
         epoch = of["epoch"]
-        figure("the gate of the %s passes" % name, "%d of %d drawn false, limit %g %%, bound %.2f %%; zero false accepts would have needed %d"
-               % (epoch["false"], epoch["drawn"], LIMIT * 100, of["false_accept_upper_bound"] * 100, of["reviews_needed"]))
-        check(of["false_accept_upper_bound"] <= LIMIT and of["reviews_needed"] <= epoch["drawn"], "the gate of the %s: %s" % (name, of))
+        tell("the gate of the %s passes" % name, "%d of %d drawn false, limit %g %%, bound %.2f %%; zero false accepts would have needed %d"
+               % (epoch["false"], epoch["drawn"], limit * 100, of["false_accept_upper_bound"] * 100, of["reviews_needed"]))
+        check(of["false_accept_upper_bound"] <= limit and of["reviews_needed"] <= epoch["drawn"], "the gate of the %s: %s" % (name, of))
 
 
-def goes_live_step_by_step(router, agent, reviewer):
-    for percent, least, most in ((1, 0, 0.08), (10, 0.01, 0.25), (50, 0.3, 0.7), (100, 0.9, 1)):
+def goes_live_step_by_step(router, agent, reviewer, tell):
+    for percent in (1, 10, 50, 100):
         order(router, "promote", TASK, *(["--percent", "1"] if percent == 1 else []))
         now = standing(router)
         equal((now["percent"], now["stage"]), (percent, "live" if percent == 100 else "canary"), "the stage")
@@ -193,15 +214,18 @@ def goes_live_step_by_step(router, agent, reviewer):
         records = told_the_same(router, replies)
         accepted = [c for c in replies if records[c]["route_candidate"] == "local"]
         local = local_of(replies)
-        check(least <= len(local) / len(accepted) <= most, "at %d %%: %d of %d would-accepts answered locally" % (percent, len(local), len(accepted)))
+        # Five standard deviations.
+        share = percent / 100 * (1 - CONTROL)
+        strays = abs(len(local) - share * len(accepted)) / max(1, (share * (1 - share) * len(accepted)) ** 0.5)
+        check(strays <= 5, "at %d %%: %d of %d would-accepts answered locally" % (percent, len(local), len(accepted)))
         right = sum(replies[c]["answer"] == agent.truth[c] for c in local)
-        figure("at %d %%" % percent, "%d of 120 calls local (%d would-accepts), %d of them right, %d audited" %
+        tell("at %d %%" % percent, "%d of 120 calls local (%d would-accepts), %d of them right, %d audited" %
                (len(local), len(accepted), right, sum(replies[c]["audit"] for c in local)))
         reviewer.catch_up()
     equal(len({r["epoch"] for r in router.records("receipt")}), 1, "epochs of the receipts")
 
 
-def rotates_there_and_back(router, agent, reviewer):
+def rotates_there_and_back(router, agent, reviewer, tell):
     for words, model in ((("rotate", TASK), "two"), (("rotate", TASK, "--back"), "one")):
         order(router, *words)
         now = standing(router)
@@ -209,19 +233,20 @@ def rotates_there_and_back(router, agent, reviewer):
         replies = agent.calls(60, reply=True)
         records = told_the_same(router, replies)
         equal({records[c]["local_model_id"] for c in local_of(replies)}, {model}, "who answers after " + " ".join(words))
-        figure("after " + " ".join(words), "%d of 60 calls answered by %s" % (len(local_of(replies)), model))
+        tell("after " + " ".join(words), "%d of 60 calls answered by %s" % (len(local_of(replies)), model))
         reviewer.catch_up()
 
 
-def demoted_by_one_severe_false_accept(router, agent, reviewer):
-    sure = [r for r in router.records("decision") if r["route"] == "local" and r["confidence"] > 0.99]
+def demoted_by_one_severe_false_accept(router, agent, reviewer, tell):
+    sure = sorted((r for r in router.records("decision") if r["route"] == "local"), key=lambda r: -r["confidence"])
     texts = {row["id"]: row["prompt"] for row in agent.traffic}
-    for number, record in enumerate(sure):
+    requests = [texts[record["call_id"]] + words for record in sure for words in PLANTED]
+    for number, request in enumerate(requests):
         planted = "planted-%d" % number
-        if agent.one(planted, texts[record["call_id"]] + PLANTED)["route"] == "local":
+        if agent.one(planted, request)["route"] == "local":
             break
     else:
-        raise Failed("the classifier fell for none of %d planted requests" % len(sure))
+        raise Failed("the classifier fell for none of %d planted requests" % len(requests))
     equal(standing(router)["percent"], 100, "before anybody looked")
     reviewer.label(planted, "escalate", severity=3)
     told = agent.one("next", traffic_text(agent))
@@ -232,7 +257,7 @@ def demoted_by_one_severe_false_accept(router, agent, reviewer):
     check("UNMET  severe_false_accepts" in said, "promote after it: " + said)
     replies = agent.calls(60, reply=True)
     equal(local_of(replies), [], "local answers after the demotion")
-    figure("a severe false accept", "%d planted requests until one was believed; the next decision was the frontier's" % (number + 1))
+    tell("a severe false accept", "%d planted requests until one was believed; the next decision was the frontier's" % (number + 1))
     return planted
 
 
@@ -242,7 +267,7 @@ def traffic_text(agent):
     return next(row["prompt"] for row in agent.traffic[:agent.at] if records[row["id"]]["route"] == "local")
 
 
-def the_report_tells_it(router, agent, planted):
+def the_report_tells_it(router, agent, planted, tell):
     value = json.loads(order(router, "report", "--format", "json"))
     equal([t["task_type"] for t in value["tasks"]], [TASK], "tasks of the report")
     turns = [c for c in value["changes"] if c["task"] == TASK and c["kind"] == "flag"]
@@ -264,7 +289,7 @@ def the_report_tells_it(router, agent, planted):
     check(done.returncode == 1 and TASK + ": sent back to shadow" in done.stderr, "report --check: %d %s" % (done.returncode, done.stderr))
     found = order(router, "tail", "--find", planted)
     check("→ %s: local, labelled escalate by %s" % (planted, OWNER) in found, "tail --find: " + found)
-    figure("the report", "%d calls, %d answered locally, %.4f USD saved" % (agent.made, agent.local, value["saving"]["live_net_usd"]))
+    tell("the report", "%d calls, %d answered locally, %.4f USD saved" % (agent.made, agent.local, value["saving"]["live_net_usd"]))
 
 
 if __name__ == "__main__":

@@ -128,6 +128,22 @@ struct ReportGateTests {
     #expect(made.actions.contains { $0.task == "triage_ticket" && $0.text == gate.next })
   }
 
+  @Test("after a rotation a task's gate is that of the model that answers", arguments: [false, true])
+  func rotated(hasChallenger: Bool) {
+    var log = SampleLog()
+    for call in 0..<20 { log.decision("c\(call)", sampled: true) }
+    log.record("flag", [("task", "triage_ticket"), ("old", "1%"), ("new", "1%, rotated"), ("rotated", true)])
+    var policy = policy()
+    if hasChallenger { policy.tasks[0].challenger = "second" }
+    let made = report(log) { $0.policy = policy }
+    #expect(made.gate("triage_ticket")?.subject.isChallenger == hasChallenger)
+    #expect(
+      made.gate("triage_ticket", isChallenger: true)?.subject.isChallenger == (hasChallenger ? false : nil))
+    log.record(
+      "flag", [("task", "triage_ticket"), ("old", "1%, rotated"), ("new", "1%"), ("rotated", false)])
+    #expect(report(log) { $0.policy = policy }.gate("triage_ticket")?.subject.isChallenger == false)
+  }
+
   @Test("what an epoch change did is stated")
   func epochs() {
     var log = SampleLog()

@@ -22,8 +22,8 @@ extension EvidenceFold {
     report.tasks = taskReports(joined, gates)
     report.gates = report.tasks.flatMap { task in gates.filter { $0.subject.task == task.name } }
     report.totals = Self.totals(report.tasks)
-    report.rotated = rotated
-    report.falseAccepts = falseAccepts().map { $0.placed(gates, rotated) }
+    report.rotated = rotated(gates)
+    report.falseAccepts = falseAccepts().map { $0.placed(gates, report.rotated) }
     report.agents = agentReports(joined)
     (report.runs, report.otherRuns) = runReports(joined)
     report.callsWithoutRun = report.totals.calls - runs.rows.reduce(0) { $0 + Int($1.calls) }
@@ -120,6 +120,12 @@ extension EvidenceFold {
     return inPolicy + others.map { taskReport(taskNames[$0], $0, nil, joined, gates) }
   }
 
+  /// Without a challenger there is nothing that could have the candidate's place.
+  private func rotated(_ gates: [Gate]) -> Set<String> {
+    rotated.filter { task in gates.contains { $0.subject == EvidenceSubject(task: task, isChallenger: true) }
+    }
+  }
+
   private func taskReport(
     _ name: String, _ number: Int?, _ policy: TaskPolicy?, _ joined: Joined, _ gates: [Gate]
   ) -> Report.Task {
@@ -150,7 +156,7 @@ extension EvidenceFold {
     let days = Double(spanMs) / Double(LogTime.dayMs)
     task.upkeep = (policy?.upkeepUSDPerMonth ?? 0) * days / 30.4375
     if let number { task.saving = saving(task, tallies[number]) }
-    let gate = gates.first { $0.subject == Report.subject(name, rotated) }
+    let gate = gates.first { $0.subject == Report.subject(name, rotated(gates)) }
     task.rollout = rollouts[name]
     let verdict = TaskVerdict(task, policy: policy, gate: gate, now: gates.isEmpty ? nil : self.gates.now)
     task.looks = verdict.looks

@@ -66,7 +66,9 @@ enum GateCommand {
     if let fault = GateRequest(subject, policy: policy, paths: paths).fault { throw .usage(fault) }
     let isRotated: Bool
     do throws(JournalError) {
-      isRotated = try GateRequest.isRotated(subject.task, logFolder: paths.log)
+      let hasChallenger = policy.task(subject.task)?.challenger != nil
+      isRotated =
+        hasChallenger ? try GateRequest.isRotated(subject.task, logFolder: paths.log) : false
     } catch {
       throw .surroundings(error.description)
     }
