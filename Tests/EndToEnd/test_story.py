@@ -2,18 +2,15 @@
 a severe false accept, and shadow again.
 
 Requests are CLINC150's, each in one of ten domains or in none; the true label plays the frontier and the reviewer. The candidate is a classifier that
-`train` fits to requests which never come as traffic; once more it is MiniLM behind Ollama's format, where SHADOW_ROUTER_MINILM names a Python that has it
-(see test_eval.py). The challenger is always of the first kind.
+`train` fits to requests which never come as traffic; so is the challenger.
 """
 import collections
 import json
 import os
 import pwd
 import sys
-import tempfile
 
 from sidecar import *
-from test_eval import minilm
 
 sys.path.insert(0, os.path.join(ROOT, "policies", "demo"))
 import sample  # noqa: E402
@@ -167,16 +164,6 @@ def story(name, candidate, limit):
 
 def test_one_task_from_shadow_to_live_and_back():
     story("built in", "provider: builtin, name: one, file: one.model", 0.04)
-
-
-def test_the_same_with_a_classifier_behind_a_server():
-    known, strange, _ = requests()
-    known, strange = known[:500], strange[:100]
-    with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as examples:
-        examples.write("".join(json.dumps({"text": row["prompt"], "label": sample.domain(row)[0]}) + "\n" for row in known + strange))
-        examples.flush()
-        with minilm(examples.name) as server:
-            story("MiniLM", 'provider: ollama, name: classifier, endpoint: "%s"' % server.url("/api/generate"), 0.08)
 
 
 def refused_early(router, agent, reviewer, tell):
