@@ -52,7 +52,7 @@ let package = Package(
     module(
       "Reports", ["Evidence", "Simulations", "Gates", "Statistics", "LogReading", "Agreements", "Wire"]),
     module("ConsolePage", ["Reports"]),
-    module("Screens", ["Wire"]),
+    module("Screens", ["Statistics", "Wire"]),
     // The edge.
     module("Posix", ["CSystem"]),
     module("PolicyYAML", ["CYAML", "PolicyLanguage", "RouterCore"]),

@@ -74,7 +74,7 @@ package struct BudgetLedger: Sendable {
   }
 
   /// A budget that names the tenant holds in the place of those for each.
-  private static func holding(_ budgets: [TaskPolicy.Budget], for tenant: String?) -> [TaskPolicy.Budget] {
+  static func holding(_ budgets: [TaskPolicy.Budget], for tenant: String?) -> [TaskPolicy.Budget] {
     let own = budgets.filter { $0.tenant != nil && $0.tenant == tenant }
     return own.isEmpty ? budgets.filter { $0.tenant == nil } : own
   }

@@ -9,10 +9,8 @@ extension ReportCharts {
   // MARK: The bound against the limit
 
   /// How wrong each task may still be, on a logarithmic scale, beside what it may be.
-  mutating func bounds(_ tasks: [Report.Task], _ gates: [Gate]) -> HTMLText {
-    let rows = tasks.map { task in
-      BoundRow(task, gates.first { $0.subject == EvidenceSubject(task: task.name) })
-    }
+  mutating func bounds(_ tasks: [(task: Report.Task, gate: Gate?)]) -> HTMLText {
+    let rows = tasks.map { BoundRow($0.task, $0.gate) }
     var chart = begin(
       400, 40 + 40 * rows.count, "Bound of false accepts against the limit, by task",
       rows.map(\.words).joined(separator: "; ") + ".")

@@ -64,7 +64,8 @@ extension HTMLReport {
       (
         "How sure we are, against the limit",
         "A bar ends at the bound: with 95 % confidence no more are false. It has to end before the task's limit. Grey: nobody has "
-          + "labelled any, and the bar is that of disagreement.", charts.bounds(seen, report.gates)
+          + "labelled any, and the bar is that of disagreement.",
+        charts.bounds(seen.map { ($0, report.gate($0.name)) })
       ),
       (
         "Would-accepts, and what was wrong with them",
@@ -82,7 +83,7 @@ extension HTMLReport {
   }
 
   func gate(_ task: Report.Task) -> Gate? {
-    report.gates.first { $0.subject == EvidenceSubject(task: task.name) }
+    report.gate(task.name)
   }
 
   /// Tasks that cannot pass as things are, or of which nothing can be measured.

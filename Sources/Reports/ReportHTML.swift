@@ -263,7 +263,7 @@ struct HTMLReport {
       }
       if report.changesNotShown > 0 {
         card.element(
-          "p", class: "soft small", "and \(Figures.count(report.changesNotShown)) more that are not shown")
+          "p", class: "soft small", ReportWords.olderChanges(report))
       }
     }
   }

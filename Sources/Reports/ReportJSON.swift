@@ -15,7 +15,7 @@ extension Report {
     writer.member("changes_not_shown", changesNotShown)
     writer.list("false_accepts", falseAccepts) { $0.object($1.write) }
     writer.list("tasks", tasks) { writer, task in
-      writer.object { task.write(&$0, gates: gates.filter { $0.subject.task == task.name }) }
+      writer.object { task.write(&$0, gates: [false, true].map { gate(task.name, isChallenger: $0) }) }
     }
     writer.list("periods", periods) { $0.object($1.write) }
     writer.list("agents", agents) { $0.object($1.write) }
@@ -160,7 +160,8 @@ extension Report.FalseAccept {
 }
 
 extension Report.Task {
-  fileprivate func write(_ writer: inout JSONWriter, gates: [Gate]) {
+  /// - Parameter gates: That of the model that answers, and the challenger's.
+  fileprivate func write(_ writer: inout JSONWriter, gates: [Gate?]) {
     writer.member("task_type", name)
     writer.member("owner", owner)
     writer.key("ready")
@@ -213,9 +214,9 @@ extension Report.Task {
     writeCost(&writer)
     writeConfidence(&writer)
     writePace(&writer)
-    for (name, isChallenger) in [("gate", false), ("challenger_gate", true)] {
+    for (name, gate) in zip(["gate", "challenger_gate"], gates) {
       writer.key(name)
-      if let gate = gates.first(where: { $0.subject.isChallenger == isChallenger }) {
+      if let gate {
         writer.value(gate.json)
       } else {
         writer.null()
@@ -495,6 +496,7 @@ extension Report.Balance {
       }
     }
     writer.member("recovered", recovered)
+    writer.member("drill_calls", drillCalls)
     writer.member("duplicate_decisions", duplicateDecisions)
     writer.member("duplicate_comparisons", duplicateComparisons)
     writer.member("comparisons_without_decision", comparisonsWithoutDecision)

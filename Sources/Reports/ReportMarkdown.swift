@@ -80,7 +80,7 @@ private struct MarkdownReport {
   }
 
   private func gate(_ task: Report.Task) -> Gate? {
-    report.gates.first { $0.subject == EvidenceSubject(task: task.name) }
+    report.gate(task.name)
   }
 
   private mutating func summary() {
@@ -147,7 +147,7 @@ private struct MarkdownReport {
         change.weight == .loud ? "**\(Self.plain(change.kind).uppercased())**" : Self.plain(change.kind)
       lines.append("- \(change.ts) · \(kind)\(task) · \(Self.plain(ReportWords.change(change)))")
     }
-    if report.changesNotShown > 0 { lines.append("- and \(Figures.count(report.changesNotShown)) more") }
+    if report.changesNotShown > 0 { lines.append("- \(ReportWords.olderChanges(report))") }
     if !report.changes.isEmpty { lines.append("") }
   }
 

@@ -272,7 +272,8 @@ package enum ReportSchema {
     ("records", counts), ("records_read", count), ("outside_window", count), ("damaged", count),
     ("unknown_kinds", count), ("unexplained_holes", count),
     ("gaps", list(object([("from", count), ("to", count), ("cause", text)]))), ("recovered", count),
-    ("duplicate_decisions", count), ("duplicate_comparisons", count), ("comparisons_without_decision", count),
+    ("drill_calls", count), ("duplicate_decisions", count), ("duplicate_comparisons", count),
+    ("comparisons_without_decision", count),
     ("details_not_kept", count),
   ])
 

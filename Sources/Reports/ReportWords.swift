@@ -511,11 +511,17 @@ enum ReportWords {
       ("Damaged lines", balance.damaged), ("Records of unknown kind", balance.unknownKinds),
       ("Sequence numbers missing without a gap record", balance.unexplainedHoles),
       ("Recoveries after a crash", balance.recovered),
+      ("Calls of kill switch drills, in no other figure", balance.drillCalls),
       ("Repeated decisions, not counted", balance.duplicateDecisions),
       ("Repeated comparisons, not counted", balance.duplicateComparisons),
       ("Comparisons without a decision in the window", balance.comparisonsWithoutDecision),
       ("Disagreements whose texts were no longer at hand", balance.detailsNotKept),
     ]
+  }
+
+  /// What "What changed" leaves out.
+  static func olderChanges(_ report: Report) -> String {
+    "\(Figures.counted(report.changesNotShown, "older change")) not shown; no demotion is among them"
   }
 
   static let balanceNote =

@@ -8,10 +8,15 @@ package import Wire
 package struct FlagsDocument: Sendable, Equatable {
   /// Key of the buckets, 64 hex digits.
   package let salt: String
+  /// Which state folder it belongs to; nil in files of earlier versions.
+  package var place: String?
   /// By task.
   package private(set) var flags: [String: Flag] = [:]
 
-  package init(salt: String) { self.salt = salt }
+  package init(salt: String, place: String? = nil) {
+    self.salt = salt
+    self.place = place
+  }
 
   package subscript(task: String) -> Flag? {
     get { flags[task] }
@@ -29,9 +34,11 @@ package struct FlagsDocument: Sendable, Equatable {
 
   package var bytes: [UInt8] {
     let entries = sorted.map { JSONMember($0.task, $0.json(salt: salt)) }
+    var metadata = [JSONMember("writer", "shadow-router"), JSONMember("salt", .string(salt))]
+    if let place { metadata.append(JSONMember("place", .string(place))) }
     let document: JSONValue = [
       "$schema": "https://flagd.dev/schema/v0/flags.json", "flags": .object(entries),
-      "metadata": ["writer": "shadow-router", "salt": .string(salt)],
+      "metadata": .object(metadata),
     ]
     return document.jsonBytes + [UInt8(ascii: "\n")]
   }
@@ -41,7 +48,7 @@ package struct FlagsDocument: Sendable, Equatable {
     guard let value = try? JSONValue(parsing: bytes), let salt = value["metadata"]?["salt"]?.stringValue,
       let entries = value["flags"]?.members
     else { return nil }
-    self.init(salt: salt)
+    self.init(salt: salt, place: value["metadata"]?["place"]?.stringValue)
     for entry in entries {
       guard let flag = Flag(entry.name, entry.value) else { return nil }
       flags[entry.name] = flag

@@ -233,6 +233,8 @@ final class Control: Sendable {
     guard let value = try? JSONValue(parsing: body), let isOn = value["on"]?.boolValue else {
       return .problem(400, "the body must be {\"on\": true} or {\"on\": false}, with an optional \"reason\"")
     }
+    // The way to safety is refused for no slip of the pen.
+    if !isOn, let fault = value.strange(["on", "reason"]) { return .problem(400, fault) }
     let reason = value["reason"]?.stringValue
     guard reason.map(Promotions.isOneLine) ?? true else {
       return .problem(400, Promotions.oneLineWanted("reason"))
@@ -263,7 +265,10 @@ final class Control: Sendable {
 
   private func drill(_ body: [UInt8], _ actor: String) -> Answer {
     let value = body.isEmpty ? .null : try? JSONValue(parsing: body)
-    guard let value else { return .problem(400, "the body must be empty or {\"reason\": \"…\"}") }
+    guard let value, value.isNull || value.members != nil, value["reason"]?.isText != false else {
+      return .problem(400, "the body must be empty or {\"reason\": \"…\"}")
+    }
+    if let fault = value.strange(["reason"]) { return .problem(400, fault) }
     let reason = value["reason"]?.stringValue
     guard reason.map(Promotions.isOneLine) ?? true else {
       return .problem(400, Promotions.oneLineWanted("reason"))

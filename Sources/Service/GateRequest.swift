@@ -1,6 +1,7 @@
 import Evidence
 package import Gates
-import Journal
+package import Journal
+import LogReading
 import PolicyLanguage
 import Posix
 package import RouterCore
@@ -27,6 +28,24 @@ package struct GateRequest: Sendable {
     /// Whether the log does not say yet that this was asked, with this outcome.
     package let isNews: Bool
   }
+
+  /// Whether a task's challenger has the candidate's place, as far as a log says: what a router that goes on with it would say.
+  package static func isRotated(_ task: String, logFolder: String) throws(JournalError) -> Bool {
+    var reader = try JournalReader(folder: logFolder)
+    var line = LogLine()
+    var isRotated = false
+    try reader.visit { text, _ in
+      // Few of a log's lines are flags, and each says so near its beginning: the others are not read.
+      guard text.extracting(0..<min(text.count, 200)).contains(flagMark), line.read(text),
+        line.isString(.kind, "flag", in: text), line.string(.task, in: text) == task
+      else { return true }
+      isRotated = line.bool(.rotated, in: text) == true
+      return true
+    }
+    return isRotated
+  }
+
+  private static let flagMark = Array(#""kind":"flag""#.utf8)
 
   /// Why nothing could be asked: the policy has no such task, or the task no challenger.
   package var fault: String? {

@@ -57,7 +57,7 @@ package enum LogSearch {
 
 extension Span<UInt8> {
   /// Whether `needle` stands anywhere in the bytes.
-  fileprivate func contains(_ needle: [UInt8]) -> Bool {
+  func contains(_ needle: [UInt8]) -> Bool {
     guard let first = needle.first, count >= needle.count else { return needle.isEmpty }
     var start = 0
     while start <= count - needle.count {

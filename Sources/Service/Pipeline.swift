@@ -105,7 +105,8 @@ final class Pipeline: Sendable {
   /// What its sender is told, where it asked to be.
   private func complaint(_ line: Span<UInt8>, _ fault: FrameFault, _ scratch: inout Scratch) -> [UInt8]? {
     let address = scratch.decoder.replyAddress(line)
-    return address.wantsReply ? Reply.error(fault, callID: address.callID) : nil
+    guard address.wantsReply else { return nil }
+    return Reply.error(fault, callID: address.callID, scratch.decoder.remedy(fault, line))
   }
 
   private func handle(_ frame: AnswerFrame, _ line: Span<UInt8>, _ scratch: inout Scratch) -> [UInt8]? {
@@ -244,7 +245,7 @@ struct Today {
 enum Reply {
   static let pong = Array("{\"kind\":\"pong\"}\n".utf8)
 
-  static func error(_ fault: FrameFault, callID: String?) -> [UInt8] {
+  static func error(_ fault: FrameFault, callID: String?, _ message: String) -> [UInt8] {
     var writer = JSONWriter()
     writer.beginObject()
     writer.key("kind")
@@ -254,7 +255,7 @@ enum Reply {
     writer.key("code")
     writer.string(fault.rawValue)
     writer.key("message")
-    writer.string(fault.remedy)
+    writer.string(message)
     writer.endObject()
     return writer.bytes + [UInt8(ascii: "\n")]
   }

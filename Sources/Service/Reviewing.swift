@@ -240,10 +240,19 @@ final class Reviewing: Sendable {
 
   /// `POST /v1/review`.
   func act(_ body: JSONValue, reviewer: String) -> Reply {
+    if let fault = body.strange(Self.members(body)) { return .problem(400, "unknown_parameter", fault) }
     if body["undo"]?.boolValue == true { return undo(reviewer) }
     if let callID = body["open"]?.stringValue { return open(callID, body, reviewer) }
     if let ids = body["release"]?.arrayValue { return release(ids, reviewer) }
     return label(body, reviewer)
+  }
+
+  /// What a request may have. A `reviewer` is passed over: who labels is what the connection says.
+  private static func members(_ body: JSONValue) -> [String] {
+    if body["undo"] != nil { return ["undo"] }
+    if body["open"] != nil { return ["open", "reason", "what"] }
+    if body["release"] != nil { return ["release"] }
+    return ["call_id", "review_label", "subject", "severity", "missed_stop", "note", "reviewer"]
   }
 
   private struct Label: Sendable {

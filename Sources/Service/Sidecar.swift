@@ -117,7 +117,8 @@ package final class Sidecar {
     }
     let kill = KillSwitch(stateFolder: paths.state, runtimeFolder: paths.runtime)
     let restored = RestoredFlags(
-      Rollouts.read(paths.flags), proof: opened.proof, lastDemotion: opened.lastDemotion)
+      Rollouts.read(paths.flags), proof: opened.proof, lastDemotion: opened.lastDemotion,
+      place: RestoredFlags.place(paths))
     do throws(PosixError) {
       pipeline = try Pipeline(
         recorder: recorder, kill: kill, generation: loaded.generation,

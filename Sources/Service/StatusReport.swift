@@ -164,20 +164,21 @@ enum StatusReport {
 
   /// What tenants have spent today of tasks that have budgets: those that spent most.
   private static func budgets(_ pipeline: Pipeline) -> JSONValue {
-    let tasks = Set(pipeline.current.prepared.policy.tasks.filter { !$0.budgets.isEmpty }.map(\.name))
-    guard !tasks.isEmpty else { return .array([]) }
     let now = Clocks.realtime()
-    let accounts = pipeline.recorder.budgets.withLock { $0.today(now) }.filter { tasks.contains($0.key.task) }
-    let most = accounts.sorted {
-      ($0.value.usd, $0.value.calls, $0.key.task, $0.key.tenant ?? "")
-        > ($1.value.usd, $1.value.calls, $1.key.task, $1.key.tenant ?? "")
-    }
+    let tasks = pipeline.current.prepared.policy.tasks
+    let standings = pipeline.recorder.budgets.withLock { $0.standings(of: tasks, at: now) }
+    let nextDay = JSONValue.string(Timestamp.string(BudgetLedger.nextDay(after: now)))
+    func number(_ value: Double?) -> JSONValue { value.flatMap(JSONNumber.init).map { .number($0) } ?? .null }
     return .array(
-      most.prefix(100).map { account, spent in
+      standings.prefix(100).map { standing in
         [
-          "task": .string(account.task), "tenant": account.tenant.map { .string($0) } ?? .null,
-          "others": .bool(account.isOfTheRest), "calls": .number(JSONNumber(spent.calls)),
-          "usd": JSONNumber(spent.usd).map { .number($0) } ?? .null,
+          "task": .string(standing.account.task),
+          "tenant": standing.account.tenant.map { .string($0) } ?? .null,
+          "others": .bool(standing.account.isOfTheRest), "calls": .number(JSONNumber(standing.spent.calls)),
+          "usd": number(standing.spent.usd),
+          "calls_per_day": standing.callsPerDay.map { .number(JSONNumber($0)) } ?? .null,
+          "usd_per_day": number(standing.usdPerDay), "used_up": .bool(standing.isUsedUp),
+          "starts_again": nextDay,
         ]
       })
   }

@@ -71,6 +71,16 @@ struct Arguments {
     return number
   }
 
+  /// What people are told by, in the log and on screens.
+  func line(_ name: String) throws(Failure) -> String? {
+    guard let text = value(name) else { return nil }
+    let wanted = "--\(name) must be one line of 1 to 500 bytes"
+    guard text.contains(where: { !$0.isWhitespace }) else { throw .usage(wanted + "; it is blank") }
+    guard text.utf8.count <= 500 else { throw .usage(wanted + "; it has \(text.utf8.count)") }
+    guard !text.contains(where: \.isNewline) else { throw .usage(wanted + "; it has a line feed in it") }
+    return text
+  }
+
   /// The folder of the log, where there is one.
   func logFolder() throws(Failure) -> String {
     let folder = paths.log

@@ -151,6 +151,9 @@ def test_the_log_is_read_in_every_form():
     rows = [json.loads(l) for l in router.command("tail", "--rows", "--json").stdout.splitlines()]
     equal(len(rows), router.count("decision"), "rows as JSON")
     check(all(c in rows[0] for c in COLUMNS), "columns of the JSON rows")
+    for last in (0, 1, 3, len(rows), len(rows) + 5):
+        kept = [json.loads(l) for l in router.command("tail", "--rows", "--json", "--last", str(last)).stdout.splitlines()]
+        equal(kept, rows[len(rows) - min(last, len(rows)):], "`tail --rows --last %d`" % last)
     for identity, count in (("c3", 2), ("T1", 10), ("R1", 21)):
         done = router.command("tail", "--find", identity, "--json")
         equal((done.returncode, len(done.stdout.splitlines())), (0, count), "`tail --find %s`" % identity)

@@ -394,6 +394,12 @@ def test_a_days_calls_are_bounded_for_each_tenant_and_across_a_restart():
         told(tap.ask(ask("b5", tenant="big")), "frontier", "local_unavailable", "budget_exhausted")
         spent = {b["tenant"]: b["calls"] for b in router.status()["budgets"]}
         equal(spent, {"acme": 3, "other": 1, None: 1, "big": 5}, "budgets in the status")
+        used = {b["tenant"]: (b["calls_per_day"], b["used_up"]) for b in router.status()["budgets"]}
+        equal(used, {"acme": (3, True), "other": (3, False), None: (3, False), "big": (5, True)}, "limits in the status")
+        screen = router.command("status").stdout
+        for words in ("budget      t, tenant big: 5 of 5 calls today: USED UP", "t, tenant acme: 3 of 3 calls today: USED UP", "starts again at ",
+                      "t: 1 more tenant, 0 used up"):
+            check(words in screen, "the screen does not say %r: %s" % (words, screen))
         # Those who did not ask were not answered.
         tap.send(call("quiet", tenant="third"))
         recorded(router, "quiet")

@@ -5,11 +5,13 @@ numbers of processes and counts are compared by form. With `--show` in NIGHT the
 """
 import json
 import os
+import pwd
 import re
 import shlex
 import socket
 import subprocess
 
+from live import go_live
 from sidecar import *
 from test_disk import SMALL, TinyDisk
 
@@ -69,15 +71,15 @@ def pattern(output):
     return "".join(lines)
 
 
-def holds(title, router):
-    """Runs the README's command for a symptom and compares what it prints, errors included."""
+def holds(title, router, same=()):
+    """Runs the README's command for a symptom and compares what it prints, errors included; `same`: what stands for what here."""
     command, wanted = symptoms()[title]
     words = shlex.split(command)
     equal(words[0], "shadow-router", "the program of " + command)
     done = subprocess.run([binary(), *words[1:2], *router.folders, *words[2:]], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, timeout=60, env={**os.environ, "NO_COLOR": "1"})
     got = done.stdout
-    for mine, name in zip([router.state, router.runtime, router.policy], PLACES):
+    for mine, name in [*zip([router.state, router.runtime, router.policy], PLACES), *same]:
         got = got.replace(mine, name)
     if os.environ.get("NIGHT") == "--show":
         print("\n### %s\n$ %s\n%s" % (title, command, got))
@@ -120,9 +122,18 @@ def test_the_agents_answers_look_wrong():
 
 
 def test_a_task_went_back_to_shadow():
-    with Sidecar(POLICY) as router:
-        asked(router)
-        holds("A task went back to shadow", router)
+    account = pwd.getpwuid(os.geteuid()).pw_name
+    with ollama(lambda request: generated({"label": "build", "confidence": 0.95})) as model:
+        text = POLICY.replace("http://127.0.0.1:9/api/generate", model.endpoint).replace("timeout_ms: 300", "timeout_ms: 5000")
+        with Sidecar(text.replace("ci-team", account)) as router:
+            go_live(router, "triage_log")
+            reply = router.tap().ask(call("c-8112", task="triage_log", text="the build stops at link time", reply=True))
+            equal(reply["route"], "local", "the answer that was wrong: %s" % reply)
+            label = {"call_id": "c-8112", "review_label": "escalate", "severity": 3}
+            until(lambda: router.http("POST", "/v1/review", json.dumps(label))[0] == 200, "the label")
+            until(lambda: any(r["new"] == "shadow" for r in router.records("flag")), "the demotion is in the log")
+            holds("A task went back to shadow", router, [("confirmed by " + account, "confirmed by ana")])
+            equal(router.tap().ask(call("c-8113", task="triage_log", reply=True))["route"], "frontier", "the next call")
 
 
 def test_a_reload_is_refused():

@@ -3,6 +3,7 @@ import contextlib
 import datetime
 import json
 import os
+import shutil
 import sys
 
 from sidecar import *
@@ -78,7 +79,6 @@ def written(router, reviewed=401, challenger=0):
         log.review("c%d" % index, "accept")
         if index < challenger:
             log.review("c%d" % index, "accept", subject="challenger")
-    log.drill()
     log.flush()
     return log
 
@@ -89,6 +89,7 @@ def ready(**more):
     with prepared() as router:
         written(router, **more)
         router.start()
+        ask(router, "drill")
         yield router
 
 
@@ -171,7 +172,9 @@ def test_steps_up_and_down_under_one_receipt():
         ask(router, "demote", "t", want=2)
         router.crash()
         router.start()
-        equal((stage(router), router.status()["last_demotion"]), (("shadow", 0), last), "a demotion outlasts a crash")
+        # Its time is that of the record now, which was written a moment after.
+        again = router.status()["last_demotion"]
+        equal((stage(router), {**again, "at": None}), (("shadow", 0), {**last, "at": None}), "a demotion outlasts a crash")
         router.stop()
 
 
@@ -230,6 +233,8 @@ def test_one_severe_false_accept_that_the_owner_confirms_demotes_before_the_labe
     with prepared(text=policy().replace("owner: ana", "owner: %s" % account())) as router:
         written(router)
         router.start()
+        check("UNMET  drill" in ask(router, "promote", "t", "--percent", "1", want=4), "promoted without a drill")
+        ask(router, "drill")
         tap = router.tap()
         ask(router, "promote", "t", "--percent", "1")
         decision = router.decide(tap, call("bad", text=TEXT["a"]))
@@ -294,7 +299,12 @@ def test_a_rotation_there_and_back():
             check(value["outcome"] == "pass", lambda: "gate %s: %s" % (words, done.stdout))
             equal((done.returncode, value["epoch"]["id"], value["epoch"]["would_accepts"]), (0, receipt["epoch"], 551), "gate " + " ".join(words))
         ask(router, "promote", "t", "--percent", "10")
+        both = gates(router)
+        equal(([g[0] for g in both]), ["challenger", "candidate"], "whose gates these are, by the policy's names")
         router.stop()
+        equal(gates(router), both, "the gates with no router running")
+        (told,) = [t for t in json.loads(ask(router, "report", "--format", "json"))["tasks"] if t["task_type"] == "t"]
+        equal([brief(told[name]) for name in ("gate", "challenger_gate")], both, "the gates in the report")
         router.start()
         tap = router.tap()
         equal(task_status(router)["rotated"], True, "after a restart")
@@ -302,6 +312,68 @@ def test_a_rotation_there_and_back():
         found = task_status(router)
         equal((found["stage"], found["percent"], found["rotated"], found["models"][0]["digest"]), ("canary", 10, False, one), "after the way back")
         equal(router.decide(tap, call("back", text=TEXT["a"]))["local_model_id"], "one", "who is asked")
+        both = gates(router)
+        equal([g[0] for g in both], ["candidate", "challenger"], "whose gates these are after the way back")
+        router.stop()
+        equal(gates(router), both, "the gates with no router running after the way back")
+
+
+def brief(gate):
+    """What of a gate does not depend on the moment at which it is asked."""
+    states = {c["name"]: c["state"] for c in gate["conditions"]}
+    return gate["subject"], gate["outcome"], gate["epoch"]["id"], gate["epoch"]["would_accepts"], gate["epoch"]["drawn"], gate["attempt"], states
+
+
+def gates(router):
+    return [brief(json.loads(router.command("gate", "t", "--json", *words).stdout)) for words in ((), ("--challenger",))]
+
+
+def test_what_cannot_be_done_is_refused_by_place_value_and_remedy():
+    with prepared() as router:
+        router.start()
+        long = "g" * 257
+        for words, said in [
+                (("promote", "t", "--percent", "-1"), "--percent must be a stage: 1, 10, 50 or 100 (0 for groups alone), not -1"),
+                (("promote", "t", "--percent", "20"), "1, 10, 50 or 100 (0 for groups alone), not 20"),
+                (("promote", "t", "--percent", "ten"), "not ten"),
+                (("promote", "t", "--percent", "1", "--reason", ""), "--reason must be one line of 1 to 500 bytes; it is blank"),
+                (("promote", "t", "--percent", "1", "--approver", "a" * 501), "--approver must be one line of 1 to 500 bytes; it has 501"),
+                (("promote", "t", "--user-group", ""), "--user-group must have 1 to 256 characters; it has 0"),
+                (("promote", "t", "--user-group", "beta", "--user-group", long), "--user-group must have 1 to 256 characters; it has 257"),
+                (("demote", "t", "--reason", " "), "--reason must be one line of 1 to 500 bytes; it is blank"),
+                (("demote", "t", "--reason", "a\nb"), "it has a line feed in it"),
+                (("drill", "--reason", ""), "it is blank")]:
+            check(said in ask(router, *words, want=2), "%s does not say %r" % (words, said))
+        for path, body, said in [
+                ("promote", {"task": "t", "percent": 7}, '"percent" must be a stage: 1, 10, 50 or 100 (0 for groups alone), not 7'),
+                ("promote", {"task": "t", "percent": "1"}, '"percent" must be a stage'),
+                ("promote", {"task": "t", "procent": 1}, 'unknown member "procent"; there are "task", "percent"'),
+                ("promote", {"task": "t", "percent": 1, "user_groups": ["a", ""]}, '"user_groups", name 2, must have 1 to 256 characters; it has 0'),
+                ("promote", {"task": "t", "percent": 1, "reason": "x" * 501}, "it has 501"),
+                ("promote", {"task": "t", "percent": 1, "override": 1}, '"override" must be true or false'),
+                ("demote", {"task": "t", "reason": "r", "now": True}, 'unknown member "now"'),
+                ("rotate", {"task": "t", "back": "x"}, '"back" must be true or false'),
+                ("rotate", {"task": "t", "bakc": True}, 'unknown member "bakc"'),
+                ("drill", {"reason": 5}, "the body must be empty"),
+                ("drill", {"raeson": "x"}, 'unknown member "raeson"'),
+                ("review", {"call_id": "c", "review_label": "accept", "severty": 3}, 'unknown member "severty"')]:
+            code, answer = router.http("POST", "/v1/" + path, json.dumps(body))
+            equal(code, 400, "%s %s: %s" % (path, body, answer))
+            message = json.loads(answer)["error"]
+            message = message if isinstance(message, str) else message["message"]
+            check(said in message, "%s %s does not say %r: %s" % (path, body, said, message))
+        code, answer = router.http("PUT", "/v1/kill", json.dumps({"on": True, "raeson": "x"}))
+        equal((code, router.status()["kill"]["on"]), (200, True), "the way to safety with a slip of the pen")
+        equal(router.http("PUT", "/v1/kill", json.dumps({"on": False, "raeson": "x"}))[0], 400, "the way back with one")
+        equal((router.http("PUT", "/v1/kill", json.dumps({"on": False}))[0], stage(router), flags(router)), (200, ("shadow", 0), []), "nothing else has changed")
+        told = []
+        for number, (members, said) in enumerate([({"deadline_ms": -1}, "`deadline_ms` must be a whole number from 0 on"),
+                                                  ({"tenant": "x" * 300}, "`tenant` has 300 characters; at most 256 are read"),
+                                                  ({"signals": {"novel_input": 1}}, "`signals` must be an object of signals, each true or false"),
+                                                  ({"artifacts": [1]}, "`artifacts` must be an array of strings")]):
+            error = router.tap().ask(call("bad%d" % number, reply=True, **members))
+            told.append((error["kind"], error["message"], said))
+        equal([t[:2] for t in told], [("error", t[2]) for t in told], "error frames")
         router.stop()
 
 
@@ -348,6 +420,36 @@ def test_flags_that_the_router_did_not_write_send_everything_to_the_frontier():
         until(lambda: stage(router) == ("shadow", 0), "a file that is gone means shadow")
         until(lambda: flags(router)[-1][2] == "shadow", "the flag record")
         check(not router.status()["kill"]["on"], "an absent file is no fault")
+        router.stop()
+
+
+def test_a_copy_of_a_state_folder_serves_nothing():
+    with prepared() as router:
+        router.start()
+        overridden(router)
+        router.stop()
+        # Moved, it is the same folder: what was served is served.
+        os.rename(router.state, router.state + "-moved")
+        router.state += "-moved"
+        router.start()
+        equal((router.status()["live_tasks"][0]["task"], router.status()["kill"]["on"]), ("t", False), "a folder that was renamed")
+        router.stop()
+        original, router.state = router.state, router.state + "-copy"
+        shutil.copytree(original, router.state)
+        router.start()
+        equal((override_of(router), router.status()["live_tasks"]), ("flags_unreadable", []), "a copy")
+        check("is a copy or was restored" in router.command("status").stdout, "status does not say why: " + router.command("status").stdout)
+        ask(router, "promote", "t", want=4)
+        ask(router, "demote", "t", "--reason", "a copy for a trial")
+        until(lambda: not router.status()["kill"]["on"], "after demote")
+        overridden(router, 1)
+        router.stop()
+        router.start()
+        equal(stage(router), ("canary", 1), "what was promoted in the copy")
+        router.stop()
+        router.state = original
+        router.start()
+        equal(stage(router), ("live", 100), "the original")
         router.stop()
 
 

@@ -90,6 +90,7 @@ struct ReportGateTests {
       ))
     #expect(made.sentence.claim.contains("at most \(most) of 500"))
     #expect(made.tasks.first?.readiness.condition == gate.firstUnmet?.name.rawValue)
+    #expect(gate.next.hasPrefix(made.tasks.first?.readiness.next ?? "-"))
   }
 
   @Test("over several tasks all bounds hold together, and tasks without labels are named as unclaimed")
@@ -107,6 +108,40 @@ struct ReportGateTests {
     }
     #expect(made.sentence.claim.contains("at most \(sum) of 600"))
     #expect(made.sentence.caveats.contains { $0.hasPrefix("Nothing is claimed of other_task") })
+  }
+
+  @Test("gate and report name the same condition first: what speaks against the task before what is short")
+  func first() throws {
+    var log = SampleLog()
+    for call in 0..<100 {
+      log.decision("c\(call)", sampled: true)
+      if call < 60 { log.review("c\(call)", "accept") }
+    }
+    for reviewer in ["ana", "ben"] {
+      log.review("c70", "escalate", severity: 3, reviewer: reviewer)
+    }
+    let made = report(log) { $0.policy = policy() }
+    let gate = gate("triage_ticket", log, policy())
+    let task = try #require(made.tasks.first)
+    #expect(gate.firstUnmet?.name == .severe && task.readiness.condition == "severe_false_accepts")
+    #expect(task.readiness.next == gate.next)
+    #expect(made.actions.contains { $0.task == "triage_ticket" && $0.text == gate.next })
+  }
+
+  @Test("after a rotation a task's gate is that of the model that answers", arguments: [false, true])
+  func rotated(hasChallenger: Bool) {
+    var log = SampleLog()
+    for call in 0..<20 { log.decision("c\(call)", sampled: true) }
+    log.record("flag", [("task", "triage_ticket"), ("old", "1%"), ("new", "1%, rotated"), ("rotated", true)])
+    var policy = policy()
+    if hasChallenger { policy.tasks[0].challenger = "second" }
+    let made = report(log) { $0.policy = policy }
+    #expect(made.gate("triage_ticket")?.subject.isChallenger == hasChallenger)
+    #expect(
+      made.gate("triage_ticket", isChallenger: true)?.subject.isChallenger == (hasChallenger ? false : nil))
+    log.record(
+      "flag", [("task", "triage_ticket"), ("old", "1%, rotated"), ("new", "1%"), ("rotated", false)])
+    #expect(report(log) { $0.policy = policy }.gate("triage_ticket")?.subject.isChallenger == false)
   }
 
   @Test("what an epoch change did is stated")

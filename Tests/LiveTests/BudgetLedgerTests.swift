@@ -1,5 +1,6 @@
 import Live
 import RouterCore
+import TestData
 import Testing
 
 @Suite("Budgets")
@@ -17,6 +18,27 @@ struct BudgetLedgerTests {
     var budget = TaskPolicy.Budget()
     (budget.tenant, budget.callsPerDay, budget.usdPerDay) = (tenant, calls, usd)
     return budget
+  }
+
+  @Test("what is told of a budget is what decides; used up ones come first")
+  func standings() {
+    let tasks = [task([budget(calls: 4, usd: 2), budget("big", calls: 9), budget("idle", usd: 1)])]
+    var ledger = BudgetLedger(capacity: 12)
+    var dice = SeededGenerator(seed: 7)
+    for _ in 0..<200 {
+      let tenant = ["a", "b", "big", nil].randomElement(using: &dice) ?? nil
+      ledger.spend(task: "t", tenant: tenant, calls: 1, usd: 0.1, at: Self.noon)
+      let told = ledger.standings(of: tasks, at: Self.noon)
+      for standing in told {
+        let state = ledger.state(of: tasks[0], tenant: standing.account.tenant, at: Self.noon)
+        #expect(standing.areCallsUsedUp == !state.mayAnswer && standing.isMoneySpent == !state.maySpend)
+      }
+      #expect(told.map(\.isUsedUp) == told.map(\.isUsedUp).sorted { $0 && !$1 })
+      #expect(told.contains { $0.account.tenant == "idle" && $0.usdPerDay == 1 && $0.callsPerDay == nil })
+    }
+    #expect(ledger.standings(of: tasks, at: Self.noon + Self.day).allSatisfy { $0.spent == .init() })
+    #expect(BudgetLedger.nextDay(after: Self.noon) == Self.noon + Self.day / 2)
+    #expect(ledger.standings(of: [task([])], at: Self.noon).isEmpty)
   }
 
   @Test("each tenant has the general budget to itself; one with a budget of its own has that instead")

@@ -50,6 +50,9 @@ struct FlagTests {
   func roundTrip() throws {
     let bytes = document.bytes
     #expect(try #require(FlagsDocument(parsing: bytes)) == document)
+    var placed = document
+    placed.place = "7-8"
+    #expect(try #require(FlagsDocument(parsing: placed.bytes)) == placed && placed.bytes != bytes)
     let text = String(decoding: bytes, as: UTF8.self)
     #expect(text.contains(#""state":"ENABLED""#) && text.contains(#""state":"DISABLED""#))
     #expect(text.contains(#""variants":{"local":true,"frontier":false},"defaultVariant":"frontier""#))

@@ -38,6 +38,18 @@ struct RestoredFlagsTests {
     #expect(between.problem == nil && between.interrupted == "t")
   }
 
+  @Test("serve nothing in a copy of their folder", arguments: [nil, "1-2", "1-3"] as [String?])
+  func copied(place: String?) {
+    var written = document(10)
+    written.place = place
+    let proof = RestoredFlags.Proof(task: "t", before: nil, after: SHA256.hash(written.bytes).hex)
+    let found = RestoredFlags(.bytes(written.bytes), proof: proof, place: "1-2")
+    let isServed = place != "1-3"
+    #expect(found.document.isServing == isServed && (found.problem == nil) == isServed)
+    #expect(found.document.place == "1-2")
+    #expect(RestoredFlags(.bytes(written.bytes), proof: proof).problem == nil)
+  }
+
   @Test("are in shadow without a file, and with one that serves nothing")
   func shadow() {
     for found in [

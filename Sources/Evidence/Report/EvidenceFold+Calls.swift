@@ -17,6 +17,10 @@ extension EvidenceFold {
       balance.duplicateDecisions += 1
       return
     }
+    guard !isOfDrill(text) else {
+      balance.drillCalls += 1
+      return
+    }
     firstDecision = min(firstDecision ?? ms, ms)
     lastDecision = max(lastDecision ?? ms, ms)
     let task = taskNumber(text)
@@ -30,6 +34,13 @@ extension EvidenceFold {
     if line.isFilled(.hardStopMatch) { hardStop(text, task) }
     if row.isWouldAccept { waiting.keep(text, for: call) }
     applyEarly(key, to: call)
+  }
+
+  /// A call that a drill of the kill switch sent: no agent's, and so no task's. What could be accepted is none.
+  private func isOfDrill(_ text: Span<UInt8>) -> Bool {
+    line.isString(.taskType, DrillCall.taskType, in: text)
+      && !line.isString(.routeCandidate, "local", in: text)
+      && line.string(.callID, in: text)?.hasPrefix(DrillCall.idPrefix) == true
   }
 
   private mutating func taskNumber(_ text: Span<UInt8>) -> Int {

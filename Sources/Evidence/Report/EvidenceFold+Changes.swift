@@ -16,7 +16,9 @@ extension EvidenceFold {
       let isRefused = line.bool(.taken, in: text) != true
       note(kind, task: nil, ts: ts, policyChange(text), isRefused ? .loud : .normal)
     case "flag":
-      note(kind, task: line.string(.task, in: text), ts: ts, flagChange(text), isLoud(text) ? .loud : .normal)
+      note(
+        kind, task: line.string(.task, in: text), ts: ts, flagChange(text), isLoud(text) ? .loud : .normal,
+        isDemotion: isDemotion(text))
     case "receipt":
       note(
         kind, task: line.string(.task, in: text), ts: ts, receipt(text),
@@ -55,13 +57,24 @@ extension EvidenceFold {
   }
 
   mutating func note(
-    _ kind: String, task: String?, ts: String, _ words: String, _ weight: Report.Change.Weight = .normal
+    _ kind: String, task: String?, ts: String, _ words: String, _ weight: Report.Change.Weight = .normal,
+    isDemotion: Bool = false
   ) {
-    guard changes.count < Self.changeLimit else {
-      changesNotShown += 1
-      return
+    changes.append(
+      Report.Change(ts: ts, kind: kind, task: task, text: words, weight: weight, isDemotion: isDemotion))
+    changesSeen += 1
+    // Now and then: each time would cost as much as there are.
+    if changesSeen % Self.changeLimit == 0 { changes = newestChanges() }
+  }
+
+  /// The newest ones, and every demotion.
+  func newestChanges() -> [Report.Change] {
+    var older = changes.count { !$0.isDemotion } - Self.changeLimit
+    return changes.filter { change in
+      if change.isDemotion { return true }
+      older -= 1
+      return older < 0
     }
-    changes.append(Report.Change(ts: ts, kind: kind, task: task, text: words, weight: weight))
   }
 
   private func policyChange(_ text: Span<UInt8>) -> String {
@@ -96,7 +109,11 @@ extension EvidenceFold {
     let new = word(.new, text)
     // The kill switch has no task.
     guard line.string(.task, in: text) != nil else { return new == "on" || new == "true" }
-    return new == "shadow" && word(.old, text) != "shadow"
+    return isDemotion(text)
+  }
+
+  private func isDemotion(_ text: Span<UInt8>) -> Bool {
+    line.string(.task, in: text) != nil && word(.new, text) == "shadow" && word(.old, text) != "shadow"
   }
 
   private func receipt(_ text: Span<UInt8>) -> String {
@@ -114,10 +131,9 @@ extension EvidenceFold {
     let actor = line.string(.actor, in: text).map { " by \($0)" } ?? ""
     let isOverride = line.bool(.override, in: text) == true
     let approver = line.string(.approver, in: text).map { ", approved by \($0)" } ?? ""
-    let isDemotion = line.string(.task, in: text) != nil && new == "shadow" && old != "shadow"
     let what =
       line.string(.task, in: text) == nil && ["on", "off", "true", "false"].contains(new)
-      ? "kill switch " : isDemotion ? "demoted: " : isOverride ? "OVERRIDE: " : ""
+      ? "kill switch " : isDemotion(text) ? "demoted: " : isOverride ? "OVERRIDE: " : ""
     return "\(what)\(old) → \(new)\(actor)\(approver)\(reason(text))"
   }
 

@@ -49,6 +49,7 @@ extension EvidenceFold {
     guard line.isString(.kind, "flag", in: text), let task = line.string(.task, in: text),
       let new = line.string(.new, in: text), rollouts[task] != nil || rollouts.count < 1_000
     else { return }
+    if line.bool(.rotated, in: text) == true { rotated.insert(task) } else { rotated.remove(task) }
     let stage = line.string(.stage, in: text) ?? (new == "shadow" || new == "live" ? new : "canary")
     rollouts[task] = Report.Rollout.Stage(rawValue: stage).map {
       Report.Rollout(stage: $0, extent: new == stage ? nil : new, since: line.string(.ts, in: text) ?? "")

@@ -13,15 +13,17 @@ extension EvidenceFold {
     report.firstDecision = firstDecision
     report.lastDecision = lastDecision
     report.command = options.command
-    report.changes = changes + epochChanges()
+    report.changes = newestChanges()
+    report.changesNotShown = changesSeen - report.changes.count
+    report.changes += epochChanges()
     report.changes.sort { $0.ts < $1.ts }
-    report.changesNotShown = changesNotShown
     report.asOf = head.report.flatMap { LogTime.parse($0.ts) }
     let gates = gates.gates()
     report.tasks = taskReports(joined, gates)
     report.gates = report.tasks.flatMap { task in gates.filter { $0.subject.task == task.name } }
     report.totals = Self.totals(report.tasks)
-    report.falseAccepts = falseAccepts().map { $0.placed(gates) }
+    report.rotated = rotated(gates)
+    report.falseAccepts = falseAccepts().map { $0.placed(gates, report.rotated) }
     report.agents = agentReports(joined)
     (report.runs, report.otherRuns) = runReports(joined)
     report.callsWithoutRun = report.totals.calls - runs.rows.reduce(0) { $0 + Int($1.calls) }
@@ -119,6 +121,12 @@ extension EvidenceFold {
     return inPolicy + others.map { taskReport(taskNames[$0], $0, nil, joined, gates) }
   }
 
+  /// Without a challenger there is nothing that could have the candidate's place.
+  private func rotated(_ gates: [Gate]) -> Set<String> {
+    rotated.filter { task in gates.contains { $0.subject == EvidenceSubject(task: task, isChallenger: true) }
+    }
+  }
+
   private func taskReport(
     _ name: String, _ number: Int?, _ policy: TaskPolicy?, _ joined: Joined, _ gates: [Gate]
   ) -> Report.Task {
@@ -133,20 +141,23 @@ extension EvidenceFold {
       task.cost.spared = Double(joined.spared[number]) * meanCost(number)
       fillReasons(&task, tally)
       task.notCompared = joined.notCompared[number]
+      task.servedAlone = joined.spared[number]
       task.successes = joined.successes[number]
       task.failures = joined.failures[number]
       task.reviews = joined.reviews[number]
       task.challenges = joined.challenges[number] ?? []
       task.confidence = ConfidenceReading(tally).report
     }
-    if task.notCompared > 0 {
-      task.unknownCauses.append(Report.Count(name: "no_comparison", count: task.notCompared))
-      task.unknownCauses.sort { ($1.count, $0.name) < ($0.count, $1.name) }
+    for (name, count) in [
+      ("answered_locally", task.servedAlone), ("no_comparison", task.notCompared - task.servedAlone),
+    ] where count > 0 {
+      task.unknownCauses.append(Report.Count(name: name, count: count))
     }
+    task.unknownCauses.sort { ($1.count, $0.name) < ($0.count, $1.name) }
     let days = Double(spanMs) / Double(LogTime.dayMs)
     task.upkeep = (policy?.upkeepUSDPerMonth ?? 0) * days / 30.4375
     if let number { task.saving = saving(task, tallies[number]) }
-    let gate = gates.first { $0.subject == EvidenceSubject(task: name) }
+    let gate = gates.first { $0.subject == Report.subject(name, rotated(gates)) }
     task.rollout = rollouts[name]
     let verdict = TaskVerdict(task, policy: policy, gate: gate, now: gates.isEmpty ? nil : self.gates.now)
     task.looks = verdict.looks

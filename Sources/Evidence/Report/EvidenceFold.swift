@@ -72,8 +72,10 @@ package struct EvidenceFold: Sendable {
 
   /// By task: what the newest `flag` record says that is served, whatever the window.
   var rollouts: [String: Report.Rollout] = [:]
+  /// Tasks whose newest `flag` record says that candidate and challenger have changed places.
+  var rotated: Set<String> = []
   var changes: [Report.Change] = []
-  var changesNotShown = 0
+  var changesSeen = 0
   var lastModel: [Int: TaskTally.ModelName] = [:]
   /// The correction last seen in force, −1 for none.
   var lastCalibration: [CalibrationKey: Int] = [:]
@@ -93,6 +95,7 @@ package struct EvidenceFold: Sendable {
   package var openStretch: LogStretch { stretch }
 
   static let earlyLimit = 20_000
+  /// Changes shown, the newest; demotions are shown beside them.
   static let changeLimit = 500
   static let noteLimit = 1_000
   static let gapLimit = 200

@@ -19,6 +19,8 @@ extension Report {
     package var disagree = 0
     package var unknown = 0
     package var notCompared = 0
+    /// Of ``notCompared``: the agent was given the local answer, and none of the frontier's came.
+    package var servedAlone = 0
     /// The first, named `accepted`, then reasons in the order of the checks; those that did not occur are left out.
     package var reasons: [Count] = []
     /// `reason: detail`.
@@ -65,8 +67,10 @@ extension Report {
     /// Exact one-sided bounds at 95 %, each for itself.
     package var disagreementUpper: Double { RateBounds.upper(disagree, of: comparable) }
     package var disagreementLower: Double { RateBounds.lower(disagree, of: comparable) }
+    /// Of would-accepts whose frontier's answer was asked for.
     package var unknownShare: Double? {
-      wouldAccepts > 0 ? Double(notComparable) / Double(wouldAccepts) : nil
+      let asked = wouldAccepts - servedAlone
+      return asked > 0 ? Double(notComparable - servedAlone) / Double(asked) : nil
     }
     package var validity: Double? { answered > 0 ? 1 - Double(invalid) / Double(answered) : nil }
     /// Of calls with a known good end, with would-accepts answered locally; nil where no call is known to have ended well.

@@ -20,6 +20,7 @@ package struct Report: Sendable {
   package var saving = Saving()
   package var totals = Totals()
   package var changes: [Change] = []
+  /// Older ones that are left out; no demotion is among them.
   package var changesNotShown = 0
   /// Worst first: what people called false, then what is only suspected.
   package var falseAccepts: [FalseAccept] = []
@@ -35,6 +36,8 @@ package struct Report: Sendable {
   package var hardStops: [HardStop] = []
   /// As `gate` judges them, by task in the order of ``tasks``; a challenger's after its candidate's.
   package var gates: [Gate] = []
+  /// Tasks whose challenger has the candidate's place, as far as the log's flags say.
+  package var rotated: Set<String> = []
   package var balance = Balance()
   package var frames = Frames()
   package var reviewers: [Reviewer] = []
@@ -114,6 +117,8 @@ package struct Report: Sendable {
     package var text: String
     /// Loud: a demotion, an override, the kill switch, a policy that was refused.
     package var weight = Weight.normal
+    /// A task sent back to shadow: always told, however much has changed since.
+    package var isDemotion = false
   }
 
   package struct FalseAccept: Sendable, Equatable {
@@ -276,6 +281,8 @@ package struct Report: Sendable {
     package var unexplainedHoles = 0
     package var gaps: [Gap] = []
     package var recovered = 0
+    /// Decisions of calls that drills of the kill switch sent; they stand in no other figure but the numbers of records.
+    package var drillCalls = 0
     package var duplicateDecisions = 0
     package var duplicateComparisons = 0
     package var comparisonsWithoutDecision = 0
@@ -391,9 +398,9 @@ package struct Report: Sendable {
 
 extension Report.FalseAccept {
   /// The same, with what its task's gate looks at.
-  func placed(_ gates: [Gate]) -> Self {
+  func placed(_ gates: [Gate], _ rotated: Set<String>) -> Self {
     var item = self
-    guard let gate = gates.first(where: { $0.subject == EvidenceSubject(task: task) }),
+    guard let gate = gates.first(where: { $0.subject == Report.subject(task, rotated) }),
       let at = LogTime.parse(ts)
     else { return item }
     item.isInEpoch = gate.epoch.map { at >= $0.start && at < ($0.end ?? .max) }
@@ -404,10 +411,18 @@ extension Report.FalseAccept {
   package var findCommand: String { "shadow-router tail --find \(ShellWord.of(callID))" }
 }
 
-extension Gate {
-  /// In the order in which conditions are listed.
-  package var firstUnmet: GateCondition? { conditions.first { $0.state == .unmet } }
+extension Report {
+  /// The gate of the model that answers a task's calls, or of the other one.
+  package func gate(_ task: String, isChallenger: Bool = false) -> Gate? {
+    gates.first { $0.subject == Self.subject(task, isChallenger: isChallenger, rotated) }
+  }
 
+  static func subject(_ task: String, isChallenger: Bool = false, _ rotated: Set<String>) -> EvidenceSubject {
+    EvidenceSubject(task: task, isChallenger: isChallenger != rotated.contains(task))
+  }
+}
+
+extension Gate {
   package func isUnmet(_ name: GateCondition.Name) -> Bool {
     conditions.contains { $0.name == name && $0.state == .unmet }
   }

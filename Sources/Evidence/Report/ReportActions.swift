@@ -24,7 +24,7 @@ struct ReportActions {
   }
 
   private func gate(_ task: String) -> Gate? {
-    report.gates.first { $0.subject == EvidenceSubject(task: task) }
+    report.gate(task)
   }
 
   // MARK: What is wrong now
@@ -151,7 +151,7 @@ struct ReportActions {
       var actions: [Report.Action] = []
       if task.isNotMeasurable { actions.append(Self.measure(task)) }
       actions.append(
-        Report.Action(task: task.name, text: text(task) + accepted(task), command: task.readiness.command))
+        Report.Action(task: task.name, text: text(task), command: task.readiness.command))
       return actions
     }
   }
@@ -186,19 +186,9 @@ struct ReportActions {
       + "\(Figures.count(pace.needed - pace.labelled)) still needed\(share)\(looks)"
   }
 
-  /// What a label alone does not mend.
-  private func accepted(_ task: Report.Task) -> String {
-    guard let gate = gate(task.name),
-      gate.firstUnmet.map({ $0.name != .hunt && $0.weight != .against }) == true,
-      let hunt = gate.conditions.first(where: { $0.name == .hunt && $0.state == .unmet })
-    else { return "" }
-    return
-      "; and tighten the policy, which accepts \(Figures.count(Int(hunt.figure ?? 0))) that people called false outside the "
-      + "random sample (`shadow-router simulate --thresholds \(ShellWord.of(task.name))`)"
-  }
-
   private static func measure(_ task: Report.Task) -> Report.Action {
-    let isSilent = task.unknownCauses.first?.name == "no_comparison"
+    let isSilent =
+      task.unknownCauses.first { $0.name != "answered_locally" }?.name == "no_comparison"
     return Report.Action(
       task: task.name,
       text: isSilent

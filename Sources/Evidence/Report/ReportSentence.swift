@@ -122,7 +122,8 @@ struct ReportSentence {
   /// Candidates of whose present sample people have labelled something.
   private var sampled: [SampledTask] {
     report.gates.compactMap { gate in
-      guard !gate.subject.isChallenger, let epoch = gate.epoch, epoch.accepted + epoch.falseLabelled > 0
+      guard gate.subject == Report.subject(gate.subject.task, report.rotated), let epoch = gate.epoch,
+        epoch.accepted + epoch.falseLabelled > 0
       else {
         return nil
       }

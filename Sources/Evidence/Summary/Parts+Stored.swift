@@ -201,6 +201,7 @@ extension Report.Change: StoredMembers {
     try state.member(&task)
     try state.member(&text)
     try state.member(&weight)
+    try state.member(&isDemotion)
   }
 }
 
@@ -263,6 +264,7 @@ extension Report.Balance: StoredMembers {
     try state.member(&unexplainedHoles)
     try state.member(&gaps)
     try state.member(&recovered)
+    try state.member(&drillCalls)
     try state.member(&duplicateDecisions)
     try state.member(&duplicateComparisons)
     try state.member(&comparisonsWithoutDecision)

@@ -7,15 +7,15 @@ extension Gate {
   package var next: String {
     if outcome == .error { return "see what is wrong with the log: shadow-router verify-log" }
     if outcome == .pass { return "promote it: shadow-router promote \(subject.task)" }
-    guard let first = blocking.first else { return "nothing to do" }
+    guard let first = firstUnmet else { return "nothing to do" }
     return first.missing ?? first.name.rawValue
   }
 
-  /// Unmet conditions, the weightiest first.
-  package var blocking: [GateCondition] {
+  /// What stands in the way: of the unmet conditions the weightiest, of equals the first that people read.
+  package var firstUnmet: GateCondition? {
     let unmet = conditions.filter { $0.state == .unmet }
-    return unmet.filter { $0.weight == .against } + unmet.filter { $0.weight == .waits }
-      + unmet.filter { $0.weight == .doubts }
+    return [GateCondition.Weight.against, .waits, .doubts].lazy
+      .compactMap { weight in unmet.first { $0.weight == weight } }.first
   }
 
   package var json: JSONValue {

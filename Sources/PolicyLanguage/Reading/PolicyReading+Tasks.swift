@@ -165,7 +165,7 @@ extension TaskDraft {
       "capture", .either([.choice(["off", "sampled"]), capture.shape()]),
       "Raw text kept in the vault: `off`, `sampled`, or until a day.", readCapture),
     .custom(
-      "budget", .either([budget.shape(), .list(budget.shape(), least: 0)]),
+      "budget", .either([budget.shape(), .list(budget.shape(), least: 1)]),
       "Bounds of a day, in all or for each tenant named.", readBudget),
     .number("upkeep_usd_per_month", .money, "Stated upkeep, part of the cost per successful task.") {
       $0.policy.upkeepUSDPerMonth = $1
@@ -311,9 +311,16 @@ extension TaskDraft {
   ) {
     let nodes: [PolicyNode] =
       if case .sequence(let items) = entry.value.content { items } else { [entry.value] }
+    if nodes.isEmpty {
+      findings.error(entry.value.mark, "`budget` is empty; give calls_per_day or usd_per_day, or remove it")
+    }
     draft.policy.budgets = nodes.map { node in
       var budget = TaskPolicy.Budget()
+      let before = findings.problems.count
       Self.budget.read(node, "budget", at: node.mark, into: &budget, &findings)
+      if findings.problems.count == before, budget.callsPerDay == nil, budget.usdPerDay == nil {
+        findings.error(node.mark, "`budget` limits nothing; give calls_per_day, usd_per_day or both")
+      }
       return budget
     }
   }

@@ -1,4 +1,5 @@
 import Journal
+import LogReading
 import PolicyFiles
 import Posix
 import RouterCore
@@ -14,7 +15,7 @@ struct Drill {
   let actor: String
   let reason: String?
 
-  static let task = "shadow_router_drill"
+  static let task = "\(DrillCall.taskType)"
   /// Probe calls after the first that was overridden.
   private static let proofs = 100
   /// Milliseconds in which each step has to be done.
@@ -185,7 +186,7 @@ private struct Probe: ~Copyable {
 
   init(tap: String) throws(PosixError) {
     socket = try UnixSocket.connect(to: tap)
-    prefix = "drill-" + Random.bytes(6).map { String($0, radix: 16) }.joined()
+    prefix = DrillCall.idPrefix + Random.bytes(6).map { String($0, radix: 16) }.joined()
   }
 
   /// Puts one call, and waits for its decision.

@@ -63,6 +63,7 @@ final class Promotions: Sendable {
   /// `POST /v1/demote`.
   func demote(_ body: JSONValue, actor: String) -> Reply {
     answer { () throws(Refusal) in
+      try Self.only(body, ["task", "reason"])
       let task = try Self.text(body, "task", "the name of a task")
       let reason = try Self.text(body, "reason", "a reason")
       let document = rollouts.document
@@ -85,8 +86,9 @@ final class Promotions: Sendable {
   /// `POST /v1/rotate`.
   func rotate(_ body: JSONValue, actor: String, person: String) -> Reply {
     answer { () throws(Refusal) in
+      try Self.only(body, ["task", "back"])
       let name = try Self.text(body, "task", "the name of a task")
-      return try body["back"]?.boolValue == true
+      return try Self.flag(body, "back")
         ? rotateBack(name, actor: actor) : rotate(name, actor: actor, person: person)
     }
   }
@@ -95,10 +97,45 @@ final class Promotions: Sendable {
     do throws(Refusal) { return try act() } catch { return error.reply }
   }
 
+  private static func only(_ body: JSONValue, _ known: [String]) throws(Refusal) {
+    if let fault = body.strange(known) { throw Refusal(400, fault) }
+  }
+
   private static func text(_ body: JSONValue, _ name: String, _ what: String) throws(Refusal) -> String {
-    guard let text = body[name]?.stringValue, text.contains(where: { !$0.isWhitespace }), isOneLine(text)
-    else { throw Refusal(400, oneLineWanted(name, what)) }
+    let wanted = oneLineWanted(name, what)
+    guard let text = body[name]?.stringValue else { throw Refusal(400, wanted) }
+    guard text.contains(where: { !$0.isWhitespace }) else { throw Refusal(400, wanted + "; it is blank") }
+    guard text.utf8.count <= longestReason else {
+      throw Refusal(400, wanted + "; it has \(text.utf8.count)")
+    }
+    guard isOneLine(text) else { throw Refusal(400, wanted + "; it has some") }
     return text
+  }
+
+  /// False where it is absent or null.
+  private static func flag(_ body: JSONValue, _ name: String) throws(Refusal) -> Bool {
+    guard let value = body[name], !value.isNull else { return false }
+    guard let flag = value.boolValue else { throw Refusal(400, "\"\(name)\" must be true or false") }
+    return flag
+  }
+
+  private static func groups(_ value: JSONValue) throws(Refusal) -> [String] {
+    let names = value.arrayValue?.compactMap(\.stringValue) ?? []
+    guard let count = value.arrayValue?.count, names.count == count, count <= mostGroups else {
+      throw Refusal(400, "\"user_groups\" must be a list of at most \(mostGroups) names")
+    }
+    for (index, name) in names.enumerated() {
+      let length = name.unicodeScalars.count
+      // As calls have them: no caller could be in a group of another form.
+      guard 1...256 ~= length else {
+        throw Refusal(
+          400, "\"user_groups\", name \(index + 1), must have 1 to 256 characters; it has \(length)")
+      }
+    }
+    guard names.allSatisfy(TerminalText.isOneLine) else {
+      throw Refusal(400, "\"user_groups\" must be names without control characters")
+    }
+    return names
   }
 
   /// What people write stands in lines that others read: it must not be able to forge one.
@@ -121,26 +158,20 @@ final class Promotions: Sendable {
     var approver: String
 
     init(_ body: JSONValue, person: String) throws(Refusal) {
+      try Promotions.only(
+        body, ["task", "percent", "user_groups", "override", "reason", "approver"])
       task = try Promotions.text(body, "task", "the name of a task")
       if let percent = body["percent"], !percent.isNull {
         guard let number = percent.intValue, number == 0 || Stages.percents.contains(number) else {
-          throw Refusal(400, "the stages are 1, 10, 50 and 100 %")
+          let given = percent.numberValue.map { ", not \($0.literal)" } ?? ""
+          throw Refusal(400, "\"percent\" must be a stage: 1, 10, 50 or 100 (0 for groups alone)\(given)")
         }
         self.percent = number
       }
       if let groups = body["user_groups"], !groups.isNull {
-        let names = groups.arrayValue?.compactMap(\.stringValue) ?? []
-        guard let count = groups.arrayValue?.count, names.count == count, count <= Promotions.mostGroups,
-          names.allSatisfy({
-            !$0.isEmpty && $0.unicodeScalars.count <= 256 && TerminalText.isOneLine($0)
-          })
-        else { throw Refusal(400, "\"user_groups\" is a list of at most \(Promotions.mostGroups) names") }
-        self.groups = Set(names).sorted()
+        self.groups = Set(try Promotions.groups(groups)).sorted()
       }
-      if let override = body["override"], !override.isNull {
-        guard let flag = override.boolValue else { throw Refusal(400, "\"override\" is true or false") }
-        isOverride = flag
-      }
+      isOverride = try Promotions.flag(body, "override")
       if body["reason"]?.isNull == false { reason = try Promotions.text(body, "reason", "a reason") }
       let named = body["approver"]?.isNull == false
       approver = named ? try Promotions.text(body, "approver", "a name") : person

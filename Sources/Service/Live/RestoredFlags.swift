@@ -32,17 +32,29 @@ struct RestoredFlags: Sendable {
     document = FlagsDocument(salt: Self.newSalt)
   }
 
-  init(_ found: Rollouts.Found, proof: Proof?, lastDemotion: Rollouts.Demotion? = nil) {
+  /// - Parameter place: The state folder's own; nil: it is not asked for.
+  init(
+    _ found: Rollouts.Found, proof: Proof?, lastDemotion: Rollouts.Demotion? = nil, place: String? = nil
+  ) {
     self.init()
     self.lastDemotion = lastDemotion
+    defer { if let place { document.place = place } }
     switch found {
     case .nothing: missing = Self.served(proof)
     case .unreadable(let why): problem = why
-    case .bytes(let bytes): read(bytes, proof)
+    case .bytes(let bytes): read(bytes, proof, place)
     }
   }
 
-  private mutating func read(_ bytes: [UInt8], _ proof: Proof?) {
+  /// What tells a state folder from a copy of it: the numbers that the file system gave two folders in it, which stay when it is
+  /// renamed or mounted elsewhere. nil where they cannot be had.
+  static func place(_ paths: SidecarPaths) -> String? {
+    let folders = [paths.log, Files.join(paths.state, "keys")]
+    let numbers = folders.compactMap { folder in (try? Files.status(folder))??.inode }
+    return numbers.count == folders.count ? numbers.map(String.init).joined(separator: "-") : nil
+  }
+
+  private mutating func read(_ bytes: [UInt8], _ proof: Proof?, _ place: String?) {
     let digest = SHA256.hash(bytes)
     content = digest
     guard let written = FlagsDocument(parsing: bytes) else {
@@ -51,6 +63,11 @@ struct RestoredFlags: Sendable {
       } else {
         problem = "flags.json is not what the router wrote"
       }
+      return
+    }
+    if written.isServing, let place, let noted = written.place, noted != place {
+      problem =
+        "flags.json is another state folder's: this one is a copy or was restored, and serves nothing before somebody promotes here"
       return
     }
     guard written.isServing, proof?.after != digest.hex else {

@@ -43,11 +43,16 @@ final class Rollouts: Sendable {
   /// Told when something changed that may end a receipt.
   let doubts: Monitor<Bool>
 
+  /// The file as the start found it, and why it was not believed; nil where it was.
+  private let refused: Content
+  private let refusal: String?
+
   /// - Parameter file: nil: there is none, and nothing is ever served.
   init(
     file: String? = nil, _ restored: RestoredFlags = RestoredFlags(), doubts: Monitor<Bool> = Monitor(false)
   ) {
     self.file = file
+    (refused, refusal) = (restored.content, restored.problem)
     self.doubts = doubts
     // A file that was not believed at the start is not believed at a later look either.
     let expected = restored.problem == nil ? [restored.content] : []
@@ -221,10 +226,12 @@ final class Rollouts: Sendable {
         state.problem = nil
         state.isGone = state.document.isServing
       case .bytes(let bytes):
-        let isKnown = state.expected.contains(SHA256.hash(bytes))
+        let digest = SHA256.hash(bytes)
+        let isKnown = state.expected.contains(digest)
         let isEmpty = !isKnown && RestoredFlags.isEmpty(bytes)
         state.isGone = isEmpty && state.document.isServing
-        state.problem = isKnown || isEmpty ? nil : "\(file) is not what the router wrote"
+        let foreign = (digest == refused ? refusal : nil) ?? "\(file) is not what the router wrote"
+        state.problem = isKnown || isEmpty ? nil : foreign
       case .unreadable(let why): state.problem = why
       }
       return state.problem != nil

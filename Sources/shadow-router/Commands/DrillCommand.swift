@@ -22,7 +22,7 @@ enum DrillCommand {
 
   private static func run(_ arguments: Arguments) throws(Failure) -> Exit {
     _ = try arguments.operands(0...0, "drill [--reason TEXT]")
-    let reason = arguments.value("reason").map { JSONValue.string($0) } ?? .null
+    let reason = try arguments.line("reason").map { JSONValue.string($0) } ?? .null
     let (status, value) = try ControlClient.json(
       "POST", "/v1/drill", body: ["reason": reason], at: arguments.paths)
     guard status == 200 else {

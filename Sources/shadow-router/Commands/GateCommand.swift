@@ -1,4 +1,5 @@
 import Gates
+import Journal
 import PolicyFiles
 import Posix
 import RouterCore
@@ -62,7 +63,18 @@ enum GateCommand {
     } catch {
       throw .surroundings(error.lines(paths.policy).first ?? "\(paths.policy) cannot be read")
     }
-    let request = GateRequest(subject, policy: policy, paths: paths)
+    if let fault = GateRequest(subject, policy: policy, paths: paths).fault { throw .usage(fault) }
+    let isRotated: Bool
+    do throws(JournalError) {
+      let hasChallenger = policy.task(subject.task)?.challenger != nil
+      isRotated =
+        hasChallenger ? try GateRequest.isRotated(subject.task, logFolder: paths.log) : false
+    } catch {
+      throw .surroundings(error.description)
+    }
+    // As a running router has it: the gate is that of the model in the candidate's place.
+    let asked = EvidenceSubject(task: subject.task, isChallenger: subject.isChallenger != isRotated)
+    let request = GateRequest(asked, policy: policy, paths: paths)
     if let fault = request.fault { throw .usage(fault) }
     if !arguments.wantsJSON {
       Terminal.message("no router is running: read from the log alone, nothing is written\n")

@@ -29,13 +29,19 @@ enum PromoteCommand {
   ) { (arguments) throws(Failure) in
     let task = try arguments.operands(1...1, "promote TASK [--percent N] [--user-group G]…")[0]
     var body = [JSONMember("task", .string(task))]
-    if let percent = try arguments.wholeNumber("percent", in: 0...100) {
+    if let text = arguments.value("percent") {
+      guard let percent = Int(text), [0, 1, 10, 50, 100].contains(percent) else {
+        throw .usage("--percent must be a stage: 1, 10, 50 or 100 (0 for groups alone), not \(text)")
+      }
       body.append(JSONMember("percent", .number(JSONNumber(percent))))
     }
     let groups = arguments.all("user-group")
+    for group in groups where !(1...256 ~= group.unicodeScalars.count) {
+      throw .usage("--user-group must have 1 to 256 characters; it has \(group.unicodeScalars.count)")
+    }
     if !groups.isEmpty { body.append(JSONMember("user_groups", .array(groups.map { .string($0) }))) }
     for name in ["approver", "reason"] {
-      if let value = arguments.value(name) { body.append(JSONMember(name, .string(value))) }
+      if let value = try arguments.line(name) { body.append(JSONMember(name, .string(value))) }
     }
     if arguments.has("override") { body.append(JSONMember("override", true)) }
     return try RolloutAnswer.of("/v1/promote", body, arguments)
@@ -57,7 +63,7 @@ enum DemoteCommand {
     options: ["reason": true]
   ) { (arguments) throws(Failure) in
     let task = try arguments.operands(1...1, "demote TASK --reason T")[0]
-    guard let reason = arguments.value("reason") else { throw .usage("`demote` needs --reason") }
+    guard let reason = try arguments.line("reason") else { throw .usage("`demote` needs --reason") }
     return try RolloutAnswer.of(
       "/v1/demote", [JSONMember("task", .string(task)), JSONMember("reason", .string(reason))], arguments)
   }

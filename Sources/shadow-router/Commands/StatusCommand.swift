@@ -71,6 +71,9 @@ enum StatusCommand {
         "generation \(text(policy?["generation"])) goes on deciding; correct the file, then: shadow-router reload"
       )
     }
+    for (number, line) in BudgetLines.lines(status["budgets"]?.arrayValue ?? []).enumerated() {
+      row(number == 0 ? "budget" : "", line.isAlarm ? Terminal.styled(line.text, .red) : line.text)
+    }
     let demotion = status["last_demotion"]
     row(
       "demotion",

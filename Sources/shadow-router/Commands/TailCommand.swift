@@ -18,7 +18,7 @@ enum TailCommand {
         -f, --follow   goes on as records come
         --rows         one row a call: decision, comparison, outcome and review together
         --find ID      all about a call, run or task id
-        --last N       only the last N records (default 20 on a terminal, else all)
+        --last N       only the last N records, or rows (default 20 on a terminal, else all)
 
       """,
     options: ["follow": false, "rows": false, "find": true, "last": true],
@@ -31,7 +31,7 @@ enum TailCommand {
     do throws(JournalError) {
       if let id = arguments.value("find") { return try find(id, arguments) }
       if arguments.has("rows") {
-        try rows(arguments)
+        try rows(arguments, last: last)
         return .yes
       }
       try records(arguments, last: last ?? (StandardStream.output.isTerminal ? 20 : nil))
@@ -75,12 +75,20 @@ enum TailCommand {
       })
   }
 
-  private static func rows(_ arguments: Arguments) throws(JournalError) {
+  private static func rows(_ arguments: Arguments, last: Int?) throws(JournalError) {
     let asJSON = arguments.wantsJSON
     if !asJSON { Terminal.out(String(decoding: CSV.header, as: UTF8.self)) }
     func show(_ row: JoinedRow) {
       Terminal.out(asJSON ? row.json.jsonText + "\n" : String(decoding: CSV.line(row), as: UTF8.self))
     }
+    var kept: [JoinedRow] = []
+    /// Rows come as their calls are whole; of those that are there already only the last are asked for.
+    func keep(_ row: JoinedRow) {
+      guard let last else { return show(row) }
+      kept.append(row)
+      if kept.count > 2 * last + 1_000 { kept.removeFirst(kept.count - last) }
+    }
+    func showKept() { for row in kept.suffix(last ?? 0) { show(row) } }
     var join = RowJoin()
     if !arguments.has("follow") {
       var survey = try JournalReader(folder: arguments.paths.log)
@@ -91,10 +99,14 @@ enum TailCommand {
     }
     var reader = try JournalReader(folder: arguments.paths.log)
     try reader.visit { line, _ in
-      join.join(line, show)
+      join.join(line, keep)
       return true
     }
-    guard arguments.has("follow") else { return join.finish(show) }
+    guard arguments.has("follow") else {
+      join.finish(keep)
+      return showKept()
+    }
+    showKept()
     try reader.follow(
       while: { true },
       { line, _ in
@@ -131,7 +143,7 @@ enum TailCommand {
       let wasAsked = decision["checks"]?["local_unavailable"]?.stringValue == "pass"
       let end =
         reason.map { wasAsked ? "escalated after validation (\($0))" : "frontier (\($0))" }
-        ?? "would have been local"
+        ?? (decision["route"]?.stringValue == "local" ? "local" : wouldBe(decision))
       let label = labels.last { $0["call_id"]?.stringValue == id }
       let said = label.flatMap { label in
         label["review_label"]?.stringValue.map {
@@ -146,6 +158,13 @@ enum TailCommand {
         + (approvals.isEmpty ? "" : ", approved by \(approvals.joined(separator: ", "))")
       return ([sentence] + grounds(decision, comparison)).joined(separator: "\n")
     }.joined(separator: "\n")
+  }
+
+  /// An accepted answer that the agent was not given; under live routing the log says why.
+  private static func wouldBe(_ decision: JSONValue) -> String {
+    let isControl = decision["cohort"]?.stringValue == "control"
+    let why = decision["route_detail"]?.stringValue ?? (isControl ? "control" : nil)
+    return "would have been local" + (why.map { " (\($0))" } ?? "")
   }
 
   /// What the decision rests on: the terms that stopped it, the redacted previews, the policy.
