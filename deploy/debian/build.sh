@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the Debian packages: deploy/debian/build.sh [--binaries FOLDER] [--version VERSION] OUTPUT
+# Builds the Debian packages: deploy/debian/build.sh [--binaries FOLDER] OUTPUT
 #
 # Needs the Swift toolchain, debhelper, libyaml-dev and libcurl4, and no network. shadow-router has Swift's libraries linked in; its https
 # helper needs them as files (FoundationNetworking), which go into a package of their own. --binaries takes what deploy/static.sh
@@ -7,17 +7,13 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-binaries= version=
-while [ $# -gt 1 ]; do
-  case $1 in
-    --binaries) binaries=$(realpath "$2") ;;
-    --version) version=$2 ;;
-    *) break ;;
-  esac
+binaries=
+if [ "${1:-}" = --binaries ] && [ $# = 3 ]; then
+  binaries=$(realpath "$2")
   shift 2
-done
+fi
 if [ $# != 1 ] || [ "${1#-}" != "$1" ]; then
-  echo "usage: deploy/debian/build.sh [--binaries FOLDER] [--version VERSION] OUTPUT" >&2
+  echo "usage: deploy/debian/build.sh [--binaries FOLDER] OUTPUT" >&2
   exit 2
 fi
 mkdir -p "$1"
@@ -33,7 +29,7 @@ mkdir -p "$tree/built/lib" "$tree/built/completions"
 cp -r deploy/debian "$tree/debian"
 cp "$binaries/shadow-router" "$binaries/shadow-router-https" "$tree/built"
 cp "$binaries"/*.so "$tree/built/lib"
-[ -n "$version" ] || version=$("$binaries/shadow-router" --version | awk '{ print $2 }')
+version=$("$binaries/shadow-router" --version | awk '{ print $2 }')
 deploy/debian/man.sh "$binaries/shadow-router" "$version" >"$tree/built/shadow-router.1"
 cp deploy/debian/bash-completion "$tree/built/completions/shadow-router"
 cp policies/router-policy.yaml policies/every-key.yaml deploy/systemd/no-network.conf "$tree/built"
