@@ -1,7 +1,7 @@
 """The container image, in a container: its files laid out as the Dockerfile does, run by crun with a root that cannot be written, a
 numeric user without capabilities, and the volumes, words and environment of the Kubernetes manifests.
 
-Needs root, crun and what deploy/static.sh builds; with buildah also the Dockerfile itself (SHADOW_ROUTER_SWIFT_IMAGE).
+Needs root, crun and what deploy/static.sh builds; for the last test shellcheck and hadolint.
 """
 import signal
 import stat
@@ -186,6 +186,16 @@ def test_with_https_the_helper_starts_from_the_image_alone():
         decision = until(lambda: next((r for r in map(json.loads, log_lines(container.path("state", "state"))) if r.get("call_id") == "h-1"), None), "the decision")
         check(decision["detail"] in ("refused", "connection_lost"), "the helper was not asked: %s" % decision["detail"])
         container.stop()
+
+
+def test_scripts_and_dockerfile_have_no_known_fault():
+    need("shellcheck")
+    deploy = os.path.join(ROOT, "deploy")
+    scripts = ["static.sh", "debian/build.sh", "debian/man.sh", "debian/bash-completion", "debian/shadow-router.postrm", "docker/root.sh"]
+    equal(tell("shellcheck", *[os.path.join(deploy, name) for name in scripts], check_code=False), "", "what shellcheck says")
+    beside = os.path.join(os.path.dirname(sys.executable), "hadolint")
+    need(beside if os.path.exists(beside) else "hadolint")
+    equal(tell(beside if os.path.exists(beside) else "hadolint", os.path.join(deploy, "docker", "Dockerfile"), check_code=False), "", "what hadolint says")
 
 
 if __name__ == "__main__":

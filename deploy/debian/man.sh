@@ -25,7 +25,7 @@ compares, and keeps an append\\-only, hash\\-chained log.
 PAGE
 help=$("$program" --help)
 sed -n '/^Commands:/,/^$/s/^  //p' <<<"$help" | verbatim
-for command in $(sed -n '/^Commands:/,/^$/s/^  \([a-z-]*\) .*/\1/p' <<<"$help"); do
+sed -n '/^Commands:/,/^$/s/^  \([a-z-]*\) .*/\1/p' <<<"$help" | while read -r command; do
   echo ".SS ${command//-/\\-}"
   # What every command ends with stands once, below.
   "$program" "$command" --help | sed '/^Every command also knows/,$d' | verbatim
