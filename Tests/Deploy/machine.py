@@ -100,8 +100,10 @@ class Machine(Layer):
         self.log = open(os.path.join(self.folder, "console"), "w+")
         try:
             self.process = subprocess.Popen(
+                # Control groups of version 2 and BPF, by which systemd keeps addresses away.
                 ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--private-network", "--machine=shadow-router-test",
-                 "-D", self.root, "--boot"], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+                 "--system-call-filter=bpf", "--capability=CAP_BPF,CAP_NET_ADMIN,CAP_PERFMON", "-D", self.root, "--boot"],
+                env={**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
             self.leader = until(self.find_leader, "the machine's process 1", 30)
             until(lambda: self.run("systemctl", "is-system-running", wanted=None)[1].strip() in ("running", "degraded"),
                   lambda: "the machine does not come up: " + self.console(), 90, 0.3)
