@@ -31,7 +31,10 @@ print(s.makefile().readline().strip())
 
 
 def files(https=False):
-    """The image's root."""
+    """The image's root: of a built one (`docker export`) where SHADOW_ROUTER_IMAGE names its folder."""
+    given = os.environ.get("SHADOW_ROUTER_IMAGE")
+    if given:
+        return given
     need("strip", "ldd")
     path = os.path.join(FOLDER, "image-https" if https else "image")
     if not os.path.isdir(path):
@@ -180,6 +183,8 @@ def test_the_agent_may_have_the_tap_read_only():
 
 
 def test_with_https_the_helper_starts_from_the_image_alone():
+    if not os.path.exists(files(https=True) + "/usr/lib/shadow-router/shadow-router-https"):
+        raise Skipped("the image is the one without https")
     policy = SIMPLE.replace("http://127.0.0.1:9/", "https://127.0.0.1:9/")
     with Container(policy, TAP, https=True) as container:
         container.ask(0, call("h-1", task="open", reply=True).decode().strip())
