@@ -140,7 +140,7 @@ class Machine(Layer):
         """A command inside: its exit code, and all that it printed."""
         who = ["setpriv", "--reuid", user, "--regid", user, "--init-groups"] if user else []
         done = subprocess.run(
-            ["nsenter", "--target", str(self.leader), "--all", "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8",
+            ["nsenter", "--target", str(self.leader), "--all", "env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8",
              *who, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", timeout=timeout)
         if wanted is not None and done.returncode != wanted:
             raise Failed("%s: exit %d, wanted %d: %s" % (" ".join(words), done.returncode, wanted, done.stdout[-1500:]))
