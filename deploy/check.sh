@@ -15,5 +15,9 @@ step "benchmarks" 3600 python3 Tests/Benchmarks/run.py
 step "nginx, the contrast to the next" 300 bash -c '. deploy/setup.sh; command -v nginx >/dev/null || install_packages "nginx" nginx-core'
 step "the agent is never hurt" 5400 python3 Tests/Benchmarks/never_hurt.py
 step "observing in Python" 600 python3 Tests/Benchmarks/python_observe.py
+step "what the packages and the image need" 600 bash -c '. deploy/setup.sh; install_packages "what this needs" debhelper lintian debootstrap systemd-container crun shellcheck binutils'
+step "a build that needs no toolchain" 1800 deploy/static.sh
+step "the Debian packages under a real systemd" 1800 python3 Tests/Deploy/test_package.py
+step "the image in a container" 300 python3 Tests/Deploy/test_image.py
 step "documentation" 900 deploy/docs.sh
 summary

@@ -1,8 +1,15 @@
-"""Readiness as systemd hears it, and how soon it comes (sd_notify(3); contract, section 1)."""
+"""Readiness as systemd hears it, how soon it comes (sd_notify(3); contract, section 1), and the units of deploy/systemd.
+
+On a running systemd they are tried by Tests/Deploy/test_package.py.
+"""
 import os
+import re
+import shutil
 import signal
 import socket
 import statistics
+import subprocess
+import tempfile
 import time
 
 from sidecar import *
@@ -67,6 +74,57 @@ def test_ready_with_the_shipped_policy():
             router.stop()
     figure("ready with the shipped policy, median of 20 (claim: 200 ms)", "%.0f ms (best %.0f, worst %.0f)" % (statistics.median(times), min(times), max(times)))
     check(min(times) < 200, "never ready within 200 ms: best %.0f ms" % min(times))
+
+
+UNITS = os.path.join(ROOT, "deploy", "systemd")
+
+
+def analyze(*words):
+    if not shutil.which("systemd-analyze"):
+        raise Skipped("no systemd-analyze")
+    return subprocess.run(["systemd-analyze", *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def exposure(unit):
+    done = analyze("security", "--offline=true", unit)
+    found = re.search(r"Overall exposure level for .*: ([0-9.]+)", done.stdout)
+    check(found, "systemd-analyze security says nothing of the whole: " + done.stdout[-300:])
+    return float(found.group(1))
+
+
+def test_the_units_are_right():
+    """Held against the system's own units in a root where the programs are installed."""
+    with tempfile.TemporaryDirectory() as root:
+        units = os.path.join(root, "etc", "systemd", "system")
+        os.makedirs(units)
+        os.makedirs(os.path.join(root, "usr", "local", "bin"))
+        if not os.path.isdir("/lib/systemd/system"):
+            raise Skipped("no units of the system")
+        shutil.copytree("/lib/systemd/system", os.path.join(root, "usr", "lib", "systemd", "system"), symlinks=True)
+        os.symlink("usr/lib", os.path.join(root, "lib"))
+        shutil.copy("/bin/true", os.path.join(root, "usr", "local", "bin", "shadow-router"))
+        names = [n for n in os.listdir(UNITS) if n.endswith((".service", ".timer"))]
+        equal(len(names), 3, "units")
+        for name in names:
+            shutil.copy(os.path.join(UNITS, name), units)
+            done = analyze("verify", "--root=" + root, "--man=no", os.path.join(units, name))
+            equal((done.returncode, done.stdout.strip()), (0, ""), "systemd-analyze verify " + name)
+        with open(os.path.join(units, "shadow-router.service"), "a") as f:
+            f.write("ProtectEverything=yes\n")
+        check(analyze("verify", "--root=" + root, "--man=no", os.path.join(units, "shadow-router.service")).stdout, "verify finds no fault where there is one")
+
+
+def test_the_units_expose_little():
+    with tempfile.TemporaryDirectory() as folder:
+        unit = shutil.copy(os.path.join(UNITS, "shadow-router.service"), folder)
+        with_loopback = exposure(unit)
+        os.mkdir(unit + ".d")
+        shutil.copy(os.path.join(UNITS, "no-network.conf"), unit + ".d")
+        without = exposure(unit)
+    report = exposure(os.path.join(UNITS, "shadow-router-report.service"))
+    for name, value, most in (("loopback for models", with_loopback, 1.1), ("without loopback (no-network.conf)", without, 1.0), ("the report", report, 1.0)):
+        figure("systemd-analyze security, %s" % name, "%.1f of at most %.1f" % (value, most))
+        check(value <= most, "%s: exposure %.1f, over %.1f" % (name, value, most))
 
 
 if __name__ == "__main__":
