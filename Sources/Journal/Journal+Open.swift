@@ -1,3 +1,4 @@
+import Anchors
 import Posix
 import RouterCore
 
@@ -169,7 +170,19 @@ private struct Opening {
       let path = segments.path(earlier)
       if let link = try Self.lastLink(of: path) { return link }
     }
-    return SegmentScan.Link(head: .empty, logID: nil)
+    // Retention leaves a log that begins later; what was before its first record, that record says.
+    guard segments.numbers.first == number, number > 1 else {
+      return SegmentScan.Link(head: .empty, logID: nil)
+    }
+    var first: SegmentScan.Link?
+    var lines = try SegmentLines(segments.path(number), number)
+    if try lines.refill() {
+      _ = lines.show { line, _ in
+        first = SegmentScan.Link(before: line)
+        return false
+      }
+    }
+    return first ?? SegmentScan.Link(head: .empty, logID: nil)
   }
 
   private static func lastLink(of path: String) throws(JournalError) -> SegmentScan.Link? {
@@ -185,11 +198,11 @@ private struct Opening {
     while let stop = end {
       end = span.lastIndex(of: UInt8(ascii: "\n"), before: stop)
       let line = span.extracting((end.map { $0 + 1 } ?? 0)..<stop)
-      guard let record = RecordLine(line) else { continue }
-      let hash = RecordLine.hash(line)
-      guard hash.isSpelled(in: line, at: line.count - 2 - SHA256Digest.hexCount) else { continue }
+      guard let record = RecordLine(line), let stated = RecordLine.statedHash(line),
+        RecordLine.hash(line) == stated || KeptForm.isErased(line)
+      else { continue }
       return SegmentScan.Link(
-        head: JournalHead(seq: record.seq, hash: hash), logID: RecordLine.logID(line, unless: nil))
+        head: JournalHead(seq: record.seq, hash: stated), logID: RecordLine.logID(line, unless: nil))
     }
     return nil
   }
