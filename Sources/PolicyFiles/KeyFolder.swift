@@ -15,6 +15,13 @@ package struct KeyFolder: Sendable {
     package var madeAt: Int64?
     /// When it was destroyed and by whom, as the line says.
     package var destroyed: String?
+
+    package init(id: String, isCurrent: Bool, madeAt: Int64? = nil, destroyed: String? = nil) {
+      self.id = id
+      self.isCurrent = isCurrent
+      self.madeAt = madeAt
+      self.destroyed = destroyed
+    }
   }
 
   private static let keyBytes = 32
@@ -86,14 +93,17 @@ package struct KeyFolder: Sendable {
   ///
   /// A file system that copies on write, a snapshot or a backup may keep the old bytes; nothing here can reach those.
   ///
-  /// - Parameter words: When and by whom, for the list.
-  package func destroy(_ id: String, words: String) throws(Refusal) {
+  /// - Parameters:
+  ///   - words: When and by whom, for the list.
+  ///   - credential: Id of the service manager's key where that is in use: then the one that `current` names is not.
+  package func destroy(_ id: String, words: String, credential: String? = nil) throws(Refusal) {
     guard Self.isID(id) else { throw .unknown }
     let isThere: Bool
     let isInUse: Bool
     do throws(PosixError) {
       isThere = try Files.status(file(id), following: false)?.kind == .file
-      isInUse = try current() == id
+      let used = try current()
+      isInUse = (credential ?? used) == id
     } catch { throw .system(error) }
     guard isThere else { throw .unknown }
     guard !isInUse else { throw .inUse }
@@ -105,6 +115,7 @@ package struct KeyFolder: Sendable {
     let size = max(Int(clamping: try key.status().size), Self.keyBytes)
     try key.writeAll(Random.bytes(min(size, 4_096)), filePosition: 0)
     try key.synchronize()
+    if try current() == id { try Files.remove(pointer) }
     try Files.remove(file(id))
     try Files.synchronizeFolder(path)
     let list = try Files.open(graveyard, for: .appending)

@@ -85,6 +85,11 @@ package struct EpochFold: Sendable {
     }
   }
 
+  /// Number of the first record of the epoch in force; nil where none is, or nothing was drawn in it yet.
+  package func epochInUse(at now: Int64) -> Int? {
+    epochs.current(at: now).flatMap { $0.firstDrawn == nil ? nil : $0.firstSeq }
+  }
+
   /// See ``EpochRules/undrawnLimit``.
   package var isPartial: Bool { epochs.isPartial }
 

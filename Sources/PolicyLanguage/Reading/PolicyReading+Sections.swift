@@ -117,7 +117,10 @@ extension PolicyDraft {
       .int("retention_days", 1...3_650, "Days after which the log's old segments go.") {
         $0.retentionDays = $1
       },
-      .int("max_log_mb", 64...100_000_000, "Size in MB past which the log's old segments go; any size where absent.") {
+      .int(
+        "max_log_mb", 64...100_000_000,
+        "Size in MB past which the log's old segments go; any size where absent."
+      ) {
         $0.maxLogMB = $1
       },
       .texts("redact", .pattern, "Patterns to redact beside the built-in ones.") {

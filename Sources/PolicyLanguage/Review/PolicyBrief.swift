@@ -119,7 +119,9 @@ package enum PolicyBrief {
     let patterns =
       privacy.redact.isEmpty ? [] : ["redacted beside the built-in kinds: \(privacy.redact.count) patterns"]
     let size = privacy.maxLogMB.map { ", at most \($0) MB" } ?? ""
-    return ["\(previews), kept \(privacy.retentionDays) days\(size); longer only what a running epoch or receipt rests on"]
+    return [
+      "\(previews), kept \(privacy.retentionDays) days\(size); longer only what a running epoch or receipt rests on"
+    ]
       + vault + patterns
   }
 
