@@ -22,13 +22,6 @@ package struct Keyring: Sendable {
       credentials: nil)
   }
 
-  private init(current: Entry, isCredential: Bool, stateFolder: String?, credentials: String?) {
-    self.current = current
-    self.isCredential = isCredential
-    self.stateFolder = stateFolder
-    self.credentials = credentials
-  }
-
   /// Takes the credential `hash-key` where there is one, else the key in use of `keys/`, made where there is none.
   ///
   /// - Parameter credentials: The folder of the service's credentials (`$CREDENTIALS_DIRECTORY`).

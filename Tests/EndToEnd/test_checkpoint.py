@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import time
 
 from sidecar import *
 
@@ -59,6 +60,14 @@ def taken(router, count=1):
     return copy
 
 
+def newer(router):
+    """A copy of a checkpoint that covers all that is in the log now."""
+    count = router.count("checkpoint")
+    # Without anything new there would be no other.
+    router.decide(router.tap(), call("fresh-%d" % time.monotonic_ns()))
+    return taken(router, count + 1)
+
+
 def verify(router, copy, want, *words):
     done = router.command("verify-log", "--checkpoint", copy, *words)
     equal(done.returncode, want, "verify-log --checkpoint: " + done.stdout + done.stderr)
@@ -77,7 +86,7 @@ def test_a_checkpoint_is_the_tree_of_the_records_and_is_contained_as_the_log_gro
         copies = [taken(router)]
         for index in range(1, 4):
             send_calls(router, tap, index * 50, 50)
-            copies.append(taken(router, router.count("checkpoint") + 1))
+            copies.append(newer(router))
         lines = router.lines()
         leaves = [leaf(line) for line in lines]
         log = json.loads(lines[0])["log"]
@@ -95,7 +104,7 @@ def test_a_checkpoint_is_the_tree_of_the_records_and_is_contained_as_the_log_gro
         router.start()
         for copy in copies:
             verify(router, copy, 0)
-        more = taken(router, router.count("checkpoint") + 1)
+        more = newer(router)
         verify(router, more, 0)
         router.stop()
         verify(router, more, 0)
@@ -110,7 +119,7 @@ def test_a_rewritten_a_cut_and_another_log_are_told_with_the_place():
         send_calls(router, tap, 0, 30)
         taken(router)
         send_calls(router, tap, 30, 30)
-        copy = taken(router, router.count("checkpoint") + 1)
+        copy = newer(router)
         router.stop()
         lines = router.lines()
         write_segments(router.state, [rechain(lines)])

@@ -14,7 +14,7 @@ import threading
 import time
 
 from sidecar import *
-from test_checkpoint import leaf, rechain, taken, verify, write_segments
+from test_checkpoint import leaf, newer, rechain, verify, write_segments
 from test_review import act, fill, name_of, policy, queue, says_a, vault
 
 DAY = 86_400
@@ -124,7 +124,7 @@ def test_checkpoints_from_before_a_removal_still_hold_after_it():
         first = segments(router)[0]
         router.write_policy("privacy: {retention_days: 365}\n" + SIMPLE)
         router.start()
-        before = taken(router, router.count("checkpoint") + 1)
+        before = newer(router)
         size = int(open(before).read().splitlines()[1])
         # The leaves as they are now, while they are there.
         leaves = [leaf(line) for line in router.lines()]
@@ -135,8 +135,7 @@ def test_checkpoints_from_before_a_removal_still_hold_after_it():
         until(lambda: first not in segments(router), "the old segment goes")
         said = json.loads(verify(router, before, 0, "--json"))["checkpoint"]
         check(said["contained"] and 0 < said["removed"] < size, str(said))
-        router.decide(router.tap(), call("later"))
-        after = taken(router, router.count("checkpoint") + 1)
+        after = newer(router)
         verify(router, after, 0)
         check(len(leaves) >= size, "the log held what the checkpoint covers")
         text = open(before).read().splitlines()
@@ -189,7 +188,7 @@ def test_erasing_a_call_takes_its_text_and_leaves_the_chain():
     with ollama(says_a) as model, Sidecar(policy(model.endpoint), "--checkpoint-seconds", "1") as router:
         fill(router, ["c%d" % i for i in range(12)])
         until(lambda: len(vault(router)) == 12, "captured texts")
-        copy = taken(router, router.count("checkpoint") + 1)
+        copy = newer(router)
         done, sent = threading.Event(), []
 
         def load():
@@ -242,14 +241,14 @@ def test_an_erasure_that_a_kill_interrupts_is_finished():
     rng = random.Random(7)
     with Sidecar(SIMPLE) as router:
         tap = router.tap()
-        for i in range(8):
+        for i in range(12):
             tap.send(call("k%d" % i, "open", "k%d said something" % i) + answer("k%d" % i, "k%d was told" % i))
-        router.wait_for("comparison", 8)
+        router.wait_for("comparison", 12)
         interrupted = 0
-        for i in range(8):
+        for i in range(12):
             asking = threading.Thread(target=lambda: router.command("erase", "k%d" % i, "--reason", "r"))
             asking.start()
-            time.sleep(rng.random() * 0.03)
+            time.sleep(0.008 + rng.random() * 0.03)
             router.signal(signal.SIGKILL)
             router.process.wait()
             asking.join()
@@ -262,7 +261,7 @@ def test_an_erasure_that_a_kill_interrupts_is_finished():
             recorded = any(r["call_id"] == "k%d" % i for r in router.records("erasure"))
             has_text = "k%d said" % i in text or "k%d was told" % i in text
             equal(has_text, not recorded, "the previews of k%d are there or erased, whole" % i)
-        figure("erasures killed while under way", "%d of 8" % interrupted)
+        figure("erasures killed while under way", "%d of 12" % interrupted)
 
 
 class FakeClock:
