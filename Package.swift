@@ -59,6 +59,7 @@ let package = Package(
     module("PolicyYAML", ["CYAML", "PolicyLanguage", "RouterCore"]),
     module("Journal", ["Anchors", "Posix", "RouterCore", "Wire"]),
     module("Retention", ["Anchors", "Journal", "Posix", "RouterCore", "Wire"]),
+    module("Receipts", ["Journal", "Rollout", "Gates", "RouterCore", "Wire"]),
     module("BuiltIn", ["RouterCore", "Text"]),
     module("Candidates", ["BuiltIn", "Posix", "RouterCore", "Wire", "Text"]),
     module("Probes", ["Candidates", "Posix", "RouterCore", "Wire"]),
@@ -70,8 +71,8 @@ let package = Package(
       [
         "RouterCore", "Wire", "Text", "Rollout", "Live", "LogReading", "Agreements", "Gates", "Reviews",
         "Evidence",
-        "Simulations", "Reports", "ConsolePage", "Posix", "Journal", "Retention", "Anchors", "Candidates",
-        "Probes", "PolicyFiles",
+        "Simulations", "Reports", "ConsolePage", "Posix", "Journal", "Receipts", "Retention", "Anchors",
+        "Candidates", "Probes", "PolicyFiles", "Screens",
       ]),
     .executableTarget(
       name: "shadow-router",
@@ -80,7 +81,7 @@ let package = Package(
         "Gates", "Reviews", "Evidence", "Simulations", "Reports", "Screens", "Posix", "Journal", "Anchors",
         "Retention", "BuiltIn",
         "Candidates",
-        "Probes", "PolicyFiles",
+        "Probes", "PolicyFiles", "Rollout",
       ],
       swiftSettings: settings),
     // The helper for https endpoints: the only user of FoundationNetworking, in a process of its own.
@@ -127,6 +128,7 @@ let package = Package(
     tests("AnchorsTests", ["Anchors", "RouterCore"]),
     tests("JournalTests", ["Journal", "Posix", "RouterCore", "Wire"]),
     tests("RetentionTests", ["Retention", "Anchors", "Journal", "Posix", "RouterCore", "Wire"]),
+    tests("ReceiptsTests", ["Receipts", "Rollout", "Gates", "Journal", "Posix", "RouterCore", "Wire"]),
     tests("BuiltInTests", ["BuiltIn", "RouterCore", "Text", "TestData"]),
     tests("CandidatesTests", ["Candidates", "Posix", "RouterCore", "Wire", "Text", "TestData"]),
     tests("ProbesTests", ["Probes", "Candidates", "RouterCore", "Wire"]),

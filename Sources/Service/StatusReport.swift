@@ -22,6 +22,7 @@ final class SidecarState: Sendable {
   let weeks: WeekKeys
   let vault: Vault
   let changes: FlagChanges
+  let audit: JournalAudit
   let promotions: Promotions
   let gateAsking: GateAsking
   let admission: Admission
@@ -34,7 +35,7 @@ final class SidecarState: Sendable {
   init(
     pipeline: Pipeline, reloading: Reloading, probing: Probing, reviewing: Reviewing, gates: LiveGates,
     keeper: LogKeeper, weeks: WeekKeys,
-    vault: Vault, changes: FlagChanges, admission: Admission, paths: SidecarPaths,
+    vault: Vault, changes: FlagChanges, audit: JournalAudit, admission: Admission, paths: SidecarPaths,
     startedAt: Int64, log: EventLog, consoleURL: String? = nil
   ) {
     self.consoleURL = consoleURL
@@ -47,6 +48,7 @@ final class SidecarState: Sendable {
     self.weeks = weeks
     self.vault = vault
     self.changes = changes
+    self.audit = audit
     gateAsking = GateAsking(pipeline: pipeline, gates: gates, paths: paths)
     promotions = Promotions(changes: changes, gates: gateAsking, logFolder: paths.log)
     self.admission = admission
@@ -81,7 +83,7 @@ enum StatusReport {
       "review": review(sidecar),
       "waiting_agents": .number(JSONNumber(pipeline.desk.waiting)),
       "budgets": budgets(pipeline),
-      "log": log(pipeline.recorder.journal, folder: sidecar.paths.log),
+      "log": log(pipeline.recorder.journal, sidecar.audit.latest, folder: sidecar.paths.log),
       "checkpoint": LogKeeping.checkpoint(sidecar.keeper.status, sidecar.paths),
       "retention": LogKeeping.retention(sidecar.keeper.status, generation.prepared.policy.privacy),
       "key": ["kid": .string(generation.seal.keyID), "credential": .bool(sidecar.reloading.keyIsCredential)],
@@ -110,10 +112,15 @@ enum StatusReport {
   static func reload(_ last: Reloading.Last) -> JSONValue {
     let at = JSONValue.string(Timestamp.string(last.at))
     switch last.outcome {
-    case .taken: return ["at": at, "result": "taken", "errors": .array([])]
-    case .unchanged: return ["at": at, "result": "unchanged", "errors": .array([])]
+    case .taken(_, _, let sentBack):
+      return [
+        "at": at, "result": "taken", "errors": .array([]), "sent_back": Reloading.SentBack.json(sentBack),
+      ]
+    case .unchanged: return ["at": at, "result": "unchanged", "errors": .array([]), "sent_back": .array([])]
     case .refused(let lines):
-      return ["at": at, "result": "refused", "errors": .array(lines.map { .string($0) })]
+      return [
+        "at": at, "result": "refused", "errors": .array(lines.map { .string($0) }), "sent_back": .array([]),
+      ]
     }
   }
 
@@ -181,7 +188,7 @@ enum StatusReport {
       })
   }
 
-  private static func log(_ journal: Journal, folder: String) -> JSONValue {
+  private static func log(_ journal: Journal, _ audit: JournalAudit.Finding?, folder: String) -> JSONValue {
     let status = journal.status
     return [
       "id": .string(journal.logID), "seq": .number(JSONNumber(Int(status.head.seq))),
@@ -192,6 +199,8 @@ enum StatusReport {
         .number(JSONNumber(Int((Clocks.monotonic() - $0) / 1_000_000_000)))
       } ?? .null,
       "last_error": status.lastError.map { .string($0) } ?? .null,
+      "damage": audit?.damage.map { .string($0) } ?? .null,
+      "verified_at": audit.map { .string(Timestamp.string($0.at)) } ?? .null,
     ]
   }
 

@@ -30,6 +30,8 @@ enum RunCommand {
         --reservation-seconds N how long a review item stays with a reviewer who says nothing (default 600)
         --capture-grace-seconds N  how long captured text stays after its label (default 3600)
         --checkpoint-seconds N  time between two checkpoints of the log (default 3600)
+        --breaker-patience-seconds N  how long the breaker of a model that serves may stay open before its task is sent
+                                back to shadow (default 60)
 
       A service manager's credential named hash-key ($CREDENTIALS_DIRECTORY) is the key of the hashes, where there is one.
 
@@ -37,7 +39,7 @@ enum RunCommand {
     options: [
       "tap": true, "allow-uid": true, "allow-gid": true, "max-frame-bytes": true, "sync-interval-ms": true,
       "sync-records": true, "segment-mb": true, "reservation-seconds": true, "capture-grace-seconds": true,
-      "console": true, "checkpoint-seconds": true,
+      "console": true, "checkpoint-seconds": true, "breaker-patience-seconds": true,
     ],
     run: run)
 
@@ -110,6 +112,9 @@ enum RunCommand {
       options.checkpointMs = Int64(seconds) * 1_000
     }
     options.credentials = ProcessState.environment("CREDENTIALS_DIRECTORY")
+    if let seconds = try arguments.wholeNumber("breaker-patience-seconds", in: 1...3_600) {
+      options.breakerPatienceSeconds = seconds
+    }
     return options
   }
 
