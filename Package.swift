@@ -40,6 +40,7 @@ let package = Package(
     module("PolicyLanguage", ["RouterCore", "Wire", "Text", "JSONSchema"]),
     module("Rollout", ["Statistics", "RouterCore", "Wire"]),
     module("Live", ["Rollout", "RouterCore", "Wire"]),
+    module("Anchors", ["RouterCore"]),
     // Pure, from records to figures.
     module("Statistics", ["RouterCore"]),
     module("LogReading", ["RouterCore", "Wire"]),
@@ -56,7 +57,8 @@ let package = Package(
     // The edge.
     module("Posix", ["CSystem"]),
     module("PolicyYAML", ["CYAML", "PolicyLanguage", "RouterCore"]),
-    module("Journal", ["Posix", "RouterCore", "Wire"]),
+    module("Journal", ["Anchors", "Posix", "RouterCore", "Wire"]),
+    module("Retention", ["Anchors", "Journal", "Posix", "RouterCore", "Wire"]),
     module("Receipts", ["Journal", "Rollout", "Gates", "RouterCore", "Wire"]),
     module("BuiltIn", ["RouterCore", "Text"]),
     module("Candidates", ["BuiltIn", "Posix", "RouterCore", "Wire", "Text"]),
@@ -69,14 +71,15 @@ let package = Package(
       [
         "RouterCore", "Wire", "Text", "Rollout", "Live", "LogReading", "Agreements", "Gates", "Reviews",
         "Evidence",
-        "Simulations", "Reports", "ConsolePage", "Posix", "Journal", "Receipts", "Candidates", "Probes",
-        "PolicyFiles", "Screens",
+        "Simulations", "Reports", "ConsolePage", "Posix", "Journal", "Receipts", "Retention", "Anchors",
+        "Candidates", "Probes", "PolicyFiles", "Screens",
       ]),
     .executableTarget(
       name: "shadow-router",
       dependencies: [
         "Service", "RouterCore", "Wire", "Text", "PolicyLanguage", "Statistics", "LogReading", "Agreements",
-        "Gates", "Reviews", "Evidence", "Simulations", "Reports", "Screens", "Posix", "Journal", "BuiltIn",
+        "Gates", "Reviews", "Evidence", "Simulations", "Reports", "Screens", "Posix", "Journal", "Anchors",
+        "Retention", "BuiltIn",
         "Candidates",
         "Probes", "PolicyFiles", "Rollout",
       ],
@@ -122,7 +125,9 @@ let package = Package(
     tests("RolloutTests", ["Rollout", "RouterCore", "Wire"]),
     tests("PosixTests", ["Posix"]),
     tests("PolicyYAMLTests", ["PolicyYAML", "PolicyLanguage", "RouterCore", "Wire", "TestData"]),
+    tests("AnchorsTests", ["Anchors", "RouterCore"]),
     tests("JournalTests", ["Journal", "Posix", "RouterCore", "Wire"]),
+    tests("RetentionTests", ["Retention", "Anchors", "Journal", "Posix", "RouterCore", "Wire"]),
     tests("ReceiptsTests", ["Receipts", "Rollout", "Gates", "Journal", "Posix", "RouterCore", "Wire"]),
     tests("BuiltInTests", ["BuiltIn", "RouterCore", "Text", "TestData"]),
     tests("CandidatesTests", ["Candidates", "Posix", "RouterCore", "Wire", "Text", "TestData"]),

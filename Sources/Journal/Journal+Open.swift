@@ -169,7 +169,19 @@ private struct Opening {
       let path = segments.path(earlier)
       if let link = try SegmentScan.lastLink(of: path) { return link }
     }
-    return SegmentScan.Link(head: .empty, logID: nil)
+    // Retention leaves a log that begins later; what was before its first record, that record says.
+    guard segments.numbers.first == number, number > 1 else {
+      return SegmentScan.Link(head: .empty, logID: nil)
+    }
+    var first: SegmentScan.Link?
+    var lines = try SegmentLines(segments.path(number), number)
+    if try lines.refill() {
+      _ = lines.show { line, _ in
+        first = SegmentScan.Link(before: line)
+        return false
+      }
+    }
+    return first ?? SegmentScan.Link(head: .empty, logID: nil)
   }
 
   private static func newLogID() -> String {

@@ -75,6 +75,12 @@ package final class Journal: Sendable {
     }
   }
 
+  /// Asks for a new segment with the next record, so that the one in use can age. Does not wait.
+  package func roll() {
+    shared.withLock { $0.rolling = true }
+    shared.notify()
+  }
+
   /// Writes and synchronises what is left, then ends the writer. Later appends are refused; a second call
   /// only repeats the answer.
   ///
@@ -120,6 +126,8 @@ struct JournalState: Sendable {
   var sleep = Sleep.awake
   var flushing = 0
   var closing = false
+  /// The next record begins a segment.
+  var rolling = false
   /// The writer has left.
   var ended = false
   var status = JournalStatus()

@@ -1,3 +1,4 @@
+import Anchors
 import Posix
 import RouterCore
 
@@ -86,11 +87,11 @@ extension SegmentScan {
     while let stop = end {
       end = span.lastIndex(of: UInt8(ascii: "\n"), before: stop)
       let line = span.extracting((end.map { $0 + 1 } ?? 0)..<stop)
-      guard let record = RecordLine(line) else { continue }
-      let hash = RecordLine.hash(line)
-      guard hash.isSpelled(in: line, at: line.count - 2 - SHA256Digest.hexCount) else { continue }
+      guard let record = RecordLine(line), let stated = RecordLine.statedHash(line),
+        RecordLine.hash(line) == stated || KeptForm.isErased(line)
+      else { continue }
       return Link(
-        head: JournalHead(seq: record.seq, hash: hash), logID: RecordLine.logID(line, unless: nil))
+        head: JournalHead(seq: record.seq, hash: stated), logID: RecordLine.logID(line, unless: nil))
     }
     return nil
   }

@@ -1,3 +1,4 @@
+import Anchors
 import Posix
 import RouterCore
 
@@ -71,6 +72,10 @@ package enum JournalVerification {
     /// The last record that holds.
     package internal(set) var head = JournalHead.empty
     package internal(set) var segments = 0
+    /// Records whose previews were erased, as `erasure` records say.
+    package internal(set) var erased: UInt64 = 0
+    /// What says that the log begins later than it did; nil where it is there from its first record.
+    package internal(set) var removal: RetentionNotice?
     /// nil where the log is whole.
     package internal(set) var damage: JournalDamage?
 
@@ -83,9 +88,11 @@ package enum JournalVerification {
   ///   - checkpoint: A head noted earlier, that the log must still hold: cutting whole records off the end can be seen
   ///     in no other way.
   ///   - settling: Pauses in milliseconds, after each of which a last line that looks torn is looked at again.
+  ///   - observe: Shown each record that holds, in order.
   /// - Returns: Stops at the first damage. A folder that is empty or absent is a whole log of no records.
   package static func verify(
-    _ folder: String, checkpoint: JournalHead? = nil, settling: [Int64] = [1, 10, 50]
+    _ folder: String, checkpoint: JournalHead? = nil, settling: [Int64] = [1, 10, 50],
+    observe: (Span<UInt8>) -> Void = { _ in }
   ) throws(JournalError) -> Outcome {
     guard try reaching({ () throws(PosixError) in try Files.status(folder) }) != nil else {
       return Outcome(checkpoint)
@@ -99,6 +106,7 @@ package enum JournalVerification {
     let size = try reaching { () throws(PosixError) in try Files.status(segments.path(last))?.size ?? 0 }
     var reader = try JournalReader(folder: folder)
     var check = ChainCheck(after: SegmentScan.Link(head: .empty, logID: nil))
+    var notices = Notices()
     var found: JournalDamage?
     var reached = checkpoint == nil || checkpoint == .empty
 
@@ -108,11 +116,18 @@ package enum JournalVerification {
         return false
       }
       if place.segment > last || place.segment == last && place.offset >= size { return false }
+      if outcome.records == 0, place.segment > 1, let link = SegmentScan.Link(before: line) {
+        // Retention left a log that begins here; that it did, a later record must say.
+        check = ChainCheck(after: link)
+        notices.start = link.head
+      }
       let before = check.expectedSeq
       if let fault = check.add(line, at: place) {
         found = JournalDamage(fault, at: place, seq: before)
         return false
       }
+      notices.add(line, check.isErased ? JournalDamage(.hash, at: place, seq: before) : nil)
+      observe(line)
       outcome.records += 1
       outcome.head = check.link.head
       outcome.missing += outcome.head.seq - before
@@ -128,13 +143,17 @@ package enum JournalVerification {
     if found == nil, let absent {
       found = JournalDamage(.missingSegment, segment: absent, seq: check.expectedSeq)
     }
+    found = notices.unproven(before: found)
+    outcome.erased = notices.erased
+    outcome.removal = notices.removal
     outcome.damage = first(of: found, reader.tails.first, last: reader.segment, seq: check.expectedSeq)
     if outcome.damage == nil, !reached { outcome.damage = Outcome(checkpoint).damage }
     return outcome
   }
 
   private static func firstAbsent(_ numbers: [Int]) -> Int? {
-    for (index, number) in numbers.enumerated() where number != index + 1 { return index + 1 }
+    let first = numbers.first ?? 1
+    for (index, number) in numbers.enumerated() where number != first + index { return first + index }
     return nil
   }
 
@@ -144,6 +163,40 @@ package enum JournalVerification {
     guard let tail, damage.map({ tail.segment < $0.segment }) ?? true else { return damage }
     let fault: JournalDamage.Fault = tail.segment == last ? .tornTail : .tornSegment
     return JournalDamage(fault, segment: tail.segment, line: tail.line, offset: tail.offset, seq: seq)
+  }
+}
+
+/// What records say of changes that were made to the log, and the changes that need it said.
+private struct Notices {
+  /// What the first record follows, where that is not there any more.
+  var start: JournalHead?
+  private(set) var removal: RetentionNotice?
+  /// By number: the line's kept form, and what is wrong with it otherwise.
+  private var erasures: [UInt64: (kept: SHA256Digest, damage: JournalDamage)] = [:]
+  private var proven: Set<UInt64> = []
+
+  var erased: UInt64 { UInt64(proven.count) }
+
+  mutating func add(_ line: Span<UInt8>, _ damage: JournalDamage?) {
+    if let damage { erasures[damage.seq] = (KeptForm.leaf(line), damage) }
+    if let notice = RetentionNotice(line) { removal = notice }
+    guard !erasures.isEmpty, let notice = ErasureNotice(line) else { return }
+    for entry in notice.entries where erasures[entry.seq]?.kept == entry.kept { proven.insert(entry.seq) }
+  }
+
+  private func isNamed(_ start: JournalHead) -> Bool {
+    guard let removal, start.seq < removal.firstSeq else { return false }
+    return start.seq + 1 < removal.firstSeq || start.hash == removal.firstPrevious
+  }
+
+  /// The first change that nothing in the log speaks of, or the damage found where that comes first.
+  func unproven(before damage: JournalDamage?) -> JournalDamage? {
+    // The chain has been followed from the start to the record that names a removal; it may name one that is not
+    // finished, and the log then begins before its place.
+    if let start, !isNamed(start) { return damage ?? JournalDamage(.missingSegment, segment: 1, seq: 1) }
+    // Erasures are told of by later records: behind damage they cannot be.
+    guard damage == nil else { return damage }
+    return erasures.filter { !proven.contains($0.key) }.min { $0.key < $1.key }?.value.damage
   }
 }
 

@@ -70,7 +70,8 @@ final class JournalWriter {
   func run() {
     while true {
       let orders = sleep()
-      let done = turn(syncNow: orders.flushing || orders.closing)
+      let done = turn(syncNow: orders.flushing || orders.closing || orders.rolling)
+      if done, orders.rolling, buffer.isEmpty, durableBytes > 0 { startNext() }
       guard orders.closing else { continue }
       // Nothing more can come; a disk that failed this last time has had its chance.
       if !done || (work.isEmpty && buffer.isEmpty) { break }
@@ -84,6 +85,7 @@ final class JournalWriter {
   private struct Orders {
     let closing: Bool
     let flushing: Bool
+    let rolling: Bool
   }
 
   /// Waits for something to do and takes over all pending records.
@@ -95,6 +97,7 @@ final class JournalWriter {
       until: deadline,
       for: { state in
         if state.closing { return true }
+        if mode != .untilOrdered, state.rolling { return true }
         if mode != .untilOrdered, state.flushing > 0, unsynced || !state.pending.isEmpty { return true }
         switch mode {
         case .awake: return true
@@ -107,7 +110,9 @@ final class JournalWriter {
         state.sleep = .awake
         // A failing disk leaves them where they are: their order is kept either way.
         if work.isEmpty { work = state.pending.takeAll()[...] }
-        return Orders(closing: state.closing, flushing: state.flushing > 0)
+        let rolling = state.rolling && mode != .untilOrdered
+        if rolling { state.rolling = false }
+        return Orders(closing: state.closing, flushing: state.flushing > 0, rolling: rolling)
       })
   }
 

@@ -1,3 +1,4 @@
+import Anchors
 import RouterCore
 
 /// What was found when a log was opened.
@@ -22,6 +23,17 @@ struct SegmentScan {
     var head: JournalHead
     /// nil before the log's first record.
     var logID: String?
+
+    init(head: JournalHead, logID: String?) {
+      self.head = head
+      self.logID = logID
+    }
+
+    /// What the first line of a log whose older segments are gone follows; nil where it is no record.
+    init?(before line: Span<UInt8>) {
+      guard let record = RecordLine(line), let previous = RecordLine.statedPrevious(line) else { return nil }
+      self.init(head: JournalHead(seq: record.seq - 1, hash: previous), logID: RecordLine.logID(line))
+    }
   }
 
   /// The last line whose own hash fits, whatever stands before it.
@@ -77,8 +89,10 @@ struct SegmentScan {
 struct ChainCheck {
   /// The last line whose own hash fits: what the next one must follow.
   private(set) var link: SegmentScan.Link
-  /// Whether the line taken in last has the hash that it states.
+  /// Whether the line taken in last has the hash that it states, or had it before its previews were erased.
   private(set) var hashFits = false
+  /// Whether that line lost its previews: that it was otherwise left as it is, an `erasure` record must say.
+  private(set) var isErased = false
 
   var expectedSeq: UInt64 { link.head.seq + 1 }
 
@@ -89,11 +103,16 @@ struct ChainCheck {
   /// After a fault the chain is followed from this line, where its own hash fits.
   mutating func add(_ line: Span<UInt8>, at place: JournalPlace) -> JournalDamage.Fault? {
     hashFits = false
+    isErased = false
     guard !place.isCut, line.count < RecordFrame.longestLine, let record = RecordLine(line) else {
       return .notARecord
     }
-    let hash = RecordLine.hash(line)
-    guard hash.isSpelled(in: line, at: line.count - 2 - SHA256Digest.hexCount) else { return .hash }
+    var hash = RecordLine.hash(line)
+    if !hash.isSpelled(in: line, at: line.count - 2 - SHA256Digest.hexCount) {
+      guard KeptForm.isErased(line), let stated = RecordLine.statedHash(line) else { return .hash }
+      hash = stated
+      isErased = true
+    }
     hashFits = true
     let before = link
     let logID = RecordLine.logID(line, unless: before.logID)

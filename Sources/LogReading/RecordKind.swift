@@ -3,6 +3,7 @@ package enum RecordKind: String, CaseIterable {
   case decision, comparison, review, outcome, challenge
   case gap, recovered, policy, flag, drill, probe, start, stop
   case access, gate, receipt, week, checkpoint, eval
+  case retention, erasure, key
 
   /// nil: none of these.
   package init?(_ name: Span<UInt8>) {

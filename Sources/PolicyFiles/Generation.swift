@@ -33,6 +33,13 @@ package final class Generation: Sendable {
     promptRevisions = revisions
   }
 
+  /// The same, with hashes made under another key.
+  package func resealed(with key: Keyring.Entry) -> Generation {
+    Generation(
+      prepared: prepared, seal: TextSeal(keyID: key.id, key: key.key, privacy: prepared.policy.privacy),
+      pools: pools, calibrations: calibrations)
+  }
+
   /// Of what a model is asked for a task, its provider's form included; nil for a built-in model.
   package func promptRevision(task: String?, model: String?) -> String? {
     guard let task, let model else { return nil }

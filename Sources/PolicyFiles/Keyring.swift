@@ -1,7 +1,7 @@
 package import Posix
 package import RouterCore
 
-/// The keys of the log's hashes: files of this installation, created at the first start, never logged.
+/// The key that the log's hashes are made with: a file of this installation, or a credential of the service manager.
 package struct Keyring: Sendable {
   package struct Entry: Sendable {
     package let id: String
@@ -10,34 +10,35 @@ package struct Keyring: Sendable {
 
   /// The key that new hashes are made with.
   package let current: Entry
+  /// It comes with the service: the service manager keeps it, and no other is made here.
+  package let isCredential: Bool
+  private let stateFolder: String?
+  private let credentials: String?
 
   /// A key that lives nowhere but here: for `check` and `explain`, which keep nothing.
   package static func temporary() -> Keyring {
-    Keyring(current: Entry(id: "none", key: HMACSHA256Key(Random.bytes(32))))
+    Keyring(
+      current: Entry(id: "none", key: HMACSHA256Key(Random.bytes(32))), isCredential: false, stateFolder: nil,
+      credentials: nil)
   }
 
-  private init(current: Entry) { self.current = current }
-
-  /// Opens `keys/` in the state folder, making the first key where there is none.
+  /// Takes the credential `hash-key` where there is one, else the key in use of `keys/`, made where there is none.
   ///
-  /// A key is a file `KID.key` of 32 random bytes, mode 0600; `current` names the one in use.
-  package static func open(stateFolder: String) throws(PosixError) -> Keyring {
-    let folder = Files.join(stateFolder, "keys")
-    try Files.makeFolder(folder, mode: 0o700)
-    let pointer = Files.join(folder, "current")
-    if Files.exists(pointer) {
-      let id = String(decoding: try Files.read(pointer, limit: 64), as: UTF8.self).filter { !$0.isWhitespace }
-      let bytes = try Files.read(Files.join(folder, "\(id).key"), limit: 64)
-      guard bytes.count == 32 else {
-        throw PosixError(
-          code: 22, call: "read", detail: "\(folder)/\(id).key (a key has 32 bytes, this has \(bytes.count))")
-      }
-      return Keyring(current: Entry(id: id, key: HMACSHA256Key(bytes)))
+  /// - Parameter credentials: The folder of the service's credentials (`$CREDENTIALS_DIRECTORY`).
+  package static func open(stateFolder: String, credentials: String? = nil) throws(PosixError) -> Keyring {
+    if let credentials, let entry = try KeyFolder.credential(credentials) {
+      return Keyring(
+        current: entry, isCredential: true, stateFolder: stateFolder, credentials: credentials)
     }
-    let bytes = Random.bytes(32)
-    let id = String(SHA256.hash(Random.bytes(16)).hex.prefix(8))
-    try Files.replace(Files.join(folder, "\(id).key"), with: bytes, mode: 0o600)
-    try Files.replace(pointer, with: Array((id + "\n").utf8), mode: 0o600)
-    return Keyring(current: Entry(id: id, key: HMACSHA256Key(bytes)))
+    let folder = KeyFolder(stateFolder: stateFolder)
+    let entry: Entry
+    if let id = try folder.current() { entry = try folder.entry(id) } else { entry = try folder.rotate() }
+    return Keyring(current: entry, isCredential: false, stateFolder: stateFolder, credentials: credentials)
+  }
+
+  /// The same, as it lies on the disk now.
+  package func renewed() throws(PosixError) -> Keyring {
+    guard let stateFolder else { return self }
+    return try Keyring.open(stateFolder: stateFolder, credentials: credentials)
   }
 }

@@ -63,6 +63,15 @@ package struct PolicyLoading: Sendable {
         problems.append(error)
       }
     }
+    let keys: Keyring
+    do throws(PosixError) { keys = try self.keys.renewed() } catch {
+      // A policy cannot be taken whose hashes could not be made.
+      throw Refusal(
+        isUnreadable: true,
+        problems: problems + [
+          PolicyProblem(.error, at: Mark(line: 1, column: 1), "the key of the hashes: \(error.description)")
+        ], revision: policy.revision)
+    }
     guard problems.isEmpty else { throw Refusal(problems: problems, revision: policy.revision) }
     archive?.keep(bytes)
     let seal = TextSeal(keyID: keys.current.id, key: keys.current.key, privacy: policy.privacy)

@@ -22,6 +22,8 @@ import Wire
 ///     POST /v1/promote         {"task": T, "percent"?: N, "user_groups"?: [G], "override"?, "reason"?, "approver"?}
 ///     POST /v1/demote          {"task": T, "reason": R}
 ///     POST /v1/rotate          {"task": T, "back"?: true}
+///     POST /v1/erase           {"call_id": C, "reason": R}
+///     POST /v1/keys            {"do": "rotate"} or {"do": "destroy", "kid": K}
 ///     POST /v1/review          a label, an undo, a captured text to open, items to release
 ///
 /// A thread a connection, at most sixteen: a slow client must not stand before the kill switch.
@@ -170,6 +172,8 @@ final class Control: Sendable {
     case ("POST", "/v1/promote"), ("POST", "/v1/demote"), ("POST", "/v1/rotate"):
       return rollout(path, request.body, actor)
     case ("POST", "/v1/eval"): return evaluated(request.body, actor)
+    case ("POST", "/v1/erase"): return LogKeeping.erase(request.body, state, who: Self.reviewer(actor))
+    case ("POST", "/v1/keys"): return LogKeeping.keys(request.body, state, who: Self.reviewer(actor))
     default: break
     }
     if request.method == "GET", path.hasPrefix("/v1/find/") {
@@ -181,7 +185,7 @@ final class Control: Sendable {
     }
     let known = [
       "/healthz", "/readyz", "/metrics", "/v1/status", "/v1/reload", "/v1/kill", "/v1/drill", "/v1/eval",
-      "/v1/report", "/v1/review", "/v1/promote", "/v1/demote", "/v1/rotate",
+      "/v1/report", "/v1/review", "/v1/promote", "/v1/demote", "/v1/rotate", "/v1/erase", "/v1/keys",
     ]
     return known.contains(path)
       ? .problem(405, "\(request.method) is not allowed here") : .problem(404, "no such path")

@@ -85,6 +85,17 @@ final class LiveGates: Sendable {
     return fold
   }
 
+  /// The first record of each running epoch in which something was drawn, with the subject it is about; nil while the log
+  /// has not been read to its end.
+  func epochStarts(now: Int64) -> [(subject: EvidenceSubject, seq: Int)]? {
+    state.withLock { state in
+      guard (try? read(&state)) == true else { return nil }
+      return state.folds.folds.compactMap { fold in
+        fold.epochInUse(at: now).map { (fold.subject, $0) }
+      }
+    }
+  }
+
   private func requests(_ policy: Policy) -> [GateRequest] {
     policy.tasks.filter(\.mayBeLocal).flatMap { task in
       [false, true].compactMap { isChallenger -> GateRequest? in

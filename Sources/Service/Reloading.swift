@@ -101,6 +101,21 @@ package final class Reloading: Sendable {
     }
   }
 
+  /// Makes hashes with the key that `keys/` now names, under the policy in force.
+  ///
+  /// - Returns: The ids of the key before and of the one now; the policy's file is not looked at.
+  func reseal() throws(PosixError) -> (old: String, new: String) {
+    try turn.withLock { (_) throws(PosixError) in
+      let keys = try loading.keys.renewed()
+      let old = pipeline.current
+      if keys.current.id != old.seal.keyID { pipeline.adopt(old.resealed(with: keys.current)) }
+      return (old.seal.keyID, keys.current.id)
+    }
+  }
+
+  /// The key comes from the service manager.
+  var keyIsCredential: Bool { loading.keys.isCredential }
+
   /// Pools of earlier generations whose last questions may still be under way: a stop must wait for them too.
   var retiredPools: [ModelPool] { turn.withLock { $0.flatMap(\.pools) } }
 
@@ -112,7 +127,8 @@ package final class Reloading: Sendable {
         log.warning("calibration_ignored", ["file": ignored.file, "why": ignored.why])
       }
       let isSame =
-        new.revision == old.revision && new.calibrations == old.calibrations
+        new.revision == old.revision && new.seal.keyID == old.seal.keyID
+        && new.calibrations == old.calibrations
         && new.pools.count == old.pools.count
         && new.pools.allSatisfy { old.pools[$0.key] === $0.value }
       if isSame { return (.unchanged(revision: old.revision, generation: old.number), nil, []) }

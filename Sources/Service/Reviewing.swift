@@ -158,6 +158,10 @@ final class Reviewing: Sendable {
     vault.removeAll(but: needed, olderThan: now - max(5_000, min(graceMs, 60_000)))
   }
 
+  /// When the oldest drawn item was decided that nobody has labelled; nil: there is none. To be asked once the log has
+  /// been read (``Summary/isCaughtUp``).
+  var oldestWaiting: Int64? { state.withLock { $0.queue.oldestWaiting } }
+
   var latest: Summary { summary.withLock { $0 } }
 
   // MARK: - Items

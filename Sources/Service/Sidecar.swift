@@ -3,6 +3,7 @@ package import Journal
 import PolicyFiles
 package import Posix
 import Receipts
+import Retention
 import Rollout
 package import RouterCore
 import Synchronization
@@ -25,6 +26,10 @@ package struct SidecarOptions: Sendable {
   package var breakerPatienceSeconds = 60
   /// Where the console listens; nil: there is none.
   package var console: ConsoleAddress?
+  /// Milliseconds between two checkpoints of the log.
+  package var checkpointMs: Int64 = 3_600_000
+  /// The value of CREDENTIALS_DIRECTORY: where a service manager leaves the key of the hashes, if it does.
+  package var credentials: String?
   /// The value of NOTIFY_SOCKET.
   package var notifyAddress: String?
 
@@ -52,6 +57,7 @@ package final class Sidecar {
   private let demotions: Demotions
   private let gates: LiveGates
   private let weeks: WeekKeys
+  private let keeper: LogKeeper
   private let vault: Vault
   private let control: Control
   private let console: Console?
@@ -82,7 +88,9 @@ package final class Sidecar {
     do throws(PosixError) {
       try Files.makeFolder(paths.state, mode: 0o700)
       try Files.makeFolder(paths.runtime, mode: 0o755)
-      loading = PolicyLoading(path: paths.policy, keys: try Keyring.open(stateFolder: paths.state))
+      loading = PolicyLoading(
+        path: paths.policy, keys: try Keyring.open(stateFolder: paths.state, credentials: options.credentials)
+      )
       loading.calibrations = paths.calibrations
       loading.archive = PolicyArchive(folder: paths.policies)
     } catch {
@@ -138,6 +146,8 @@ package final class Sidecar {
       pipeline: pipeline, vault: vault, weeks: weeks, logFolder: paths.log,
       reservationMs: options.reservationMs, graceMs: options.captureGraceMs, demotions: demotions)
     gates = LiveGates(pipeline: pipeline, paths: paths)
+    keeper = LogKeeping.keeper(
+      pipeline, reviewing, gates, options, log: log, lastRecordAt: opened.lastRecordAt, now: now)
     audit = JournalAudit(folder: paths.log)
     let reloads = Monitor(ReloadRequests())
     self.reloads = reloads
@@ -151,7 +161,8 @@ package final class Sidecar {
       admission.groups.formUnion(options.allowedGroups)
       let state = SidecarState(
         pipeline: pipeline, reloading: reloading, probing: probing, reviewing: reviewing, gates: gates,
-        weeks: weeks, vault: vault, changes: changes, audit: audit, admission: admission, paths: paths,
+        keeper: keeper, weeks: weeks, vault: vault, changes: changes, audit: audit, admission: admission,
+        paths: paths,
         startedAt: now, log: log, consoleURL: page?.url)
       control = Control(state)
       let control = control
@@ -187,6 +198,7 @@ package final class Sidecar {
       try reviewing.start()
       try demotions.start()
       try gates.start()
+      try keeper.start()
       try control.start(controlListener)
       try console?.start()
     } catch {
@@ -215,6 +227,8 @@ package final class Sidecar {
     /// Of the flags file.
     let proof: RestoredFlags.Proof?
     let lastDemotion: Rollouts.Demotion?
+    /// Milliseconds since 1970; nil: the log is new.
+    let lastRecordAt: Int64?
   }
 
   /// Opens the log and remembers which calls it holds last: a restart must not decide one twice.
@@ -226,10 +240,15 @@ package final class Sidecar {
     var demotion: (seq: Int, demotion: Rollouts.Demotion)?
     // The record that proves the flags may be older than the calls that have to be known.
     let needsProof = Files.exists(options.paths.flags)
+    var lastRecord: (seq: UInt64, at: Int64)?
     do throws(JournalError) {
+      try StateFolders(state: options.paths.state, log: options.paths.log).mendErasure()
       let (journal, recovery) = try Journal.open(
         folder: options.paths.log, options: options.journal, now: now
       ) { line in
+        if let record = RecordLine(line), record.seq > lastRecord?.seq ?? 0 {
+          lastRecord = (record.seq, record.at)
+        }
         switch RecordIdentity.read(line) {
         case .decision(let callID): recent.append(callID)
         case .probe(let seq, let id, let known):
@@ -244,7 +263,7 @@ package final class Sidecar {
       }
       return OpenedJournal(
         journal: journal, recovery: recovery, recentCalls: recent, probes: probes.mapValues(\.known),
-        proof: proof?.proof, lastDemotion: demotion?.demotion)
+        proof: proof?.proof, lastDemotion: demotion?.demotion, lastRecordAt: lastRecord?.at)
     } catch {
       throw .surroundings(error.description)
     }
@@ -347,6 +366,7 @@ package final class Sidecar {
     audit.stop()
     reviewing.stop()
     gates.stop()
+    keeper.stop()
     vault.stop()
     let balance = recorder.balance.withLock { $0 }
     var body = RecordBody()

@@ -2,6 +2,7 @@ import Journal
 import Live
 import PolicyFiles
 import Posix
+import Retention
 import RouterCore
 import Synchronization
 import Wire
@@ -17,6 +18,7 @@ final class SidecarState: Sendable {
   let probing: Probing
   let reviewing: Reviewing
   let gates: LiveGates
+  let keeper: LogKeeper
   let weeks: WeekKeys
   let vault: Vault
   let changes: FlagChanges
@@ -32,7 +34,7 @@ final class SidecarState: Sendable {
 
   init(
     pipeline: Pipeline, reloading: Reloading, probing: Probing, reviewing: Reviewing, gates: LiveGates,
-    weeks: WeekKeys,
+    keeper: LogKeeper, weeks: WeekKeys,
     vault: Vault, changes: FlagChanges, audit: JournalAudit, admission: Admission, paths: SidecarPaths,
     startedAt: Int64, log: EventLog, consoleURL: String? = nil
   ) {
@@ -42,6 +44,7 @@ final class SidecarState: Sendable {
     self.probing = probing
     self.reviewing = reviewing
     self.gates = gates
+    self.keeper = keeper
     self.weeks = weeks
     self.vault = vault
     self.changes = changes
@@ -81,6 +84,9 @@ enum StatusReport {
       "waiting_agents": .number(JSONNumber(pipeline.desk.waiting)),
       "budgets": budgets(pipeline),
       "log": log(pipeline.recorder.journal, sidecar.audit.latest, folder: sidecar.paths.log),
+      "checkpoint": LogKeeping.checkpoint(sidecar.keeper.status, sidecar.paths),
+      "retention": LogKeeping.retention(sidecar.keeper.status, generation.prepared.policy.privacy),
+      "key": ["kid": .string(generation.seal.keyID), "credential": .bool(sidecar.reloading.keyIsCredential)],
       "sockets": [
         "tap": .string(sidecar.paths.tap), "control": .string(sidecar.paths.control),
         "console": sidecar.consoleURL.map { .string($0) } ?? .null,

@@ -19,12 +19,13 @@ enum CommandTable {
     ReportCommand.command, ReviewCommand.command, SimulateCommand.command, GateCommand.command,
     PromoteCommand.command, DemoteCommand.command, RotateCommand.command,
     TrainCommand.command, EvalCommand.command, CalibrateCommand.command, VerifyLogCommand.command,
+    EraseCommand.command, KeysCommand.command,
     DemoCommand.command,
   ]
 
   /// Commands of the contract that a later version brings.
   private static let later = [
-    "replay", "keys",
+    "replay"
   ]
 
   static func run(_ words: [String]) -> Exit {

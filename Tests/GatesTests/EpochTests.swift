@@ -384,4 +384,23 @@ struct EpochTests {
     #expect(((evidence.drift?.worst ?? 0) > 1) == isSeen)
     #expect(evidence.weeks == 2)
   }
+
+  @Test("attempts that retention removed stay spent, each task its own")
+  func carried() {
+    var log = SampleLog()
+    log.record(
+      "retention",
+      [
+        (
+          "attempts",
+          [["task": "t", "attempt": 4], ["task": "other", "attempt": 9], ["task": "t", "attempt": "x"]]
+        )
+      ])
+    for challenger in [false, true] {
+      var fold = EpochFold(EvidenceSubject(task: "t", isChallenger: challenger))
+      for line in log.lines { fold.add(line.span) }
+      // No epoch has this name: the next one that is asked about is the fifth.
+      #expect(fold.asks.map(\.attempt) == [4] && fold.asks.allSatisfy { $0.epoch == "" })
+    }
+  }
 }

@@ -323,4 +323,34 @@ struct ReviewQueueTests {
     queue.prune(now: log.now + 57 * 86_400_000)
     #expect(queue.backlog(now: now) == [:])
   }
+
+  @Test("an erasure takes the texts of its call's item, which stays to be labelled")
+  func erasure() {
+    var log = SampleLog()
+    log.decision("a", sampled: true, input: "a text of its own")
+    log.decision("b", sampled: true, input: "another text")
+    log.comparison("a", "agree")
+    log.record("erasure", [("call_id", "a"), ("who", "ann"), ("records", [])])
+    let queue = queue(log)
+    let offers = queue.offers(10, task: nil, reviewer: "ann", now: now) { _ in false }.map(\.item)
+    #expect(offers.map(\.key.callID) == ["a", "b"])
+    #expect(
+      offers[0].inputPreview == nil && offers[0].answerPreview == nil && offers[0].frontierPreview == nil)
+    #expect(offers[0].template == "" && offers[1].inputPreview == "another text")
+  }
+
+  @Test("knows since when the oldest drawn item has waited")
+  func oldestWaiting() throws {
+    var log = SampleLog()
+    log.decision("undrawn")
+    #expect(queue(log).oldestWaiting == nil)
+    log.decision("a", sampled: true)
+    let first = log.now
+    log.decision("b", sampled: true)
+    #expect(queue(log).oldestWaiting == first)
+    review(&log, "a", "accept")
+    #expect(try #require(queue(log).oldestWaiting) > first)
+    review(&log, "b", "accept")
+    #expect(queue(log).oldestWaiting == nil)
+  }
 }

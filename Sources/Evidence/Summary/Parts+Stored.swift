@@ -114,6 +114,8 @@ extension KindCounts: StoredMembers {
 
   mutating func passMembers(_ state: inout StateCoder) throws(StateFault) {
     try state.member(&known)
+    // A version with other kinds wrote it.
+    guard known.count == RecordKind.allCases.count else { throw .unusable }
     try state.member(&others)
   }
 }

@@ -57,6 +57,7 @@ package struct EpochFold: Sendable {
     case .challenge: challenge(text, ms, &line)
     case .review: review(text, ms, &line)
     case .gate: gate(text, &line)
+    case .retention: carried(text, line)
     case .eval: evaluation(text, ms)
     case .policy, .start: policy(text, ms, line)
     case .probe: probe(text, line)
@@ -82,6 +83,11 @@ package struct EpochFold: Sendable {
     epochs.current(at: now).map { epoch in
       EpochEvidence(epoch, reviews, at: now, rules, epoch.limits.map { Acceptance($0, labels.texts) })
     }
+  }
+
+  /// Number of the first record of the epoch in force; nil where none is, or nothing was drawn in it yet.
+  package func epochInUse(at now: Int64) -> Int? {
+    epochs.current(at: now).flatMap { $0.firstDrawn == nil ? nil : $0.firstSeq }
   }
 
   /// See ``EpochRules/undrawnLimit``.
@@ -238,6 +244,15 @@ package struct EpochFold: Sendable {
       GateAsk(
         epoch: epoch, isChallenger: line.isString(.subject, "challenger", in: text),
         attempt: line.int(.attempt, in: text) ?? 1, outcome: line.string(.outcome, in: text) ?? ""))
+  }
+
+  /// Attempts that stood in records which retention removed: they stay spent.
+  private mutating func carried(_ text: Span<UInt8>, _ line: LogLine) {
+    for entry in line.value(.attempts, in: text)?.arrayValue ?? []
+    where entry["task"]?.stringValue == subject.task {
+      guard let attempt = entry["attempt"]?.intValue else { continue }
+      asks.append(GateAsk(epoch: "", isChallenger: false, attempt: attempt, outcome: ""))
+    }
   }
 
   private mutating func policy(_ text: Span<UInt8>, _ ms: Int64, _ line: LogLine) {

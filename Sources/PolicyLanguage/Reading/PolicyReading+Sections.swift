@@ -114,8 +114,14 @@ extension PolicyDraft {
       .int("preview_chars", 0...240, "Length of the redacted previews in the log; 0 turns them off.") {
         $0.previewChars = $1
       },
-      .int("retention_days", 1...3_650, "Days after which the log's old segments may go.") {
+      .int("retention_days", 1...3_650, "Days after which the log's old segments go.") {
         $0.retentionDays = $1
+      },
+      .int(
+        "max_log_mb", 64...100_000_000,
+        "Size in MB past which the log's old segments go; any size where absent."
+      ) {
+        $0.maxLogMB = $1
       },
       .texts("redact", .pattern, "Patterns to redact beside the built-in ones.") {
         $0.redact = $1.compactMap { try? Pattern($0.value) }

@@ -25,6 +25,7 @@ extension PolicyBrief {
       "kept": [
         "preview_chars": number(policy.privacy.previewChars),
         "retention_days": number(policy.privacy.retentionDays),
+        "max_log_mb": policy.privacy.maxLogMB.map(number) ?? .null,
         "redact": strings(policy.privacy.redact.map(\.source)),
       ],
       "tests": number(policy.tests.count),

@@ -118,7 +118,10 @@ package enum PolicyBrief {
     let vault = captures.isEmpty ? ["raw text: none is kept"] : captures
     let patterns =
       privacy.redact.isEmpty ? [] : ["redacted beside the built-in kinds: \(privacy.redact.count) patterns"]
-    return ["\(previews), to be kept \(privacy.retentionDays) days (this version deletes nothing of the log)"]
+    let size = privacy.maxLogMB.map { ", at most \($0) MB" } ?? ""
+    return [
+      "\(previews), kept \(privacy.retentionDays) days\(size); longer only what a running epoch or receipt rests on"
+    ]
       + vault + patterns
   }
 

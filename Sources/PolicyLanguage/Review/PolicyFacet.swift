@@ -179,7 +179,9 @@ extension PolicyFacet<Policy> {
     .around("built-in hard stops") { $0.hardStops.builtin ? "hold" : "switched off" },
     .around("terms for every task") { PolicyWords.terms($0.hardStops.terms) },
     .around("previews") { "\($0.privacy.previewChars) characters" },
-    .around("log kept") { "\($0.privacy.retentionDays) days" },
+    .around("log kept") { policy in
+      "\(policy.privacy.retentionDays) days" + (policy.privacy.maxLogMB.map { ", at most \($0) MB" } ?? "")
+    },
     .stops("redacted patterns") { Set($0.privacy.redact.map(\.source)) },
     .around("classifier") { "\($0.classifier.count) rules" },
     .stops("tests") { Set($0.tests.map(\.name)) },

@@ -30,10 +30,10 @@ package struct ReviewItem: Sendable {
   var group: String
   package var inputPreview: String?
   package let label: String?
-  package let answerPreview: String?
+  package internal(set) var answerPreview: String?
   package let checks: JSONValue
   package let hardStops: JSONValue
-  package let template: String
+  package internal(set) var template: String
   package var frontierLabel: String?
   package var frontierPreview: String?
   /// 0: nothing speaks against it.
@@ -46,6 +46,10 @@ package struct ReviewItem: Sendable {
   package internal(set) var labelledAt: Int64?
   /// Reviewers whom it was shown to again as a planted item.
   var plantedTo: Set<String> = []
+
+  mutating func erasePreviews() {
+    (inputPreview, answerPreview, frontierPreview, template) = (nil, nil, nil, "")
+  }
 
   package var isLabelled: Bool { !labels.isEmpty }
   /// Two people called it wrong.

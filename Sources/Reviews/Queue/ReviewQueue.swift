@@ -97,7 +97,24 @@ package struct ReviewQueue: Sendable {
     if line.isString(.kind, "decision", in: text) { return decision(text, isChallenger: false) }
     if line.isString(.kind, "challenge", in: text) { return decision(text, isChallenger: true) }
     if line.isString(.kind, "comparison", in: text) { return comparison(text) }
-    if line.isString(.kind, "review", in: text) { review(text) }
+    if line.isString(.kind, "review", in: text) { return review(text) }
+    if line.isString(.kind, "erasure", in: text) { erasure(text) }
+  }
+
+  /// The previews of a call were taken out of the log: here too.
+  private mutating func erasure(_ text: Span<UInt8>) {
+    guard let callID = line.string(.callID, in: text) else { return }
+    inputs[callID]?.preview = nil
+    for isChallenger in [false, true] {
+      let key = ReviewKey(callID: callID, isChallenger: isChallenger)
+      items[key]?.erasePreviews()
+      recent[key]?.erasePreviews()
+    }
+  }
+
+  /// When the oldest drawn item was decided that nobody has labelled yet, in milliseconds since 1970.
+  package var oldestWaiting: Int64? {
+    drawn.compactMap { key in items[key].flatMap { $0.isLabelled ? nil : $0.at } }.min()
   }
 
   private mutating func decision(_ text: Span<UInt8>, isChallenger: Bool) {

@@ -332,6 +332,8 @@ package struct ClassifierRule: Sendable {
 package struct PrivacyPolicy: Sendable {
   package var previewChars = 240
   package var retentionDays = 90
+  /// Megabytes that the log may have; nil: any number.
+  package var maxLogMB: Int?
   /// Extra patterns to redact.
   package var redact: [Pattern] = []
   package init() {}

@@ -6,6 +6,7 @@ package enum RecordSchema {
     "start", "stop", "recovered", "gap", "policy", "flag", "decision", "challenge", "comparison", "outcome",
     "review",
     "access", "gate", "eval", "receipt", "drill", "probe", "week", "checkpoint",
+    "retention", "erasure", "key",
   ]
 
   package static func document() -> JSONValue {
@@ -28,7 +29,8 @@ package enum RecordSchema {
         when("start", start), when("gate", gate), when("eval", evaluation), when("gap", gap),
         when("probe", probe),
         when("review", review), when("access", access), when("week", week), when("flag", flagChange),
-        when("receipt", receipt),
+        when("receipt", receipt), when("checkpoint", checkpoint), when("retention", retention),
+        when("erasure", erasure), when("key", key),
       ],
     ]
   }
@@ -281,6 +283,38 @@ package enum RecordSchema {
         + [("false_accept_upper_bound", number)] + list(["compared", "disagreed"], count)
         + list(["approver", "issued_at", "expires_at"], ["type": "string"]),
       added: [("safeguards", ["type": "object"])])
+  }
+
+  private static let base64: JSONValue = ["type": "string", "pattern": "^[A-Za-z0-9+/]{43}=$"]
+
+  private static var checkpoint: JSONValue {
+    members([("origin", ["type": "string"]), ("size", count), ("root", base64), ("last_seq", count)])
+  }
+
+  private static var retention: JSONValue {
+    let attempt = members([("task", ["type": "string"]), ("attempt", ["type": "integer", "minimum": 1])])
+    return members(
+      [("cause", ["enum": ["age", "size"]])] + list(["segments", "records"], count)
+        + list(["last_removed", "first_segment"], ["type": "string"])
+        + [("first_seq", count), ("first_prev", digest), ("size", count)]
+        + [
+          ("nodes", ["type": "array", "items": base64]), ("attempts", ["type": "array", "items": attempt]),
+        ])
+  }
+
+  private static var erasure: JSONValue {
+    let entry = members([("seq", ["type": "integer", "minimum": 1]), ("kept_sha256", digest)])
+    return members([
+      ("call_id", ["type": "string"]), ("who", ["type": "string"]), ("reason", text),
+      ("records", ["type": "array", "items": entry]), ("captured", flag),
+    ])
+  }
+
+  private static var key: JSONValue {
+    members([
+      ("change", ["enum": ["rotated", "destroyed"]]), ("kid", ["type": "string"]), ("previous", text),
+      ("actor", ["type": "string"]),
+    ])
   }
 
   private static var gap: JSONValue { members([("from", count), ("to", count), ("cause", text)]) }

@@ -29,14 +29,17 @@ enum RunCommand {
         --segment-mb N          size of a log segment (default 64)
         --reservation-seconds N how long a review item stays with a reviewer who says nothing (default 600)
         --capture-grace-seconds N  how long captured text stays after its label (default 3600)
+        --checkpoint-seconds N  time between two checkpoints of the log (default 3600)
         --breaker-patience-seconds N  how long the breaker of a model that serves may stay open before its task is sent
                                 back to shadow (default 60)
+
+      A service manager's credential named hash-key ($CREDENTIALS_DIRECTORY) is the key of the hashes, where there is one.
 
       """,
     options: [
       "tap": true, "allow-uid": true, "allow-gid": true, "max-frame-bytes": true, "sync-interval-ms": true,
       "sync-records": true, "segment-mb": true, "reservation-seconds": true, "capture-grace-seconds": true,
-      "console": true, "breaker-patience-seconds": true,
+      "console": true, "checkpoint-seconds": true, "breaker-patience-seconds": true,
     ],
     run: run)
 
@@ -105,6 +108,10 @@ enum RunCommand {
     if let seconds = try arguments.wholeNumber("capture-grace-seconds", in: 0...86_400) {
       options.captureGraceMs = Int64(seconds) * 1_000
     }
+    if let seconds = try arguments.wholeNumber("checkpoint-seconds", in: 1...86_400) {
+      options.checkpointMs = Int64(seconds) * 1_000
+    }
+    options.credentials = ProcessState.environment("CREDENTIALS_DIRECTORY")
     if let seconds = try arguments.wholeNumber("breaker-patience-seconds", in: 1...3_600) {
       options.breakerPatienceSeconds = seconds
     }

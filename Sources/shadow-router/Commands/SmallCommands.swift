@@ -216,50 +216,6 @@ private struct FrameSender {
   }
 }
 
-enum VerifyLogCommand {
-  static let command = Command(
-    name: "verify-log", summary: "checks hashes, chain and sequence of the log",
-    help: """
-      Examples:
-        shadow-router verify-log
-        shadow-router verify-log --state-dir /var/lib/shadow-router --json
-
-      Exit 1 and the place of the first damage where the log is not whole.
-
-      """,
-    options: ["checkpoint": true]
-  ) { (arguments) throws(Failure) in
-    _ = try arguments.operands(0...0, "verify-log")
-    guard !arguments.has("checkpoint") else {
-      throw Failure(exit: .refused, message: "--checkpoint comes with a later version")
-    }
-    let folder = try arguments.logFolder()
-    do throws(JournalError) {
-      let outcome = try JournalVerification.verify(folder)
-      if arguments.wantsJSON {
-        let value: JSONValue = [
-          "whole": .bool(outcome.isWhole), "records": .number(JSONNumber(Int(outcome.records))),
-          "missing": .number(JSONNumber(Int(outcome.missing))),
-          "segments": .number(JSONNumber(outcome.segments)), "head": .string(outcome.head.hash.hex),
-          "seq": .number(JSONNumber(Int(outcome.head.seq))),
-          "damage": outcome.damage.map { .string($0.description) } ?? .null,
-        ]
-        Terminal.out(value.jsonText + "\n")
-      } else if let damage = outcome.damage {
-        Terminal.out("damaged: \(damage.description)\n\(outcome.records) records before it are whole\n")
-      } else {
-        let gaps = outcome.missing > 0 ? ", \(outcome.missing) named as missing by gap records" : ""
-        Terminal.out(
-          "whole: \(outcome.records) records in \(outcome.segments) segments\(gaps), head \(outcome.head.hash.hex)\n"
-        )
-      }
-      return outcome.isWhole ? .yes : .no
-    } catch {
-      throw .surroundings(error.description)
-    }
-  }
-}
-
 enum ReportCommand {
   static let command = Command(
     name: "report", summary: "the false-accept report",
