@@ -6,7 +6,13 @@ extension RedactionScanner {
   mutating func email(_ text: Span<UInt8>, _ start: Int) -> Int? {
     var at = start
     // 64 bytes is the longest local part of RFC 5321.
-    while at < limit, at - start <= 64, isLocalByte(text[at]) { at += 1 }
+    while at < limit, at - start <= 64, isLocalByte(text[at]) {
+      // As addresses and forms write it.
+      if text[at] == ascii("%"), has("%40", text, at: at), at > start, let end = domainEnd(text, at + 3) {
+        return end
+      }
+      at += 1
+    }
     guard byte(text, at) == ascii("@"), at > start else {
       if at - start <= 64 { noMailBefore = at }
       return nil
