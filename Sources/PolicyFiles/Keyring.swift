@@ -16,6 +16,17 @@ package struct Keyring: Sendable {
     Keyring(current: Entry(id: "none", key: HMACSHA256Key(Random.bytes(32))))
   }
 
+  /// An id as this installation's log holds it; nil where it has no key. Makes none.
+  package static func identifier(_ id: String, stateFolder: String) -> String? {
+    guard Files.exists(Files.join(stateFolder, "keys/current")),
+      let keys = try? open(stateFolder: stateFolder)
+    else { return nil }
+    return keys.seal.identifier(id)
+  }
+
+  /// Redacts and hashes as a policy does that says nothing about privacy.
+  package var seal: TextSeal { TextSeal(keyID: current.id, key: current.key, privacy: PrivacyPolicy()) }
+
   private init(current: Entry) { self.current = current }
 
   /// Opens `keys/` in the state folder, making the first key where there is none.

@@ -22,8 +22,12 @@ struct RedactionScanner {
   /// Bytes that count for no scalar of the output: continuation bytes, and what was redacted.
   private var uncounted = 0
 
-  init(limit: Int, enough: Int?) {
+  /// Random characters alone are kept: most identifiers are such.
+  let sparesRandom: Bool
+
+  init(limit: Int, enough: Int?, sparesRandom: Bool = false) {
     self.limit = limit
+    self.sparesRandom = sparesRandom
     self.enough = enough ?? .max
   }
 

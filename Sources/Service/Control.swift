@@ -232,9 +232,12 @@ final class Control: Sendable {
     guard let value = try? JSONValue(parsing: body), let isOn = value["on"]?.boolValue else {
       return .problem(400, "the body must be {\"on\": true} or {\"on\": false}, with an optional \"reason\"")
     }
-    let reason = value["reason"]?.stringValue?.clipped()
+    let reason = value["reason"]?.stringValue.flatMap { sealed($0) }
     return isOn ? turnOn(actor, reason) : turnOff(actor)
   }
+
+  /// What people write may quote a text.
+  private func sealed(_ words: String) -> String? { state.pipeline.current.seal.label(words, limit: 256) }
 
   func turnOn(_ actor: String, _ reason: String?) -> Answer {
     let isLatched = state.pipeline.kill.turnOn(by: actor, reason: reason, now: Clocks.realtime())
@@ -261,7 +264,7 @@ final class Control: Sendable {
   private func drill(_ body: [UInt8], _ actor: String) -> Answer {
     let value = body.isEmpty ? .null : try? JSONValue(parsing: body)
     guard let value else { return .problem(400, "the body must be empty or {\"reason\": \"…\"}") }
-    let reason = value["reason"]?.stringValue?.clipped()
+    let reason = value["reason"]?.stringValue.flatMap { sealed($0) }
     // One at a time: a second one would find the switch on.
     return drilling.withLock { _ in
       let drill = Drill(state: state, actor: actor, reason: reason)
@@ -350,6 +353,7 @@ final class Control: Sendable {
   private func find(_ id: String) -> Answer {
     _ = state.pipeline.recorder.journal.flush(deadline: Clocks.deadline(afterMilliseconds: 2_000))
     do throws(JournalError) {
+      let id = state.pipeline.current.seal.identifier(id)
       let records = try LogSearch.records(about: id, in: state.paths.log)
       return records.isEmpty ? .problem(404, "no record about that id") : .json(["records": .array(records)])
     } catch {

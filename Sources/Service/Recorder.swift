@@ -197,7 +197,7 @@ final class Recorder: Sendable {
     let cost = answer.costUSD ?? generation.frontierCost(of: answer)
     var record = RecordBody()
     record.field("call_id", frame.callID)
-    record.field("frontier_model", answer.model)
+    record.field("frontier_model", generation.seal.name(answer.model))
     record.field("frontier_status", word: answer.error == nil ? "ok" : "error")
     var text = answer.comparableText
     text.withUTF8 { bytes in

@@ -241,7 +241,9 @@ final class Reviewing: Sendable {
   /// `POST /v1/review`.
   func act(_ body: JSONValue, reviewer: String) -> Reply {
     if body["undo"]?.boolValue == true { return undo(reviewer) }
-    if let callID = body["open"]?.stringValue { return open(callID, body, reviewer) }
+    if let id = body["open"]?.stringValue {
+      return open(pipeline.current.seal.identifier(id), body, reviewer)
+    }
     if let ids = body["release"]?.arrayValue { return release(ids, reviewer) }
     return label(body, reviewer)
   }
@@ -256,7 +258,7 @@ final class Reviewing: Sendable {
   }
 
   private func label(_ body: JSONValue, _ reviewer: String) -> Reply {
-    guard let callID = body["call_id"]?.stringValue,
+    guard let callID = body["call_id"]?.stringValue.map(pipeline.current.seal.identifier),
       let word = body["review_label"]?.stringValue.flatMap(ReviewLabel.init)
     else {
       return .problem(400, "bad_label", "give call_id and a review_label: accept, escalate or unsure")

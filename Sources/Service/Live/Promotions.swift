@@ -53,7 +53,9 @@ final class Promotions: Sendable {
   ///   - person: The account's name, where it has one.
   func promote(_ body: JSONValue, actor: String, person: String) -> Reply {
     answer { () throws(Refusal) in
-      let move = try Move(body, person: person)
+      var move = try Move(body, person: person)
+      move.reason = move.reason.map(sealed)
+      move.approver = pipeline.current.seal.name(move.approver) ?? person
       return try promote(move, actor: actor)
     }
   }
@@ -62,7 +64,7 @@ final class Promotions: Sendable {
   func demote(_ body: JSONValue, actor: String) -> Reply {
     answer { () throws(Refusal) in
       let task = try Self.text(body, "task", "the name of a task")
-      let reason = try Self.text(body, "reason", "a reason")
+      let reason = sealed(try Self.text(body, "reason", "a reason"))
       let document = rollouts.document
       guard document[task] != nil || pipeline.current.prepared.task(task) != nil else {
         throw Refusal(404, "the policy has no task \(task)")
@@ -97,6 +99,11 @@ final class Promotions: Sendable {
       text.utf8.count <= longestReason, !text.contains(where: \.isNewline)
     else { throw Refusal(400, "\"\(name)\" must be \(what), one line of at most \(longestReason) bytes") }
     return text
+  }
+
+  /// What people write may quote a text.
+  private func sealed(_ words: String) -> String {
+    pipeline.current.seal.label(words, limit: Self.longestReason) ?? ""
   }
 
   // MARK: - Promotion
