@@ -59,6 +59,7 @@ let package = Package(
     module("Journal", ["Posix", "RouterCore", "Wire"]),
     module("BuiltIn", ["RouterCore", "Text"]),
     module("Candidates", ["BuiltIn", "Posix", "RouterCore", "Wire", "Text"]),
+    module("Captures", ["Posix", "RouterCore", "Wire"]),
     module("Probes", ["Candidates", "Posix", "RouterCore", "Wire"]),
     module(
       "PolicyFiles",
@@ -68,7 +69,8 @@ let package = Package(
       [
         "RouterCore", "Wire", "Text", "Rollout", "Live", "LogReading", "Agreements", "Gates", "Reviews",
         "Evidence",
-        "Simulations", "Reports", "ConsolePage", "Posix", "Journal", "Candidates", "Probes", "PolicyFiles",
+        "Simulations", "Reports", "ConsolePage", "Posix", "Journal", "Candidates", "Captures", "Probes",
+        "PolicyFiles",
       ]),
     .executableTarget(
       name: "shadow-router",
@@ -123,6 +125,7 @@ let package = Package(
     tests("JournalTests", ["Journal", "Posix", "RouterCore", "Wire"]),
     tests("BuiltInTests", ["BuiltIn", "RouterCore", "Text", "TestData"]),
     tests("CandidatesTests", ["Candidates", "Posix", "RouterCore", "Wire", "Text", "TestData"]),
+    tests("CapturesTests", ["Captures", "RouterCore", "Wire", "Posix"]),
     tests("ProbesTests", ["Probes", "Candidates", "RouterCore", "Wire"]),
     tests("PolicyFilesTests", ["PolicyFiles", "Candidates", "RouterCore", "Wire", "Posix"]),
     tests(

@@ -1,3 +1,4 @@
+import Captures
 import Evidence
 import Journal
 import LogReading
@@ -101,7 +102,10 @@ final class Reviewing: Sendable {
       let now = Clocks.realtime()
       weeks.tick(now: now)
       if rounds % 60 == 59 { weeks.remember() }
-      if rounds % 5 == 0 { sweep(now: now) }
+      if rounds % 5 == 0 {
+        vault.sweepWindows(pipeline.current.prepared.policy.tasks.compactMap(CaptureWindow.init), now: now)
+        sweep(now: now)
+      }
       rounds += 1
       let deadline = Clocks.deadline(afterMilliseconds: 1_000)
       stopping.wait(until: deadline, for: { $0 }, { _ in })
@@ -403,7 +407,8 @@ final class Reviewing: Sendable {
         404, "not_captured",
         "no text of this call is kept: not captured, labelled already, or past its deadline")
     }
-    let what = body["what"]?.stringValue == "evalset" ? "evalset" : "review"
+    let what =
+      body["what"]?.stringValue.flatMap { ["evalset", "replay"].contains($0) ? $0 : nil } ?? "review"
     var record = RecordBody()
     record.field("call_id", callID)
     record.field("who", reviewer)
@@ -419,7 +424,7 @@ final class Reviewing: Sendable {
     return Reply(body: [
       "call_id": .string(callID), "task_type": kept["task_type"] ?? .null, "input": kept["input"] ?? .null,
       "candidate": kept["candidate"] ?? .null, "challenger": kept["challenger"] ?? .null,
-      "frontier": kept["frontier"] ?? .null,
+      "frontier": kept["frontier"] ?? .null, "at": kept["at"] ?? .null, "call": kept["call"] ?? .null,
     ])
   }
 }

@@ -17,14 +17,14 @@ enum CommandTable {
     StatusCommand.command, KillCommand.command, DrillCommand.command, SendCommand.command,
     TailCommand.command,
     ReportCommand.command, ReviewCommand.command, SimulateCommand.command, GateCommand.command,
-    PromoteCommand.command, DemoteCommand.command, RotateCommand.command,
+    ReplayCommand.command, PromoteCommand.command, DemoteCommand.command, RotateCommand.command,
     TrainCommand.command, EvalCommand.command, CalibrateCommand.command, VerifyLogCommand.command,
     DemoCommand.command,
   ]
 
   /// Commands of the contract that a later version brings.
   private static let later = [
-    "replay", "keys",
+    "keys"
   ]
 
   static func run(_ words: [String]) -> Exit {

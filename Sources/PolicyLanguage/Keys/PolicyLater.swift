@@ -2,7 +2,7 @@
 enum PolicyLater {
   /// Paths of keys; with a value behind a colon, only that value. Shorten the list as features arrive.
   static let paths: Set<String> = [
-    "tasks.T.capture.until", "privacy.retention_days",
+    "privacy.retention_days"
   ]
 
   /// Names that nothing else may use (contract, section 8).
