@@ -24,6 +24,7 @@ extension Vault {
       for file in (try? Files.list(folder)) ?? [] { try? Files.remove(Files.join(folder, file)) }
       try? Files.removeFolder(folder)
     }
+    if open.isEmpty { try? Files.removeFolder(windowsFolder) }
     var parts = [Holdings.Part(window: nil)]
     for text in Vault.texts(in: folder) {
       parts[0].texts += 1

@@ -53,10 +53,8 @@ package final class Vault: Sendable {
   package init(stateFolder: String) throws(PosixError) {
     folder = Files.join(stateFolder, "vault")
     windowsFolder = Files.join(folder, "windows")
-    for folder in [folder, windowsFolder] {
-      try Files.makeFolder(folder, mode: 0o700)
-      try Files.setMode(folder, 0o700)
-    }
+    try Files.makeFolder(folder, mode: 0o700)
+    try Files.setMode(folder, 0o700)
     let started = try Thread.spawn(name: "vault") { [self] in run() }
     thread.withLock { $0 = started }
   }
@@ -155,6 +153,7 @@ package final class Vault: Sendable {
     guard bytes <= window.maxBytes else { return .windowFull }
     let name = window.folder
     do throws(PosixError) {
+      try Files.makeFolder(windowsFolder, mode: 0o700)
       try Files.makeFolder(Files.join(windowsFolder, name), mode: 0o700)
     } catch {
       return .writeFailed

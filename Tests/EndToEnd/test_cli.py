@@ -9,7 +9,7 @@ from sidecar import *
 
 # The commands of this version; the overview must list them.
 COMMANDS = ["run", "check", "explain", "schema", "reload", "status", "kill", "send", "tail", "report", "gate", "train", "eval", "calibrate", "verify-log", "promote", "demote", "rotate"]
-LATER = ["drill", "replay", "keys"]
+LATER = ["drill", "keys"]
 ESCAPE = "\x1b["
 COLUMNS = ["task_id", "task_type", "local_model", "route_candidate", "validator_result", "hard_stop_match", "frontier_answer_hash", "review_label"]
 
