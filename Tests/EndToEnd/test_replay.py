@@ -31,7 +31,7 @@ def test_a_window_keeps_whatever_was_decided_and_is_opened_behind_a_synced_recor
     with ollama(says("a", 0.1)) as model, Sidecar(policy(model.endpoint, ", capture: {until: \"%s\"}" % after(3600))) as router:
         tap = router.tap()
         for number in range(5):
-            tap.send(call("w%d" % number, text="%s %d" % (WORDS, number), signals={"customer_facing": False}))
+            tap.send(call("w%d" % number, text="%s %d" % (WORDS, number)))
             tap.send(answer("w%d" % number, "no " + WORDS, label="b"))
         tap.send(call("o1", task="other", text=WORDS))
         router.wait_for("comparison", 5)
@@ -62,7 +62,7 @@ def test_a_window_keeps_whatever_was_decided_and_is_opened_behind_a_synced_recor
         with open(strict, "w") as f:
             f.write(policy(model.endpoint, "").replace("[forbidden]", "[zebra]"))
         done = json.loads(router.command("replay", "w3", "--reason", "the new stop", "--explain", strict, "--json").stdout)
-        equal((done["next"], done["reason"], done["task_type"]), ("frontier", "hard_stop_matched", "t"), "explained under another policy")
+        equal((done["next"], done["reason"], done["task_type"]), ("frontier", "hard_stop_security", "t"), "explained under another policy")
         check(WORDS not in json.dumps(done), "the explanation shows the text")
         done = router.command("replay", "--log", "--json")
         equal([json.loads(l)["call_id"] for l in done.stdout.splitlines()], ["w1", "w2", "w3"], "who opened what")
