@@ -145,6 +145,8 @@ if Context.environment["SHADOW_ROUTER_BENCHMARKS"] != nil {
   package.targets.append(
     .executableTarget(
       name: "Benchmarks",
-      dependencies: ["RouterCore", "Wire", "Text", "PolicyLanguage", "Posix", "PolicyYAML", "Journal"],
+      dependencies: [
+        "RouterCore", "Wire", "Text", "Redaction", "PolicyLanguage", "Posix", "PolicyYAML", "Journal",
+      ],
       path: "Tests/Benchmarks/Program", swiftSettings: settings))
 }

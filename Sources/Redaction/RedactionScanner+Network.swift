@@ -42,6 +42,12 @@ extension RedactionScanner {
       end += 1
     }
     while end > label, text[end - 1] == ascii("-") { end -= 1 }
+    // `anna@example.com-17`: a name goes on behind the address. A release (`pack@1.2.beta-3`) is none.
+    if !has("xn--", text, at: label), !isDigit(byte(text, start)) {
+      var dash = label
+      while dash < end, text[dash] != ascii("-") { dash += 1 }
+      if dash - label >= 2 { end = dash }
+    }
     guard hasDot, end - label >= 2, isTopLevel(text, label..<end) else { return nil }
     // `icon@2x.png`
     if isDigit(byte(text, start)), byte(text, start + 1) == ascii("x"), byte(text, start + 2) == ascii(".") {

@@ -117,8 +117,13 @@ extension PolicyDraft {
       .int("retention_days", 1...3_650, "Days after which the log's old segments may go.") {
         $0.retentionDays = $1
       },
-      .texts("redact", .pattern, "Patterns to redact beside the built-in ones.") {
-        $0.redact = $1.compactMap { try? Pattern($0.value) }
+      .custom(
+        "redact", .list(.text(.pattern), least: 0),
+        "Patterns to redact beside the built-in ones: at most 100, each is a pass over every preview."
+      ) { entry, privacy, findings in
+        let found = findings.texts(entry.value, "redact", .pattern, least: 0)
+        if found.count > 100 { findings.wrong(entry.value, "redact", expected: "at most 100 patterns") }
+        privacy.redact = found.compactMap { try? Pattern($0.value) }
       },
     ])
 }
