@@ -12,7 +12,7 @@ WORDS = "the pump said zebra-crossing"
 def policy(endpoint, capture):
     return ('models:\n  small: {provider: ollama, name: s, endpoint: "%s"}\n'
             "tasks:\n  t: {local: true, labels: [a, b], min_confidence: 0.5%s}\n  other: {local: false}\n"
-            "hard_stops: {builtin: false, security: [forbidden]}\n" % (endpoint, capture))
+            "privacy: {preview_chars: 0}\nhard_stops: {builtin: false, security: [forbidden]}\n" % (endpoint, capture))
 
 
 def after(seconds):
