@@ -57,6 +57,7 @@ let package = Package(
     module("Posix", ["CSystem"]),
     module("PolicyYAML", ["CYAML", "PolicyLanguage", "RouterCore"]),
     module("Journal", ["Posix", "RouterCore", "Wire"]),
+    module("Receipts", ["Journal", "Rollout", "Gates", "RouterCore", "Wire"]),
     module("BuiltIn", ["RouterCore", "Text"]),
     module("Candidates", ["BuiltIn", "Posix", "RouterCore", "Wire", "Text"]),
     module("Captures", ["Posix", "RouterCore", "Wire"]),
@@ -69,8 +70,8 @@ let package = Package(
       [
         "RouterCore", "Wire", "Text", "Rollout", "Live", "LogReading", "Agreements", "Gates", "Reviews",
         "Evidence",
-        "Simulations", "Reports", "ConsolePage", "Posix", "Journal", "Candidates", "Captures", "Probes",
-        "PolicyFiles",
+        "Simulations", "Reports", "ConsolePage", "Posix", "Journal", "Receipts", "Candidates", "Captures",
+        "Probes", "PolicyFiles", "Screens",
       ]),
     .executableTarget(
       name: "shadow-router",
@@ -78,7 +79,7 @@ let package = Package(
         "Service", "RouterCore", "Wire", "Text", "PolicyLanguage", "Statistics", "LogReading", "Agreements",
         "Gates", "Reviews", "Evidence", "Simulations", "Reports", "Screens", "Posix", "Journal", "BuiltIn",
         "Candidates",
-        "Probes", "PolicyFiles",
+        "Probes", "PolicyFiles", "Rollout",
       ],
       swiftSettings: settings),
     // The helper for https endpoints: the only user of FoundationNetworking, in a process of its own.
@@ -123,6 +124,7 @@ let package = Package(
     tests("PosixTests", ["Posix"]),
     tests("PolicyYAMLTests", ["PolicyYAML", "PolicyLanguage", "RouterCore", "Wire", "TestData"]),
     tests("JournalTests", ["Journal", "Posix", "RouterCore", "Wire"]),
+    tests("ReceiptsTests", ["Receipts", "Rollout", "Gates", "Journal", "Posix", "RouterCore", "Wire"]),
     tests("BuiltInTests", ["BuiltIn", "RouterCore", "Text", "TestData"]),
     tests("CandidatesTests", ["Candidates", "Posix", "RouterCore", "Wire", "Text", "TestData"]),
     tests("CapturesTests", ["Captures", "RouterCore", "Wire", "Posix"]),

@@ -18,6 +18,8 @@ struct Joining: Sendable {
     /// Monotonic nanoseconds of the call frame.
     var arrived: UInt64
     var generation: Generation
+    /// A local answer that the frontier is asked about as well.
+    var isAudited = false
 
     /// Bytes of memory, near enough for a bound.
     var weight: Int { 200 + candidate.weight + (challenger?.weight ?? 0) }
