@@ -24,6 +24,13 @@ package enum ProcessState {
   @discardableResult
   package static func setMask(_ bits: UInt32) -> UInt32 { umask(bits) }
 
+  /// Gives freed memory back sooner, at the price of some time: for a command whose tables grow to millions of rows. By itself the
+  /// allocator learns from each large piece that was freed to keep the next.
+  package static func returnFreedMemory() {
+    _ = mallopt(M_MMAP_THRESHOLD, 128 << 10)
+    _ = mallopt(M_TOP_PAD, 0)
+  }
+
   /// No core file, and no reading of this memory by processes of the same user: it holds prompts.
   package static func keepMemoryPrivate() throws(PosixError) {
     var none = rlimit(rlim_cur: 0, rlim_max: 0)

@@ -1,6 +1,7 @@
 #pragma once
 // Headers that Swift's Glibc module does not carry, and calls that do not import into Swift (variadic,
 // or with a prototype that does not type-check). See Sources/Posix for the only user.
+#include <malloc.h>
 #include <spawn.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>

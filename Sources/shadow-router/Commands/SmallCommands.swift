@@ -283,6 +283,7 @@ enum ReportCommand {
 
   private static func run(_ arguments: Arguments) throws(Failure) -> Exit {
     _ = try arguments.operands(0...0, "report [options]")
+    ProcessState.returnFreedMemory()
     var request = ReportRequest(arguments.paths)
     request.format = arguments.value("format") ?? (arguments.wantsJSON ? "json" : "md")
     request.week = arguments.value("week")
