@@ -62,6 +62,7 @@ let package = Package(
     module("Receipts", ["Journal", "Rollout", "Gates", "RouterCore", "Wire"]),
     module("BuiltIn", ["RouterCore", "Text"]),
     module("Candidates", ["BuiltIn", "Posix", "RouterCore", "Wire", "Text"]),
+    module("Captures", ["Posix", "RouterCore", "Wire"]),
     module("Probes", ["Candidates", "Posix", "RouterCore", "Wire"]),
     module(
       "PolicyFiles",
@@ -72,7 +73,7 @@ let package = Package(
         "RouterCore", "Wire", "Text", "Rollout", "Live", "LogReading", "Agreements", "Gates", "Reviews",
         "Evidence",
         "Simulations", "Reports", "ConsolePage", "Posix", "Journal", "Receipts", "Retention", "Anchors",
-        "Candidates", "Probes", "PolicyFiles", "Screens",
+        "Candidates", "Captures", "Probes", "PolicyFiles", "Screens",
       ]),
     .executableTarget(
       name: "shadow-router",
@@ -131,6 +132,7 @@ let package = Package(
     tests("ReceiptsTests", ["Receipts", "Rollout", "Gates", "Journal", "Posix", "RouterCore", "Wire"]),
     tests("BuiltInTests", ["BuiltIn", "RouterCore", "Text", "TestData"]),
     tests("CandidatesTests", ["Candidates", "Posix", "RouterCore", "Wire", "Text", "TestData"]),
+    tests("CapturesTests", ["Captures", "RouterCore", "Wire", "Posix"]),
     tests("ProbesTests", ["Probes", "Candidates", "RouterCore", "Wire"]),
     tests("PolicyFilesTests", ["PolicyFiles", "Candidates", "RouterCore", "Wire", "Posix"]),
     tests(
@@ -150,6 +152,8 @@ if Context.environment["SHADOW_ROUTER_BENCHMARKS"] != nil {
   package.targets.append(
     .executableTarget(
       name: "Benchmarks",
-      dependencies: ["RouterCore", "Wire", "Text", "PolicyLanguage", "Posix", "PolicyYAML", "Journal"],
+      dependencies: [
+        "RouterCore", "Wire", "Text", "Redaction", "PolicyLanguage", "Posix", "PolicyYAML", "Journal",
+      ],
       path: "Tests/Benchmarks/Program", swiftSettings: settings))
 }

@@ -11,6 +11,7 @@ step "everything of deploy/test --full" 3600 deploy/test --full
 step "tests, thread sanitizer" 1800 swift test --sanitize=thread --scratch-path .build/thread
 step "tests, address sanitizer" 1800 swift test --sanitize=address --scratch-path .build/address
 step "100,000 calls against the classifier" 1800 env SHADOW_ROUTER_FLAT_CALLS=100000 python3 Tests/EndToEnd/test_flat.py
+step "every planted secret, in every field" 3600 env SHADOW_ROUTER_PLANTED=all python3 Tests/EndToEnd/test_planted.py
 step "benchmarks" 3600 python3 Tests/Benchmarks/run.py
 step "nginx, the contrast to the next" 300 bash -c '. deploy/setup.sh; command -v nginx >/dev/null || install_packages "nginx" nginx-core'
 step "the agent is never hurt" 5400 python3 Tests/Benchmarks/never_hurt.py

@@ -22,6 +22,17 @@ package struct Keyring: Sendable {
       credentials: nil)
   }
 
+  /// An id as this installation's log holds it; nil where it has no key. Makes none.
+  package static func identifier(_ id: String, stateFolder: String) -> String? {
+    guard Files.exists(Files.join(stateFolder, "keys/current")),
+      let keys = try? open(stateFolder: stateFolder)
+    else { return nil }
+    return keys.seal.identifier(id)
+  }
+
+  /// Redacts and hashes as a policy does that says nothing about privacy.
+  package var seal: TextSeal { TextSeal(keyID: current.id, key: current.key, privacy: PrivacyPolicy()) }
+
   /// Takes the credential `hash-key` where there is one, else the key in use of `keys/`, made where there is none.
   ///
   /// - Parameter credentials: The folder of the service's credentials (`$CREDENTIALS_DIRECTORY`).

@@ -74,7 +74,8 @@ package struct PolicyLoading: Sendable {
     }
     guard problems.isEmpty else { throw Refusal(problems: problems, revision: policy.revision) }
     archive?.keep(bytes)
-    let seal = TextSeal(keyID: keys.current.id, key: keys.current.key, privacy: policy.privacy)
+    let seal = TextSeal(
+      keyID: keys.current.id, key: keys.current.key, privacy: policy.privacy, known: policy.namesFromOutside)
     let (corrections, ignored) = calibrations.map(Calibrations.read) ?? (Calibrations(), [])
     return Loaded(
       generation: Generation(prepared: prepared, seal: seal, pools: pools, calibrations: corrections),

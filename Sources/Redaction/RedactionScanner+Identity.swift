@@ -4,16 +4,27 @@ extension RedactionScanner {
   mutating func identity(_ text: Span<UInt8>, _ word: Word) -> Int? {
     guard word.flags & ByteClass.underscore == 0, word.count <= 34, isFree(text, word) else { return nil }
     if let end = iban(text, word.start) { return redact(word.start, end, .iban) }
-    if let end = dashedPaper(text, word) { return redact(word.start, end, .id) }
-    guard word.hasLetter, word.next != ascii("-") || word.count == 8 else { return nil }
-    guard isPaper(text, word) else { return nil }
-    var end = word.end
+    if let end = dashedPaper(text, word) ?? britishPlace(text, word) { return redact(word.start, end, .id) }
+    if isNamedPaper(text, word) { return redact(word.start, word.end, .id) }
+    let isDashed = word.next == ascii("-")
     // Spain writes the check letter after a dash.
-    if word.next == ascii("-"), word.count == 8 {
+    if isDashed, !word.hasLetter { return dashedNumber(text, word) }
+    guard word.hasLetter, !isDashed || word.count == 8, isPaper(text, word) else { return nil }
+    var end = word.end
+    if isDashed {
       guard isAlphanumeric(byte(text, end + 1)), !isAlphanumeric(byte(text, end + 2)) else { return nil }
       end += 2
     }
     return redact(word.start, end, .id)
+  }
+
+  /// Spain: seven or eight digits, a dash and the letter that checks them.
+  private mutating func dashedNumber(_ text: Span<UInt8>, _ word: Word) -> Int? {
+    guard word.count == 7 || word.count == 8, !isAlphanumeric(byte(text, word.end + 2)) else { return nil }
+    var number = 0
+    for index in word.start..<word.end { number = number * 10 + Int(text[index] - 48) }
+    guard PaperChecks.spanish[number % 23] == lowered(byte(text, word.end + 1)) else { return nil }
+    return redact(word.start, word.end + 2, .id)
   }
 
   /// Not a part of a path, a name or a version.
@@ -36,6 +47,80 @@ extension RedactionScanner {
       isLetter(byte(text, word.end + 6)), isDigit(byte(text, word.end + 7)), isDigit(byte(text, word.end + 8))
     else { return nil }
     return isAlphanumeric(byte(text, end)) || byte(text, end) == ascii("-") ? nil : end
+  }
+
+  // MARK: United Kingdom
+
+  /// National insurance as it is printed: `QQ 12 34 56 C`, `QQ 123456C`. Prefixes that are never given out are none.
+  ///
+  /// - Parameter start: Two capitals and a space.
+  mutating func insurance(_ text: Span<UInt8>, _ start: Int) -> Int? {
+    let (a, b) = (text[start], text[start + 1])
+    guard isDigit(byte(text, start + 3)), !isAlphanumeric(byte(text, start - 1)),
+      !PaperChecks.never.contains(a), !PaperChecks.never.contains(b), b != ascii("O"),
+      !PaperChecks.unissued.contains([a, b])
+    else { return nil }
+    var position = start + 2
+    for count in 0..<6 {
+      if count % 2 == 0, byte(text, position) == 32 { position += 1 }
+      guard isDigit(byte(text, position)) else { return nil }
+      position += 1
+    }
+    if byte(text, position) == 32 { position += 1 }
+    let suffix = byte(text, position) & 0xDF
+    guard (65...68).contains(suffix), !isAlphanumeric(byte(text, position + 1)) else { return nil }
+    return redact(start, position + 1, .id)
+  }
+
+  /// A postcode (`SW1A 1AA`) or the plate of a vehicle (`AB51 ABC`, `AB51ABC`), in capitals.
+  private func britishPlace(_ text: Span<UInt8>, _ word: Word) -> Int? {
+    guard word.flags == ByteClass.upper | ByteClass.digit, word.count <= 7 else { return nil }
+    let form = PaperForm(text, word.start..<word.end, classes)
+    if form.isPlate, isPlateYear(text, word.start) {
+      if word.count == 7 { return word.end }
+      guard word.next == 32 || word.next == ascii("-") else { return nil }
+      let end = word.end + 4
+      for index in word.end + 1..<end where classes[Int(byte(text, index))] & ByteClass.upper == 0 {
+        return nil
+      }
+      if !isAlphanumeric(byte(text, end)) { return end }
+    }
+    guard form.isPostalArea, word.next == 32, isDigit(byte(text, word.end + 1)) else { return nil }
+    let (first, last, end) = (byte(text, word.end + 2), byte(text, word.end + 3), word.end + 4)
+    let (area, second) = (text[word.start], text[word.start + 1])
+    // `M1 8GB` is a computer.
+    guard PaperChecks.inward.contains(first), PaperChecks.inward.contains(last),
+      !isAlphanumeric(byte(text, end)),
+      last != ascii("B") || first != ascii("G") && first != ascii("T"),
+      area != ascii("Q"), area != ascii("V"), area != ascii("X"), second != ascii("I"), second != ascii("J"),
+      second != ascii("Z")
+    else { return nil }
+    return end
+  }
+
+  /// Years since 2001 count from 01, and from 51 for the second half.
+  private func isPlateYear(_ text: Span<UInt8>, _ start: Int) -> Bool {
+    let year = Int(text[start + 2]) * 10 + Int(text[start + 3]) - 11 * 48
+    guard (2...29).contains(year) || (51...79).contains(year) else { return false }
+    for index in start..<start + 2 where PaperChecks.noMemoryTag.contains(text[index]) { return false }
+    return true
+  }
+
+  // MARK: Names of papers
+
+  /// Whatever holds four digits or more, shortly after the name of a paper: `passport no. AAA123456`, `PLZ 80331`.
+  private func isNamedPaper(_ text: Span<UInt8>, _ word: Word) -> Bool {
+    guard (5...16).contains(word.count) else { return false }
+    var digits = 0
+    for index in word.start..<word.end where isDigit(text[index]) { digits += 1 }
+    guard digits >= 4 else { return false }
+    var start = word.start
+    while start > 0, word.start - start < 32, text[start - 1] != 10 { start -= 1 }
+    for index in start..<word.start
+    where classes[Int(text[index])] & ByteClass.letter != 0 && !isAlphanumeric(byte(text, index - 1)) {
+      for name in PaperChecks.names where has(name, text, at: index) { return true }
+    }
+    return false
   }
 
   private func isLetter(_ byte: UInt8) -> Bool { classes[Int(byte)] & ByteClass.letter != 0 }
@@ -76,8 +161,22 @@ extension RedactionScanner {
     let form = PaperForm(text, word.start..<word.end, classes)
     if form.isSpanish { return true }
     if word.count == 11, isFinnishInOne(text, word) { return true }
+    if form.isPeculiar { return true }
     guard word.flags & ByteClass.lower == 0 else { return false }
-    return form.isNumbered || form.isPatterned
+    return form.isNumbered || form.isPatterned || word.count == 9 && isGermanCard(text, word.start)
+  }
+
+  /// Germany: nine letters and digits, the last a check digit (ICAO 9303: weights 7, 3, 1, letters from 10 on).
+  private func isGermanCard(_ text: Span<UInt8>, _ start: Int) -> Bool {
+    guard PaperChecks.german.contains(text[start]), isDigit(text[start + 8]) else { return false }
+    var (sum, digits) = (0, 1)
+    for index in 0..<8 {
+      let byte = text[start + index]
+      guard isDigit(byte) || PaperChecks.german.contains(byte) else { return false }
+      if isDigit(byte) { digits += 1 }
+      sum += [7, 3, 1][index % 3] * (isDigit(byte) ? Int(byte) - 48 : Int(byte) - 55)
+    }
+    return digits >= 4 && sum % 10 == Int(text[start + 8]) - 48
   }
 
   /// `020504B904H`: a letter for the century.
@@ -102,6 +201,20 @@ private enum IBAN {
 
 /// Check letters by remainder.
 enum PaperChecks {
+  /// National insurance: letters that begin none, and pairs that are not given out.
+  static let never = Array("DFIQUV".utf8)
+  static let unissued = ["BG", "GB", "KN", "NK", "NT", "TN", "ZZ"].map { Array($0.utf8) }
+  /// Letters of the second half of a postcode.
+  static let inward = Array("ABDEFGHJLNPQRSTUWXYZ".utf8)
+  static let noMemoryTag = Array("IQZ".utf8)
+  /// Letters of German identity cards.
+  static let german = Array("CFGHJKLMNPRTVWXYZ".utf8)
+  static let names: [StaticString] = [
+    "passport", "pasaporte", "reisepass", "personalausweis", "ausweisnummer", "kennzeichen", "plz",
+    "postleitzahl",
+    "zip code", "driving licence", "driver license", "driver\'s license", "drivers license",
+    "national id", "identity card", "id card", "license plate", "licence plate",
+  ]
   static let finnish = Array("0123456789abcdefhjklmnprstuvwxy".utf8)
   static let spanish = Array("trwagmyfpdxbnjzsqvhlcke".utf8)
 }
@@ -143,11 +256,33 @@ private struct PaperForm {
       || matches(0b00_11111_0000_1_0_1_0, 15) || matches(0b00_11111_0000_1_0_1_1, 15)
       // Italy: codice fiscale.
       || matches(0b111111_00_1_00_1_000_1, 16)
-      // United Kingdom: driving licence, national insurance.
-      || matches(0b11111_000000_11_0_11, 16) || matches(0b11_000000_1, 9)
+      // Italy: identity card; the first licences have a form of their own.
+      || matches(0b11_00000_11, 9)
+      || count == 10 && first == ascii("u") && letters & 0b11_0000_0001 == 0b10_0000_0001 && digits >= 3
+      // United Kingdom: national insurance. India: vehicles.
+      || matches(0b11_000000_1, 9) || matches(0b11_00_11_0000, 10) || matches(0b11_0_111_0000, 10)
       // United States: Medicare.
       || matches(0b0_1_1_0_1_1_0_1_1_0_0, 11) || matches(0b0_1_0_0_1_0_0_1_1_0_0, 11)
       || matches(0b0_1_1_0_1_0_0_1_1_0_0, 11) || matches(0b0_1_0_0_1_1_0_1_1_0_0, 11)
+  }
+
+  /// Forms that nothing else has, in small letters too: driving licences of the United Kingdom, passports of Korea, and a
+  /// letter with eight or nine digits.
+  var isPeculiar: Bool {
+    matches(0b11111_000000_11_0_11, 16)
+      || matches(0b1_000_1_0000, 9) && PaperForm.korean.contains(first)
+      || matches(0b1_0000_0000, 9) && PaperForm.korean.contains(first)
+  }
+
+  private static let korean = Array("msrod".utf8)
+
+  var isPlate: Bool { matches(0b11_00, 4) || matches(0b11_00_111, 7) }
+
+  /// The first half of a postcode.
+  var isPostalArea: Bool {
+    matches(0b1_0, 2) || matches(0b1_00, 3) || matches(0b11_0, 3) || matches(0b11_00, 4)
+      || matches(0b1_0_1, 3)
+      || matches(0b11_0_1, 4)
   }
 
   /// Spain: eight digits (or X, Y, Z and seven), and a letter that checks them.

@@ -6,7 +6,13 @@ extension RedactionScanner {
   mutating func email(_ text: Span<UInt8>, _ start: Int) -> Int? {
     var at = start
     // 64 bytes is the longest local part of RFC 5321.
-    while at < limit, at - start <= 64, isLocalByte(text[at]) { at += 1 }
+    while at < limit, at - start <= 64, isLocalByte(text[at]) {
+      // As addresses and forms write it.
+      if text[at] == ascii("%"), has("%40", text, at: at), at > start, let end = domainEnd(text, at + 3) {
+        return end
+      }
+      at += 1
+    }
     guard byte(text, at) == ascii("@"), at > start else {
       if at - start <= 64 { noMailBefore = at }
       return nil
@@ -36,6 +42,12 @@ extension RedactionScanner {
       end += 1
     }
     while end > label, text[end - 1] == ascii("-") { end -= 1 }
+    // `anna@example.com-17`: a name goes on behind the address. A release (`pack@1.2.beta-3`) is none.
+    if !has("xn--", text, at: label), !isDigit(byte(text, start)) {
+      var dash = label
+      while dash < end, text[dash] != ascii("-") { dash += 1 }
+      if dash - label >= 2 { end = dash }
+    }
     guard hasDot, end - label >= 2, isTopLevel(text, label..<end) else { return nil }
     // `icon@2x.png`
     if isDigit(byte(text, start)), byte(text, start + 1) == ascii("x"), byte(text, start + 2) == ascii(".") {

@@ -205,7 +205,10 @@ struct DigitGroups {
     }
     if has(2, 3, 3, 3), separator == 32 { return isAustralianBusiness }
     if has(4, 5, 1), separator == 32 { return (2...6).contains(digits[0]) }
-    if has(3, 2, 5) || has(2, 2, 6, 2), separator == ascii("-") { return true }
+    if has(3, 2, 5), separator == ascii("-") { return true }
+    if has(2, 2, 6, 2), isSpacedOrDashed { return true }
+    if has(4, 3, 3), isSpacedOrDashed { return isHealthProvider }
+    if has(4, 4, 1), separator == ascii("-") { return isRoutingNumber }
     if has(2, 3, 4) || has(3, 3, 5) || has(3, 4, 4), separator == ascii("/") { return true }
     return false
   }
@@ -220,6 +223,23 @@ struct DigitGroups {
     var sum = 0
     for index in 0..<8 { sum += (8 - index) * Int(digits[index]) }
     return (10 - sum % 10) % 10 == Int(digits[8])
+  }
+
+  /// United States: Luhn's formula over the number and the prefix 80840.
+  private var isHealthProvider: Bool {
+    var sum = 24
+    for index in 0..<10 {
+      let digit = Int(digits[9 - index])
+      sum += index % 2 == 0 ? digit : digit < 5 ? 2 * digit : 2 * digit - 9
+    }
+    return (1...2).contains(digits[0]) && sum % 10 == 0
+  }
+
+  /// United States: a bank's nine digits, weighted 3, 7, 1.
+  private var isRoutingNumber: Bool {
+    var sum = 0
+    for index in 0..<9 { sum += [3, 7, 1][index % 3] * Int(digits[index]) }
+    return sum % 10 == 0 && sum > 0
   }
 
   private var isAustralianBusiness: Bool {

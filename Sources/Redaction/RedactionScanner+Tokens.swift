@@ -139,6 +139,7 @@ extension RedactionScanner {
     if let end = colonToken(text, word) { return end }
     if let end = webhook(text, word) { return end }
     if let end = regionToken(text, word) { return end }
+    if sparesRandom { return nil }
     guard word.hasDigit || word.count >= 24 else { return nil }
     var start = word.start
     while start < word.end {

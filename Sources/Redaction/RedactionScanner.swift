@@ -22,8 +22,12 @@ struct RedactionScanner {
   /// Bytes that count for no scalar of the output: continuation bytes, and what was redacted.
   private var uncounted = 0
 
-  init(limit: Int, enough: Int?) {
+  /// Random characters alone are kept: most identifiers are such.
+  let sparesRandom: Bool
+
+  init(limit: Int, enough: Int?, sparesRandom: Bool = false) {
     self.limit = limit
+    self.sparesRandom = sparesRandom
     self.enough = enough ?? .max
   }
 
@@ -81,6 +85,9 @@ struct RedactionScanner {
     // Secrets of capitals or of both cases begin at 13; ordinary words that long are rare enough.
     let most = flags & ByteClass.upper == 0 ? 20 : 13
     if flags & (ByteClass.digit | ByteClass.underscore) == 0, !isJoined, end - start < most {
+      if next == 32, end - start == 2, flags == ByteClass.upper, let value = insurance(text, start) {
+        return value
+      }
       if next == 32, end - start <= 6, let value = scheme(text, start..<end) { return value }
       return end
     }

@@ -9,7 +9,7 @@ package struct Redactor: Sendable {
   /// Bytes of a text that are looked at for a preview, so that its cost does not grow with the text.
   package static let windowBytes = 4_096
 
-  private let extra: [Pattern]
+  let extra: [Pattern]
 
   /// - Parameter extra: Patterns of the policy; whatever they match becomes `[redacted]`.
   package init(extra: [Pattern] = []) { self.extra = extra }

@@ -239,12 +239,16 @@ final class Control: Sendable {
     }
     // The way to safety is refused for no slip of the pen.
     if !isOn, let fault = value.strange(["on", "reason"]) { return .problem(400, fault) }
-    let reason = value["reason"]?.stringValue
+    var reason = value["reason"]?.stringValue
     guard reason.map(Promotions.isOneLine) ?? true else {
       return .problem(400, Promotions.oneLineWanted("reason"))
     }
+    reason = reason.flatMap(sealed)
     return isOn ? turnOn(actor, reason) : turnOff(actor)
   }
+
+  /// What people write may quote a text.
+  private func sealed(_ words: String) -> String? { state.pipeline.current.seal.label(words, limit: 500) }
 
   func turnOn(_ actor: String, _ reason: String?) -> Answer {
     let isLatched = state.pipeline.kill.turnOn(by: actor, reason: reason, now: Clocks.realtime())
@@ -273,10 +277,11 @@ final class Control: Sendable {
       return .problem(400, "the body must be empty or {\"reason\": \"…\"}")
     }
     if let fault = value.strange(["reason"]) { return .problem(400, fault) }
-    let reason = value["reason"]?.stringValue
+    var reason = value["reason"]?.stringValue
     guard reason.map(Promotions.isOneLine) ?? true else {
       return .problem(400, Promotions.oneLineWanted("reason"))
     }
+    reason = reason.flatMap(sealed)
     // One at a time: a second one would find the switch on.
     return drilling.withLock { _ in
       let drill = Drill(state: state, actor: actor, reason: reason)
@@ -365,6 +370,7 @@ final class Control: Sendable {
   private func find(_ id: String) -> Answer {
     _ = state.pipeline.recorder.journal.flush(deadline: Clocks.deadline(afterMilliseconds: 2_000))
     do throws(JournalError) {
+      let id = state.pipeline.current.seal.identifier(id)
       let records = try LogSearch.records(about: id, in: state.paths.log)
       return records.isEmpty ? .problem(404, "no record about that id") : .json(["records": .array(records)])
     } catch {

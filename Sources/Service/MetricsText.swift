@@ -1,4 +1,5 @@
 import Candidates
+import Captures
 import Journal
 import PolicyFiles
 import Posix

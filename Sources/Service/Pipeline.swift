@@ -59,8 +59,9 @@ final class Pipeline: Sendable {
   func handle(_ line: Span<UInt8>, _ scratch: inout Scratch, numbered: inout Int?) -> [UInt8]? {
     let arrived = Clocks.monotonic()
     let frame: Frame
+    let generation = current
     do throws(FrameFault) {
-      scratch.decoder.keepsTools = current.prepared.needsTools
+      scratch.decoder.keepsTools = generation.prepared.needsTools
       frame = try scratch.decoder.decode(line)
       numbered = scratch.decoder.number(line)
     } catch {
@@ -75,12 +76,19 @@ final class Pipeline: Sendable {
         balance.answeredPing()
       }
       return Reply.pong
-    case .outcome(let outcome):
+    case .outcome(var outcome):
+      outcome.callID = outcome.callID.map(generation.seal.identifier)
+      outcome.runID = outcome.runID.map(generation.seal.identifier)
+      outcome.approvedBy = generation.seal.name(outcome.approvedBy)
       recorder.balance.withLock { $0.arrived(.outcome) }
       recorder.ended(outcome)
       return nil
-    case .answer(let answer): return handle(answer, line, &scratch)
-    case .call(let call): return handle(call, line, arrived: arrived, &scratch)
+    case .answer(var answer):
+      answer.callID = generation.seal.identifier(answer.callID)
+      return handle(answer, line, &scratch)
+    case .call(var call):
+      call.sealIdentifiers(generation.seal)
+      return handle(call, line, arrived: arrived, &scratch)
     }
   }
 
@@ -141,7 +149,7 @@ final class Pipeline: Sendable {
     let screening = Engine.screen(
       call, policy: generation.prepared, context: context, scratch: &scratch.engine)
     let screened = Clocks.monotonic()
-    if screening.taskType == nil { unmatched.withLock { $0.count(call) } }
+    if screening.taskType == nil { unmatched.withLock { $0.count(call, sealedBy: generation.seal) } }
     let standing = standing(of: call, screening, in: generation)
     var decision = screening.reason == nil ? nil : Engine.withoutCandidate(screening)
     var conversation = Conversation(
@@ -275,8 +283,10 @@ struct UnmatchedShapes: Sendable {
   private(set) var counts: [Shape: Int] = [:]
   private(set) var others = 0
 
-  mutating func count(_ call: Call) {
-    let shape = Shape(agent: call.agent, step: call.step, model: call.frontierModel, tool: call.tools.first)
+  mutating func count(_ call: Call, sealedBy seal: TextSeal) {
+    let shape = Shape(
+      agent: seal.name(call.agent), step: seal.name(call.step), model: seal.name(call.frontierModel),
+      tool: seal.name(call.tools.first))
     if counts[shape] != nil || counts.count < Self.capacity {
       counts[shape, default: 0] += 1
     } else {

@@ -1,5 +1,6 @@
 import Agreements
 import Candidates
+import Captures
 import Journal
 import Live
 import PolicyFiles
@@ -64,7 +65,8 @@ final class Recorder: Sendable {
     let now = Clocks.realtime()
     let isDrawn = isDrawn(record.candidate, record.call.callID, isChallenger: false, at: now)
     let isAccepted = settle(.call, record.body(sealedBy: generation.seal, isDrawn: isDrawn), at: now)
-    let isKept = isDrawn && isAccepted && keep(record.call, record.candidate, "candidate", at: now)
+    let isKept =
+      isAccepted && keep(record.call, record.candidate, "candidate", isDrawn: isDrawn, at: now)
     let reason = record.decision.reason
     metrics.withLock { metrics in
       guard isAccepted else { return }
@@ -97,7 +99,7 @@ final class Recorder: Sendable {
     let isDrawn = isDrawn(candidate, record.callID, isChallenger: true, at: now)
     var side = Self.side(candidate.decision)
     if write("challenge", record.body(sealedBy: generation.seal, isDrawn: isDrawn), at: now) {
-      side.isKept = isDrawn && keep(call, candidate, "challenger", at: now)
+      side.isKept = keep(call, candidate, "challenger", isDrawn: isDrawn, at: now)
       metrics.withLock {
         $0.spent(task: candidate.task?.policy.name, route: "challenger", usd: candidate.ask.costUSD)
       }
@@ -132,16 +134,29 @@ final class Recorder: Sendable {
     return drawing.weeks.isDrawn(callID, task: task, isChallenger: isChallenger, at: now)
   }
 
-  /// Keeps the text of a drawn call where its task's policy says so.
+  /// Keeps the text of a call where its task's policy says so.
   ///
   /// - Returns: Whether the frontier's answer belongs there too.
-  private func keep(_ call: Call, _ candidate: CandidateRecord, _ name: String, at now: Int64) -> Bool {
-    guard let drawing, let task = candidate.task?.policy, task.capture == .sampled,
-      let answer = candidate.decision.answer
-    else { return false }
-    drawing.vault.keep(
-      call.callID, task: task.name, at: now, input: call.text.bytes,
-      JSONMember(name, ["label": answer.label.map { .string($0) } ?? .null, "answer": answer.answer]))
+  private func keep(
+    _ call: Call, _ candidate: CandidateRecord, _ name: String, isDrawn: Bool, at now: Int64
+  ) -> Bool {
+    guard let drawing, let task = candidate.task?.policy, task.capture != .off else { return false }
+    let answer = candidate.decision.answer.map { answer in
+      JSONMember(name, ["label": answer.label.map { .string($0) } ?? .null, "answer": answer.answer])
+    }
+    guard let window = CaptureWindow(task) else {
+      guard isDrawn, task.capture == .sampled, let answer else { return false }
+      drawing.vault.keep(call, task: task.name, at: now, answer)
+      return true
+    }
+    guard window.isOpen(now) else { return false }
+    if name == "challenger" {
+      // Into what was kept of its call, if it was.
+      if let answer { drawing.vault.add(call.callID, answer) }
+      return answer != nil
+    }
+    guard window.sample >= 1 || Double.random(in: 0..<1) < window.sample else { return false }
+    drawing.vault.keep(call, task: task.name, at: now, in: window, answer)
     return true
   }
 
@@ -159,10 +174,12 @@ final class Recorder: Sendable {
     if decided.candidate.isKept || decided.challenger?.isKept == true {
       drawing?.vault.add(
         frame.callID,
-        frontier: [
-          "label": frame.answer.label.map { .string($0) } ?? .null,
-          "answer": .string(frame.answer.comparableText),
-        ])
+        JSONMember(
+          "frontier",
+          [
+            "label": frame.answer.label.map { .string($0) } ?? .null,
+            "answer": .string(frame.answer.comparableText),
+          ]))
     }
     let comparison = Comparison(
       candidate: Self.agreement(decided.candidate, frame, task),
@@ -203,7 +220,7 @@ final class Recorder: Sendable {
     let cost = answer.costUSD ?? generation.frontierCost(of: answer)
     var record = RecordBody()
     record.field("call_id", frame.callID)
-    record.field("frontier_model", answer.model)
+    record.field("frontier_model", generation.seal.name(answer.model))
     record.field("frontier_status", word: answer.error == nil ? "ok" : "error")
     var text = answer.comparableText
     text.withUTF8 { bytes in

@@ -1,3 +1,4 @@
+import Captures
 import Evidence
 import Journal
 import LogReading
@@ -101,7 +102,10 @@ final class Reviewing: Sendable {
       let now = Clocks.realtime()
       weeks.tick(now: now)
       if rounds % 60 == 59 { weeks.remember() }
-      if rounds % 5 == 0 { sweep(now: now) }
+      if rounds % 5 == 0 {
+        vault.sweepWindows(pipeline.current.prepared.policy.tasks.compactMap(CaptureWindow.init), now: now)
+        sweep(now: now)
+      }
       rounds += 1
       let deadline = Clocks.deadline(afterMilliseconds: 1_000)
       stopping.wait(until: deadline, for: { $0 }, { _ in })
@@ -246,7 +250,9 @@ final class Reviewing: Sendable {
   func act(_ body: JSONValue, reviewer: String) -> Reply {
     if let fault = body.strange(Self.members(body)) { return .problem(400, "unknown_parameter", fault) }
     if body["undo"]?.boolValue == true { return undo(reviewer) }
-    if let callID = body["open"]?.stringValue { return open(callID, body, reviewer) }
+    if let id = body["open"]?.stringValue {
+      return open(pipeline.current.seal.identifier(id), body, reviewer)
+    }
     if let ids = body["release"]?.arrayValue { return release(ids, reviewer) }
     return label(body, reviewer)
   }
@@ -269,7 +275,7 @@ final class Reviewing: Sendable {
   }
 
   private func label(_ body: JSONValue, _ reviewer: String) -> Reply {
-    guard let callID = body["call_id"]?.stringValue,
+    guard let callID = body["call_id"]?.stringValue.map(pipeline.current.seal.identifier),
       let word = body["review_label"]?.stringValue.flatMap(ReviewLabel.init)
     else {
       return .problem(400, "bad_label", "give call_id and a review_label: accept, escalate or unsure")
@@ -414,7 +420,8 @@ final class Reviewing: Sendable {
         404, "not_captured",
         "no text of this call is kept: not captured, labelled already, or past its deadline")
     }
-    let what = body["what"]?.stringValue == "evalset" ? "evalset" : "review"
+    let what =
+      body["what"]?.stringValue.flatMap { ["evalset", "replay"].contains($0) ? $0 : nil } ?? "review"
     var record = RecordBody()
     record.field("call_id", callID)
     record.field("who", reviewer)
@@ -430,7 +437,7 @@ final class Reviewing: Sendable {
     return Reply(body: [
       "call_id": .string(callID), "task_type": kept["task_type"] ?? .null, "input": kept["input"] ?? .null,
       "candidate": kept["candidate"] ?? .null, "challenger": kept["challenger"] ?? .null,
-      "frontier": kept["frontier"] ?? .null,
+      "frontier": kept["frontier"] ?? .null, "at": kept["at"] ?? .null, "call": kept["call"] ?? .null,
     ])
   }
 }

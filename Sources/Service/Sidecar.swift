@@ -1,4 +1,5 @@
 import Candidates
+import Captures
 package import Journal
 import PolicyFiles
 package import Posix

@@ -1,3 +1,4 @@
+import Captures
 import Journal
 import Live
 import PolicyFiles
@@ -81,6 +82,7 @@ enum StatusReport {
       "balance": balance(pipeline),
       "tap": tap(pipeline.activity.latest, pipeline.recorder.balance.withLock { $0.receivedTotal }),
       "review": review(sidecar),
+      "vault": vault(sidecar.vault.holdings),
       "waiting_agents": .number(JSONNumber(pipeline.desk.waiting)),
       "budgets": budgets(pipeline),
       "log": log(pipeline.recorder.journal, sidecar.audit.latest, folder: sidecar.paths.log),
@@ -165,6 +167,23 @@ enum StatusReport {
         }),
       "captures_kept": .number(JSONNumber(Int(vault.kept))),
       "captures_lost": .number(JSONNumber(Int(vault.lost.values.reduce(0, +)))),
+    ]
+  }
+
+  /// The texts that are kept, and the open windows.
+  private static func vault(_ holdings: Vault.Holdings) -> JSONValue {
+    let windows = holdings.parts.compactMap { part -> JSONValue? in
+      guard let window = part.window else { return nil }
+      return [
+        "task": .string(window.task), "until": .string(Timestamp.string(window.end)),
+        "texts": .number(JSONNumber(part.texts)), "bytes": .number(JSONNumber(Int(part.bytes))),
+        "max_bytes": .number(JSONNumber(Int(window.maxBytes))),
+      ]
+    }
+    return [
+      "texts": .number(JSONNumber(holdings.parts.reduce(0) { $0 + $1.texts })),
+      "bytes": .number(JSONNumber(Int(holdings.parts.reduce(0) { $0 + $1.bytes }))),
+      "windows": .array(windows),
     ]
   }
 

@@ -17,15 +17,10 @@ enum CommandTable {
     StatusCommand.command, KillCommand.command, DrillCommand.command, SendCommand.command,
     TailCommand.command,
     ReportCommand.command, ReviewCommand.command, SimulateCommand.command, GateCommand.command,
-    PromoteCommand.command, DemoteCommand.command, RotateCommand.command,
+    ReplayCommand.command, PromoteCommand.command, DemoteCommand.command, RotateCommand.command,
     TrainCommand.command, EvalCommand.command, CalibrateCommand.command, VerifyLogCommand.command,
     EraseCommand.command, KeysCommand.command,
     DemoCommand.command,
-  ]
-
-  /// Commands of the contract that a later version brings.
-  private static let later = [
-    "replay"
   ]
 
   static func run(_ words: [String]) -> Exit {
@@ -38,12 +33,8 @@ enum CommandTable {
       return .yes
     }
     guard let command = all.first(where: { $0.name == name }) else {
-      let isLater = later.contains(name)
-      Terminal.message(
-        isLater
-          ? "shadow-router: `\(name)` comes with a later version\n"
-          : "shadow-router: no command `\(name)`; `shadow-router --help` lists them\n")
-      return isLater ? .refused : .usage
+      Terminal.message("shadow-router: no command `\(name)`; `shadow-router --help` lists them\n")
+      return .usage
     }
     do throws(Failure) {
       let arguments = try Arguments(Array(words.dropFirst()), knows: command.options)

@@ -8,8 +8,7 @@ import re
 from sidecar import *
 
 # The commands of this version; the overview must list them.
-COMMANDS = ["run", "check", "explain", "schema", "reload", "status", "kill", "send", "tail", "report", "gate", "train", "eval", "calibrate", "verify-log", "promote", "demote", "rotate", "keys", "erase"]
-LATER = ["drill", "replay"]
+COMMANDS = ["run", "check", "explain", "schema", "reload", "status", "kill", "send", "tail", "report", "gate", "train", "eval", "calibrate", "verify-log", "promote", "demote", "rotate", "keys", "erase", "replay"]
 ESCAPE = "\x1b["
 COLUMNS = ["task_id", "task_type", "local_model", "route_candidate", "validator_result", "hard_stop_match", "frontier_answer_hash", "review_label"]
 
@@ -28,7 +27,7 @@ def test_every_help_starts_with_examples():
     figure("commands with their help looked at", len(listed))
 
 
-def test_a_wrong_command_line_is_2_and_what_comes_later_is_refused():
+def test_a_wrong_command_line_is_2():
     for words in (["nonsense"], ["status", "--nonsense"], ["status", "extra"], ["check"], ["schema"], ["schema", "nothing"], ["kill"],
                   ["kill", "perhaps"], ["explain"], ["report", "--week", "yesterday"], ["report", "--format", "pdf"], ["train", "x"],
                   ["tail", "--last", "some"], ["report", "--since"], ["run", "--max-frame-bytes", "3"], ["status", "--ready=1"], ["send"],
@@ -37,9 +36,6 @@ def test_a_wrong_command_line_is_2_and_what_comes_later_is_refused():
             done = router.command(*words)
             equal(done.returncode, 2, "exit code of %s: %s" % (words, done.stderr))
             check(done.stderr and not done.stdout, "%s: the message belongs on stderr alone" % words)
-    for name in LATER:
-        done = run(name)
-        check(done.returncode in (0, 2, 3, 4), "exit code of %s: %d" % (name, done.returncode))
     equal(run().returncode, 2, "no command at all")
 
 

@@ -28,18 +28,24 @@ struct RedactCorpusTests {
     guard let events = try SharedData.events("secrets.ndjson.gz", for: "secrets") else { return }
     var missed: [String] = []
     var (found, total, excluded, nearTotal, nearFlagged) = (0, 0, 0, 0, 0)
+    var kinds: [String: (found: Int, total: Int, flagged: Int, near: Int)] = [:]
     for event in events {
       let changed = redacted(event.prompt) != event.prompt
+      let kind = event.truth.sourceLabel ?? "?"
       if event.truth.label == "secret" {
         if holdsNoSecret(event.prompt, event.truth.sourceLabel) {
           excluded += 1
           continue
         }
         total += 1
+        kinds[kind, default: (0, 0, 0, 0)].total += 1
+        if changed { kinds[kind, default: (0, 0, 0, 0)].found += 1 }
         if changed { found += 1 } else { missed.append(event.truth.sourceLabel ?? "?") }
         if !changed { verbose("MISSED \(event.truth.sourceLabel ?? ""): \(event.prompt.prefix(200))") }
       } else {
         nearTotal += 1
+        kinds[kind, default: (0, 0, 0, 0)].near += 1
+        if changed { kinds[kind, default: (0, 0, 0, 0)].flagged += 1 }
         if changed {
           nearFlagged += 1
           verbose("NEAR \(event.truth.sourceLabel ?? ""): \(redacted(event.prompt).prefix(150))")
@@ -49,11 +55,16 @@ struct RedactCorpusTests {
     print(
       "secrets: found \(found) of \(total) (\(excluded) hold none); near misses flagged \(nearFlagged) of \(nearTotal)"
     )
+    for (kind, count) in kinds.sorted(by: { $0.key < $1.key }) {
+      print(
+        "secret \(kind): \(count.found) of \(count.total); near misses altered \(count.flagged) of \(count.near)"
+      )
+    }
     print("secrets missed by kind: \(missed.sorted())")
     #expect(Double(found) >= 0.95 * Double(total))
   }
 
-  @Test("finds at least 90 % of the personal data that can be checked by machine")
+  @Test("finds at least 95 % of the personal data that can be checked by machine")
   func personal() throws {
     guard let events = try SharedData.events("pii.ndjson.gz", for: "personal data") else { return }
     let checked: Set = ["email", "credit_card", "phone", "ip", "mac", "us_ssn"]
@@ -83,7 +94,9 @@ struct RedactCorpusTests {
     print(
       "pii checked kinds: \(sum.0) of \(sum.1); all kinds \(all.0) of \(all.1); near misses \(all.2) of \(all.3)"
     )
-    #expect(Double(sum.0) >= 0.9 * Double(sum.1))
+    #expect(Double(sum.0) >= 0.95 * Double(sum.1))
+    // Names, dates, addresses of pages, plates and registers are among them: they are not promised.
+    #expect(Double(all.0) >= 0.75 * Double(all.1))
   }
 
   @Test(
@@ -104,7 +117,7 @@ struct RedactCorpusTests {
       verbose("ALTERED \(source): \(preview.replacingOccurrences(of: "\n", with: "\\n"))")
     }
     print("ordinary \(source): altered \(altered) of \(events.count): \(kinds)")
-    #expect(altered * 4 <= events.count)
+    #expect(altered * 100 <= events.count)
   }
 
   private func verbose(_ line: String) {

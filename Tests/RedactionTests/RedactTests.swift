@@ -74,7 +74,7 @@ struct RedactTests {
       "AbstractSingletonProxyFactoryBean2Implementation", "/usr/lib/x86_64-linux-gnu/libssl.so.1.1",
       "max_tokens: 4096, token_type: access", "password: ${PASSWORD}",
       "token = tokens[i]; let key = makeKey(a)",
-      "icon@2x.png lodash@4.17.21", "Visual Basic Application, bearer authentication",
+      "icon@2x.png lodash@4.17.21 pack@1.2.beta-3", "Visual Basic Application, bearer authentication",
       "1700000000 1700000000123",
       "1.3.6.1.4.1.311", "0.123456789012", "10 000 000 rows, 100 200 300", "2020-01-15 12:30",
       "$1,234,567.89",
@@ -82,6 +82,72 @@ struct RedactTests {
     ])
   func leaves(text: String) {
     #expect(redacted(text) == text)
+  }
+
+  @Test(
+    "finds papers by their check digits, their form or their name",
+    arguments: [
+      "AB 12 34 56 C", "AB 123456C", "SW1A 1AA", "M1 1AE", "AB51 ABC", "BD62XYZ", "T22000129",
+      "passport AAA123456",
+      "PLZ 80331", "1111111-G", "12345678-Z", "1234-567-893", "3222-7162-7", "U1K711J11M", "KA53ME3456",
+      "morga607054sm9ij",
+      "anna%40example.com",
+    ])
+  func papers(text: String) {
+    let shown = redacted(text) ?? ""
+    #expect(shown.hasSuffix("[id]") || shown == "[email]", "\(shown)")
+  }
+
+  @Test(
+    "leaves what only looks like a paper",
+    arguments: [
+      "QQ 12 34 56 C", "AB 12 34 56 E", "a Mac M1 8GB", "M1 1CA", "QA1 1AA", "AB35 ABC", "AQ51 ABC",
+      "L01X00T47",
+      "1111111-H", "1234-567-894", "3222-7162-8", "template 12345", "50%40 of it",
+    ])
+  func noPapers(text: String) {
+    #expect(redacted(text) == text)
+  }
+
+  private static let mail = "anna" + "@" + "example.com"
+
+  @Test(
+    "knows what an identifier must not hold",
+    arguments: [
+      (mail, "email", "email"), ("run-" + mail + "-17", "email", "email"),
+      ("ghp_" + mixed, "secret", "secret"),
+      ("+49 30 901820933", "phone", "phone"), ("219-09-9999", "ssn", "ssn"),
+      ("DE89370400440532013000", "iban", "iban"),
+      ("4012 8888 8888 1881", "card", "card"), ("4012888888881881", nil, "card"),
+      ("password=hunter2", "secret", "secret"),
+    ] as [(String, String?, String?)])
+  func identifiers(text: String, id: String?, name: String?) {
+    let bytes = Array(text.utf8)
+    #expect(redactor.mark(in: bytes.span, use: .id) == id)
+    #expect(redactor.mark(in: bytes.span, use: .name) == name)
+  }
+
+  @Test(
+    "keeps ordinary identifiers",
+    arguments: [
+      "c-1", "550e8400-e29b-41d4-a716-446655440000", "run_" + mixed, "01HZX3K8Q9V2M7N4P6R8T0W2Y4",
+      "1700000000123",
+      "7391846205739184620", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+      "acme/eu-west-1/agent-7",
+      "gpt-4o-2024-08-06", "2026-11-21T12:00:00.000Z", "10.0.0.7:8080", "a+b=c",
+    ])
+  func plainIdentifiers(text: String) {
+    let bytes = Array(text.utf8)
+    #expect(redactor.mark(in: bytes.span, use: .id) == nil)
+    #expect(redactor.mark(in: bytes.span, use: .name) == nil)
+  }
+
+  @Test("applies the policy's patterns to names, not to ids")
+  func identifierPatterns() throws {
+    let redactor = Redactor(extra: [try Pattern("ACME-\\d+")])
+    let bytes = Array("ACME-7".utf8)
+    #expect(redactor.mark(in: bytes.span, use: .name) == "redacted")
+    #expect(redactor.mark(in: bytes.span, use: .id) == nil)
   }
 
   @Test(

@@ -39,8 +39,6 @@ struct PolicyKeyTable<Target>: Sendable {
   let path: String
   let keys: [PolicyKey<Target>]
   private let positions: [String: Int]
-  /// The path of each key, where ``PolicyLater`` lists it.
-  private let laterPaths: [String?]
   private let required: [Int]
 
   init(_ path: String, _ keys: [PolicyKey<Target>]) {
@@ -49,10 +47,6 @@ struct PolicyKeyTable<Target>: Sendable {
     self.path = path
     self.keys = keys
     positions = Dictionary(uniqueKeysWithValues: keys.enumerated().map { ($1.name, $0) })
-    laterPaths = keys.map { key in
-      let full = path.isEmpty ? key.name : "\(path).\(key.name)"
-      return PolicyLater.paths.contains(full) ? full : nil
-    }
     required = keys.indices.filter { keys[$0].isRequired }
   }
 
@@ -101,7 +95,6 @@ struct PolicyKeyTable<Target>: Sendable {
         findings.error(entry.keyMark, "`\(entry.key)` is blank; give a value or remove it")
         continue
       }
-      if let path = laterPaths[position] { findings.used(path, at: entry.keyMark) }
       keys[position].read(entry, &target, &findings)
     }
     if !inDefaults { reportMissing(owner, at: mark, given, &findings) }
@@ -139,7 +132,7 @@ struct PolicyKeyTable<Target>: Sendable {
     _ findings: inout PolicyFindings
   ) {
     let shown = PolicyProblem.code(entry.key)
-    if PolicyLater.reserved.contains(entry.key) {
+    if PolicyReserved.names.contains(entry.key) {
       findings.error(entry.keyMark, "\(shown) is reserved for a later version; remove it")
     } else if positions[entry.key] != nil {
       let remedy = inDefaults ? "say it in each task" : "it belongs into `defaults`"

@@ -12,8 +12,6 @@ struct Located<Value: Sendable>: Sendable {
 struct PolicyFindings {
   let options: PolicyReadingOptions
   private(set) var problems: [PolicyProblem] = []
-  /// Keys whose note has been given: one for each key, not one for each task.
-  private var noted: Set<String> = []
 
   init(_ options: PolicyReadingOptions) { self.options = options }
 
@@ -23,14 +21,6 @@ struct PolicyFindings {
 
   mutating func warning(_ mark: Mark, _ message: String) {
     problems.append(PolicyProblem(.warning, at: mark, message))
-  }
-
-  /// Says once that a key is kept without effect, where ``PolicyLater`` lists it.
-  mutating func used(_ path: String, at mark: Mark) {
-    guard PolicyLater.paths.contains(path), noted.insert(path).inserted else { return }
-    let name = path.split(separator: ".").last.map(String.init) ?? path
-    problems.append(
-      PolicyProblem(.note, at: mark, "`\(name)` is read and checked; this version does not act on it yet"))
   }
 
   mutating func wrong(_ node: PolicyNode, _ key: String, expected shape: PolicyShape, remedy: String? = nil) {

@@ -185,7 +185,6 @@ extension ModelDraft {
         file.mark, "`file` is for provider `builtin`; remove it, or change the provider")
     }
     if findings.problems.count > before { isClear = false }
-    noteLater(&findings)
   }
 
   private func checkBuiltin(_ findings: inout PolicyFindings) {
@@ -221,10 +220,5 @@ extension ModelDraft {
 
   private var example: String {
     policy.provider == .ollama ? "http://127.0.0.1:11434/api/generate" : "http://127.0.0.1:8080/completion"
-  }
-
-  private func noteLater(_ findings: inout PolicyFindings) {
-    guard let provider, endpoint != nil else { return }
-    findings.used("models.ID.provider: \(provider.value)", at: provider.mark)
   }
 }

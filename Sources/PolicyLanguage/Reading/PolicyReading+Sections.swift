@@ -123,8 +123,13 @@ extension PolicyDraft {
       ) {
         $0.maxLogMB = $1
       },
-      .texts("redact", .pattern, "Patterns to redact beside the built-in ones.") {
-        $0.redact = $1.compactMap { try? Pattern($0.value) }
+      .custom(
+        "redact", .list(.text(.pattern), least: 0),
+        "Patterns to redact beside the built-in ones: at most 100, each is a pass over every preview."
+      ) { entry, privacy, findings in
+        let found = findings.texts(entry.value, "redact", .pattern, least: 0)
+        if found.count > 100 { findings.wrong(entry.value, "redact", expected: "at most 100 patterns") }
+        privacy.redact = found.compactMap { try? Pattern($0.value) }
       },
     ])
 }

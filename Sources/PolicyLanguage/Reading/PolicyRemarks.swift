@@ -72,7 +72,15 @@ enum PolicyRemarks {
         "task \(PolicyProblem.code(task.name)) is local, but its impact is high: every call stays with the frontier"
       )
     }
-    // A window of capture is not acted on yet: it leaves no text either.
+    if case .window(let until, _, _) = task.capture, let today = findings.options.today,
+      until.prefix(10) < today
+    {
+      findings.warning(
+        task.mark,
+        "the debug window of task \(PolicyProblem.code(task.name)) ended on \(until); no text is kept: remove `capture` or set a later `until`"
+      )
+    }
+    // A window is for looking into faults; what was drawn may not be in it.
     if task.capture != .sampled, policy.privacy.previewChars == 0 {
       findings.warning(
         task.mark,

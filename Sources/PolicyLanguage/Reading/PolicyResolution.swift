@@ -185,9 +185,6 @@ struct PolicyResolution {
       findings.error(
         mark, "`output` is `label`, but task \(PolicyProblem.code(policy.name)) has no `labels`; add them")
     }
-    if let output = task.output {
-      findings.used("tasks.T.output: \(policy.output.rawValue)", at: output.mark)
-    }
     if let mark = task.schemaMark, policy.output != .json {
       findings.warning(mark, "`output_schema` has no effect without `output: json`")
     }

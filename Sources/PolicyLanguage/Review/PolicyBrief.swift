@@ -113,7 +113,7 @@ package enum PolicyBrief {
       privacy.previewChars == 0
       ? "no previews in the log" : "log: redacted previews of at most \(privacy.previewChars) characters"
     let captures = policy.tasks.filter { $0.capture != .off }.map { task in
-      "raw text of \(task.name): \(PolicyWords.capture(task.capture))"
+      "raw text of \(task.name): \(PolicyWords.kept(task))"
     }
     let vault = captures.isEmpty ? ["raw text: none is kept"] : captures
     let patterns =

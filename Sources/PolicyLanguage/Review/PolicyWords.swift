@@ -48,6 +48,17 @@ enum PolicyWords {
     }
   }
 
+  /// What text of a task is kept, and until when: the vault's rules in a sentence.
+  static func kept(_ task: TaskPolicy) -> String {
+    switch task.capture {
+    case .off: "none"
+    case .sampled:
+      "calls drawn for review, until they are labelled, at most \(task.gate.reviewDeadlineDays) days"
+    case .window:
+      "debug window, \(capture(task.capture)); past the size the oldest goes, at the end everything"
+    }
+  }
+
   static func gate(_ gate: GatePolicy) -> String {
     "false accepts at most \(percent(gate.maxFalseAcceptRate)), alpha \(number(gate.alpha)), window "
       + "\(gate.windowDays) days, at least \(gate.minWeeks) \(gate.minWeeks == 1 ? "week" : "weeks"), labels within "

@@ -10,7 +10,10 @@ package struct Call: Sendable {
     case anthropicMessages = "anthropic_messages"
   }
 
+  /// As it is kept: ``sentID``, but where that holds what must not be kept.
   package var callID: String
+  /// As the agent gave it, for what it is told.
+  package let sentID: String
   /// As the agent gave it; blank counts as absent.
   package var taskType: String?
   package var taskID: String?
@@ -43,7 +46,18 @@ package struct Call: Sendable {
   }
   var toolText: [UInt8]?
 
-  package init(callID: String) { self.callID = callID }
+  package init(callID: String) {
+    self.callID = callID
+    sentID = callID
+  }
+
+  /// Puts into the place of identifiers what may be kept of them.
+  package mutating func sealIdentifiers(_ seal: TextSeal) {
+    callID = seal.identifier(callID)
+    taskID = taskID.map(seal.identifier)
+    runID = runID.map(seal.identifier)
+    tenant = seal.name(tenant)
+  }
 }
 
 /// The frontier's answer to a call, as its `answer` frame told it.

@@ -29,6 +29,16 @@ package struct Policy: Sendable {
     tasks.indices.first { tasks[$0].name == name }.map { tasks[$0] }
   }
 
+  /// Names of tenants, agents, steps, models and tools that the policy tells calls apart by.
+  package var namesFromOutside: Set<String> {
+    var names = Set(models.map(\.name))
+    for task in tasks { names.formUnion(task.budgets.compactMap(\.tenant)) }
+    for rule in classifier {
+      names.formUnion([rule.agent, rule.step, rule.model, rule.tool].compactMap(\.self))
+    }
+    return names
+  }
+
   /// Who reviewed the policy, when, and when the next review is due (`YYYY-MM-DD`).
   package struct Review: Sendable {
     package var by: [String] = []

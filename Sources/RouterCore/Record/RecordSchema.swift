@@ -234,7 +234,7 @@ package enum RecordSchema {
   private static var access: JSONValue {
     members([
       ("call_id", ["type": "string"]), ("who", ["type": "string"]), ("reason", text),
-      ("what", ["enum": ["review", "evalset"]]),
+      ("what", ["enum": ["review", "evalset", "replay"]]),
     ])
   }
 

@@ -12,7 +12,11 @@ package struct TextSeal: Sendable {
   /// Unicode scalars; 0 turns previews off.
   private let previewChars: Int
 
-  package init(keyID: String, key: HMACSHA256Key, privacy: PrivacyPolicy) {
+  /// Names that the policy writes itself: they are kept as they are.
+  private let known: Set<String>
+
+  package init(keyID: String, key: HMACSHA256Key, privacy: PrivacyPolicy, known: Set<String> = []) {
+    self.known = known
     self.keyID = keyID
     self.key = key
     mark = Array("hmac-sha256:\(keyID):".utf8)
@@ -37,6 +41,26 @@ package struct TextSeal: Sendable {
   /// nil where previews are off, or where redaction could not handle the text.
   package func preview(_ text: Span<UInt8>) -> [UInt8]? {
     previewChars > 0 ? redactor.preview(of: text, characters: previewChars) : nil
+  }
+
+  /// The id of a call, run or task as it may be kept: as it is, or `[kind:HEX]` where it holds a secret or an address of a
+  /// person. HEX (48 bits) is keyed: one id has one, so records still join.
+  package func identifier(_ id: String) -> String { sealed(id, .id) }
+
+  /// A name from outside (tenant, group, agent, model, person) as it may be kept, in the same way.
+  package func name(_ name: String?) -> String? {
+    name.map { known.contains($0) ? $0 : sealed($0, .name) }
+  }
+
+  private func sealed(_ text: String, _ use: Redactor.IdentifierUse) -> String {
+    var text = text
+    return text.withUTF8 { bytes in
+      let span = unsafe bytes.span
+      guard let kind = redactor.mark(in: span, use: use) else {
+        return unsafe String(decoding: bytes, as: UTF8.self)
+      }
+      return "[\(kind):\(key.authenticate(span).hex.prefix(12))]"
+    }
   }
 
   /// A short text from outside as it may be kept: redacted, at most `limit` characters.

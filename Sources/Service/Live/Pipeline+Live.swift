@@ -181,7 +181,7 @@ extension Pipeline {
       model = runs.model(of: run, first: first)
     }
     var reply = DecisionReply(
-      callID: call.callID, policyRevision: generation.revision,
+      callID: call.sentID, policyRevision: generation.revision,
       content: .frontier(DecisionReply.Frontier(model: model, advice: advice)))
     reply.task = task?.policy.name
     reply.stage = standing?.stage ?? .shadow

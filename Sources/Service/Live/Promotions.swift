@@ -55,7 +55,9 @@ final class Promotions: Sendable {
   ///   - person: The account's name, where it has one.
   func promote(_ body: JSONValue, actor: String, person: String) -> Reply {
     answer { () throws(Refusal) in
-      let move = try Move(body, person: person)
+      var move = try Move(body, person: person)
+      move.reason = move.reason.map(sealed)
+      move.approver = pipeline.current.seal.name(move.approver) ?? person
       return try promote(move, actor: actor)
     }
   }
@@ -65,7 +67,7 @@ final class Promotions: Sendable {
     answer { () throws(Refusal) in
       try Self.only(body, ["task", "reason"])
       let task = try Self.text(body, "task", "the name of a task")
-      let reason = try Self.text(body, "reason", "a reason")
+      let reason = sealed(try Self.text(body, "reason", "a reason"))
       let document = rollouts.document
       guard document[task] != nil || pipeline.current.prepared.task(task) != nil else {
         throw Refusal(404, "the policy has no task \(task)")
@@ -136,6 +138,11 @@ final class Promotions: Sendable {
       throw Refusal(400, "\"user_groups\" must be names without control characters")
     }
     return names
+  }
+
+  /// What people write may quote a text.
+  private func sealed(_ words: String) -> String {
+    pipeline.current.seal.label(words, limit: Self.longestReason) ?? ""
   }
 
   /// What people write stands in lines that others read: it must not be able to forge one.

@@ -36,16 +36,21 @@ enum ExplainCommand {
     let bytes = try Input.read(operands.count > 1 ? operands[1] : "-", limit: 64 << 20)
     var call = try call(bytes, isFrame: arguments.has("frame"))
     if let task = arguments.value("task") { call.taskType = task }
-    let today = PolicyLoading.day(Clocks.realtime())
-    var scratch = Engine.Scratch()
-    let screening = Engine.screen(
-      call, policy: loaded.generation.prepared, context: DecisionContext(today: today), scratch: &scratch)
-    let value = document(call, screening, loaded.generation)
-    Terminal.out(arguments.wantsJSON ? value.jsonText + "\n" : text(screening))
+    show(call, loaded.generation, wantsJSON: arguments.wantsJSON)
     return .yes
   }
 
-  private static func call(_ bytes: [UInt8], isFrame: Bool) throws(Failure) -> Call {
+  /// Prints what a policy decides of a call before any model is asked.
+  static func show(_ call: Call, _ generation: Generation, wantsJSON: Bool) {
+    let today = PolicyLoading.day(Clocks.realtime())
+    var scratch = Engine.Scratch()
+    let screening = Engine.screen(
+      call, policy: generation.prepared, context: DecisionContext(today: today), scratch: &scratch)
+    let value = document(call, screening, generation)
+    Terminal.out(wantsJSON ? value.jsonText + "\n" : text(screening))
+  }
+
+  static func call(_ bytes: [UInt8], isFrame: Bool) throws(Failure) -> Call {
     guard isFrame else {
       var call = Call(callID: "explain")
       call.text = CallText(String(decoding: bytes, as: UTF8.self))

@@ -361,7 +361,7 @@ enum ReviewCommand {
 }
 
 /// Records of one kind, without reading the others as JSON.
-private enum RecordKind {
+enum RecordKind {
   static func read(_ line: Span<UInt8>, _ kind: String) -> JSONValue? {
     // `kind` stands within the first 200 bytes of every record.
     let head = String(decoding: (0..<min(line.count, 200)).map { line[$0] }, as: UTF8.self)

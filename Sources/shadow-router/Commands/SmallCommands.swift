@@ -122,7 +122,8 @@ enum KillCommand {
       if isOn {
         try Files.makeFolder(paths.state, mode: 0o700)
         try KillSwitch.write(
-          kill.stateFile, by: "uid:\(ProcessState.user)", reason: reason, now: Clocks.realtime())
+          kill.stateFile, by: "uid:\(ProcessState.user)",
+          reason: reason.flatMap { Keyring.temporary().seal.label($0, limit: 500) }, now: Clocks.realtime())
         Terminal.out("kill switch on (by \(kill.stateFile); no router answered)\n")
       } else {
         try kill.turnOff()

@@ -120,6 +120,16 @@ enum StatusCommand {
     if let lost = review?["captures_lost"]?.intValue, lost > 0 {
       row("", "\(lost) drawn calls whose text could not be kept")
     }
+    for window in status["vault"]?["windows"]?.arrayValue ?? [] {
+      row(
+        "vault",
+        "debug window of \(text(window["task"])) until \(text(window["until"])): \(text(window["texts"])) texts, "
+          + "\((window["bytes"]?.intValue ?? 0) >> 20) of \((window["max_bytes"]?.intValue ?? 0) >> 20) MB, unredacted"
+      )
+    }
+    if let texts = status["vault"]?["texts"]?.intValue, texts > 0 {
+      row("vault", "\(texts) texts of calls are kept; who opened any: shadow-router replay --log")
+    }
     let log = status["log"]
     row(
       "log",

@@ -1,5 +1,6 @@
 import Evidence
 import Journal
+import PolicyFiles
 import Posix
 import RouterCore
 import Screens
@@ -116,7 +117,10 @@ enum TailCommand {
   }
 
   private static func find(_ id: String, _ arguments: Arguments) throws(JournalError) -> Exit {
-    let records = try LogSearch.records(about: id, in: arguments.paths.log)
+    var records = try LogSearch.records(about: id, in: arguments.paths.log)
+    if records.isEmpty, let kept = Keyring.identifier(id, stateFolder: arguments.paths.state), kept != id {
+      records = try LogSearch.records(about: kept, in: arguments.paths.log)
+    }
     guard !records.isEmpty else {
       Terminal.message("no record about \(id)\n")
       return .no

@@ -14,6 +14,7 @@ enum Main {
     let rest = Array(arguments.dropFirst().dropLast())
     switch part {
     case "scan": try ScanPart(rest).run(rounds)
+    case "redact": try RedactPart(rest).run(rounds)
     case "frames": try FramesPart(rest).run(rounds)
     case "sha256": SHA256Part().run(rounds)
     case "decision": try DecisionPart(rest).run(rounds)

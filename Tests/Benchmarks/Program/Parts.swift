@@ -2,6 +2,7 @@ import Journal
 import PolicyLanguage
 import PolicyYAML
 import Posix
+import Redaction
 import RouterCore
 import Text
 import Wire
@@ -28,6 +29,32 @@ struct ScanPart {
         }
       }
       say(["mb_per_s": Double(bytes) / 1e6 / seconds, "prompts_hit": Double(found)])
+    }
+  }
+}
+
+/// `redact PROMPTS`: secrets and personal data in prompts, one a line, each whole and as a preview of 240 characters.
+struct RedactPart {
+  private let prompts: [[UInt8]]
+  private let redactor = Redactor()
+
+  init(_ arguments: [String]) throws { prompts = try lines(of: arguments[0]) }
+
+  func run(_ rounds: Int) {
+    let bytes = prompts.reduce(0) { $0 + $1.count }
+    for _ in 0..<rounds {
+      var altered = 0
+      let whole = cpuSeconds {
+        for prompt in prompts where redactor.redact(prompt.span) != prompt { altered += 1 }
+      }
+      var shown = 0
+      let previews = cpuSeconds {
+        for prompt in prompts { shown += redactor.preview(of: prompt.span)?.count ?? 0 }
+      }
+      say([
+        "mb_per_s": Double(bytes) / 1e6 / whole, "altered": Double(altered),
+        "preview_us": previews * 1e6 / Double(max(1, prompts.count)), "shown": Double(shown),
+      ])
     }
   }
 }
