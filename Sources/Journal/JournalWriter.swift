@@ -37,6 +37,9 @@ final class JournalWriter {
   private struct Failure {
     var nextTry: UInt64
     var backoff: Int64
+    /// The first of those still going on, and when it came.
+    let fault: Fault
+    let since: UInt64
   }
 
   /// A step that failed.
@@ -68,15 +71,20 @@ final class JournalWriter {
 
   /// Returns after ``Journal/close()``.
   func run() {
-    while true {
-      let orders = sleep()
-      let done = turn(syncNow: orders.flushing || orders.closing)
-      guard orders.closing else { continue }
-      // Nothing more can come; a disk that failed this last time has had its chance.
-      if !done || (work.isEmpty && buffer.isEmpty) { break }
-    }
+    while step() {}
     shared.withLock { $0.ended = true }
     shared.notify()
+  }
+
+  /// Waits for work and does it once.
+  ///
+  /// - Returns: False when the journal is closed and there is no more to be done.
+  func step() -> Bool {
+    let orders = sleep()
+    let done = turn(syncNow: orders.flushing || orders.closing)
+    guard orders.closing else { return true }
+    // Nothing more can come; a disk that failed this last time has had its chance.
+    return done && !(work.isEmpty && buffer.isEmpty)
   }
 
   // MARK: Waiting
@@ -113,7 +121,7 @@ final class JournalWriter {
 
   private func nextWake() -> (JournalState.Sleep, deadline: UInt64?) {
     if let failure { return (.untilOrdered, failure.nextTry) }
-    guard work.isEmpty else { return (.awake, nil) }
+    guard work.isEmpty, written == buffer.count else { return (.awake, nil) }
     guard written > 0 else { return (.untilAny, nil) }
     let due = oldestUnsynced + milliseconds(options.syncIntervalMilliseconds)
     let linger = lastWrite + milliseconds(options.writeIntervalMilliseconds)
@@ -199,8 +207,8 @@ final class JournalWriter {
     let duration = Clocks.monotonic() - start
     durableBytes += Int64(written)
     dropDurable(written)
-    failure = nil
     let (accepted, charge, head) = (accepted, charge, formatter.head)
+    sayRecovered()
     self.accepted = 0
     self.charge = 0
     let flushed = report { state in
@@ -214,6 +222,21 @@ final class JournalWriter {
     }
     if flushed { shared.notify() }
     if durableBytes >= Int64(options.segmentBytes) { startNext() }
+  }
+
+  /// Leaves a record that says that the disk had failed, behind those that waited for it.
+  private func sayRecovered() {
+    guard let failure else { return }
+    self.failure = nil
+    let milliseconds = (Clocks.monotonic() - failure.since) / 1_000_000
+    let kind = Array("recovered".utf8)
+    let body = Array(
+      #""cut_bytes":0,"segment":"\#(SegmentList.name(number))","operation":"\#(failure.fault.operation.rawValue)""#
+        .utf8)
+      + Array(#","errno":\#(failure.fault.cause.code),"failing_ms":\#(milliseconds)"#.utf8)
+    formatter.append(kind: kind.span, at: Clocks.realtime(), body: body.span, to: &buffer)
+    lines += 1
+    unreported.lines += 1
   }
 
   /// Forgets the first bytes of the buffer, which are on the disk.
@@ -292,7 +315,7 @@ final class JournalWriter {
     } else {
       // Empty, so its number can be used again; a hole in the numbers would look like a lost segment.
       self.segment = nil
-      try? Files.remove(SegmentList.path(folder, number))
+      try? storage.remove(SegmentList.path(folder, number))
     }
   }
 
@@ -306,7 +329,9 @@ final class JournalWriter {
     note(fault)
     let longest = options.backoffMilliseconds.upperBound
     let backoff = min(failure.map { $0.backoff * 2 } ?? options.backoffMilliseconds.lowerBound, longest)
-    failure = Failure(nextTry: Clocks.deadline(afterMilliseconds: backoff), backoff: backoff)
+    failure = Failure(
+      nextTry: Clocks.deadline(afterMilliseconds: backoff), backoff: backoff, fault: failure?.fault ?? fault,
+      since: failure?.since ?? Clocks.monotonic())
     guard leaving != nil, fault.operation != .truncate else { return }
     // At once where it works, so that a reader finds whole records while the disk is down.
     do throws(Fault) { try leaveSegment() } catch { note(error) }

@@ -175,8 +175,11 @@ struct FailingDiskTests {
     #expect(journal.status.failingSince == nil)
     #expect(journal.close())
     #expect(try log.calls() == (0..<100).map { "c\($0)" })
-    #expect(try log.verify().records == 101)
+    #expect(try log.verify().records == 102)
     #expect(try log.segments() == Array(1...2))
+    let said = try #require(try log.records().last)
+    #expect(said["kind"] as? String == "recovered" && said["operation"] as? String == "write")
+    #expect(said["errno"] as? Int32 == PosixError.noSpace && said["cut_bytes"] as? Int == 0)
   }
 
   @Test("writes again what a failed sync may have lost, in a new segment", arguments: [1, 2, 5])
