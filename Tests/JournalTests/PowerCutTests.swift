@@ -64,7 +64,7 @@ private struct History: ~Copyable {
 
   mutating func play(_ sums: inout PowerCutTests.Sums) throws {
     for _ in 0..<4 {
-      disk.start(steps: random.below(60), faultsOneIn: [nil, 12, 4][random.below(3)])
+      disk.start(steps: random.below(60), faultsOneIn: [nil, 12, 4, 2][random.below(4)])
       // A start that fails for want of a disk is one more crash.
       if let opened = try? Journal.recover(folder: log.path, options: options, now: LogFolder.now) {
         try check(opened.recovery, &sums)
