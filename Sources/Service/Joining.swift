@@ -18,6 +18,7 @@ struct Joining: Sendable {
     /// Monotonic nanoseconds of the call frame.
     var arrived: UInt64
     var generation: Generation
+    var isShadow = true
 
     /// Bytes of memory, near enough for a bound.
     var weight: Int { 200 + candidate.weight + (challenger?.weight ?? 0) }

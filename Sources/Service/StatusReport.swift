@@ -78,7 +78,9 @@ enum StatusReport {
       "review": review(sidecar),
       "waiting_agents": .number(JSONNumber(pipeline.desk.waiting)),
       "budgets": budgets(pipeline),
-      "log": log(pipeline.recorder.journal, folder: sidecar.paths.log),
+      "log": log(
+        pipeline.recorder.journal, folder: sidecar.paths.log,
+        previewsDropped: pipeline.recorder.metrics.withLock { $0.previewsDropped }),
       "sockets": [
         "tap": .string(sidecar.paths.tap), "control": .string(sidecar.paths.control),
         "console": sidecar.consoleURL.map { .string($0) } ?? .null,
@@ -175,7 +177,7 @@ enum StatusReport {
       })
   }
 
-  private static func log(_ journal: Journal, folder: String) -> JSONValue {
+  private static func log(_ journal: Journal, folder: String, previewsDropped: UInt64) -> JSONValue {
     let status = journal.status
     return [
       "id": .string(journal.logID), "seq": .number(JSONNumber(Int(status.head.seq))),
@@ -186,6 +188,7 @@ enum StatusReport {
         .number(JSONNumber(Int((Clocks.monotonic() - $0) / 1_000_000_000)))
       } ?? .null,
       "last_error": status.lastError.map { .string($0) } ?? .null,
+      "previews_dropped": .number(JSONNumber(Int(previewsDropped))),
     ]
   }
 
