@@ -88,7 +88,7 @@ package final class Journal: Sendable {
   /// Writes and synchronises what is left, then ends the writer. Later appends are refused; a second call
   /// only repeats the answer.
   ///
-  /// - Returns: Whether every accepted record is on the disk. A disk that fails is tried once more, not for ever.
+  /// - Returns: Whether every accepted record is on the disk. A disk that fails is tried three times, not for ever.
   @discardableResult
   package func close() -> Bool {
     shared.withLock { $0.closing = true }

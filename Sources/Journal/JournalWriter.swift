@@ -31,6 +31,8 @@ final class JournalWriter {
   private var lastWrite: UInt64 = 0
   private var oldestUnsynced: UInt64 = 0
   private var failure: Failure?
+  private static let closingTries = 3
+  private var failedClosings = 0
   /// Set where the segment must be left, while that has not worked: how much of `buffer` may stay in it.
   private var leaving: Int?
 
@@ -83,8 +85,9 @@ final class JournalWriter {
     let orders = sleep()
     let done = turn(syncNow: orders.flushing || orders.closing)
     guard orders.closing else { return true }
-    // Nothing more can come; a disk that failed this last time has had its chance.
-    return done && !(work.isEmpty && buffer.isEmpty)
+    // Nothing more can come. One failed step has a next segment to go to; a disk that fails them all has had its chance.
+    failedClosings += done ? 0 : 1
+    return failedClosings < Self.closingTries && !(work.isEmpty && buffer.isEmpty)
   }
 
   // MARK: Waiting

@@ -302,6 +302,17 @@ struct FailingDiskTests {
     #expect(try log.verify().records == 3)
   }
 
+  @Test("that fails once while it is closed goes on in the next segment", arguments: [1, 2])
+  func closingOnce(failures: Int) throws {
+    let log = try LogFolder()
+    let disk = FailingDisk()
+    let (journal, _) = try log.open { $0.storage = disk.storage() }
+    disk.plan.withLock { $0.failingSyncs = failures }
+    for index in 0..<9 { journal.append(kind: "decision", at: LogFolder.now, body: LogFolder.body(index)) }
+    #expect(journal.close())
+    #expect(try log.calls() == (0..<9).map { "c\($0)" })
+  }
+
   @Test("under random faults ends whole, with every accepted record in order", arguments: 1...6)
   func storm(seed: Int) throws {
     let log = try LogFolder()
