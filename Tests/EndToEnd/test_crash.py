@@ -89,7 +89,7 @@ def test_kills_under_load_lose_no_record_that_a_reader_saw():
         ids = [r["call_id"] for r in router.records("decision")]
         equal(len(ids), len(set(ids)), "calls decided once")
         equal(router.count("start"), ROUNDS + 1, "start records")
-        figure("records whole after %d kills; tails torn, repairs recorded" % ROUNDS, "%d; %d, %d" % (count, torn, said))
+        figure("kill -9 under load: records whole after %d kills; tails torn, repairs recorded" % ROUNDS, "%d; %d, %d" % (count, torn, said))
         # One flipped bit in the middle.
         name = min(segments(router))
         with open(os.path.join(router.state, "log", name), "r+b") as f:

@@ -65,9 +65,9 @@ class Run:
         with contextlib.suppress(Failed):
             router.start(wait=10)
         # The line that says so may be what could not be written.
-        self.started = router.is_ready or router.process.poll() is None and self.answers()
+        self.started = router.is_ready or self.answers()
         if not self.started:
-            check(router.process.poll() in (1, 3), "a start that failed: exit code %s" % router.process.poll())
+            check(router.process.wait(10) in (1, 3), "a start that failed: exit code %s" % router.process.returncode)
             # Where no write works, nothing can be said.
             check(router.messages.strip() or (self.call_name, self.times) == ("write", 0), "a start that failed said nothing")
 

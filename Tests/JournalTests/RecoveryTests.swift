@@ -17,6 +17,9 @@ struct RecoveryTests {
     try log.write(6)
     let whole = try log.bytes()
     let starts = lineStarts(whole)
+    defer {
+      print("cuts through the last three records, one at each byte: \(whole.count - starts[3] + 1), all mended")
+    }
     for cut in starts[3]...whole.count {
       try log.put(Array(whole[..<cut]))
       let sound = try #require(starts.last { $0 <= cut })
