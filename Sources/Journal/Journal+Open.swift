@@ -177,7 +177,9 @@ private struct Opening {
     for (earlier, later) in zip(segments.numbers, segments.numbers.dropFirst()).suffix(Self.lookedAgain) {
       guard let first = try firstLine(of: later), first.kind != "recovered" else { continue }
       if try ends(earlier, with: first.previous) { continue }
-      guard let end = try RepeatedLines.find(segments, in: earlier, repeatedIn: later, after: first.previous, options)
+      guard
+        let end = try RepeatedLines.find(
+          segments, in: earlier, repeatedIn: later, after: first.previous, options)
       else { continue }
       _ = try cut(earlier, from: end.size, to: end.offset, lines: end.lines)
     }

@@ -233,9 +233,10 @@ final class JournalWriter {
     self.failure = nil
     let milliseconds = (Clocks.monotonic() - failure.since) / 1_000_000
     let kind = Array("recovered".utf8)
-    let body = Array(
-      #""cut_bytes":0,"segment":"\#(SegmentList.name(number))","operation":"\#(failure.fault.operation.rawValue)""#
-        .utf8)
+    let body =
+      Array(
+        #""cut_bytes":0,"segment":"\#(SegmentList.name(number))","operation":"\#(failure.fault.operation.rawValue)""#
+          .utf8)
       + Array(#","errno":\#(failure.fault.cause.code),"failing_ms":\#(milliseconds)"#.utf8)
     formatter.append(kind: kind.span, at: Clocks.realtime(), body: body.span, to: &buffer)
     lines += 1

@@ -74,7 +74,7 @@ class Run:
     def answers(self):
         for _ in range(4):
             with contextlib.suppress(OSError, http.client.HTTPException):
-                return self.router.http("GET", "/readyz")[0] == 200
+                return self.router.http("GET", "/healthz")[0] == 200
         return False
 
     # Traffic

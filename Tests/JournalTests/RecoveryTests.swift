@@ -18,7 +18,7 @@ struct RecoveryTests {
     let whole = try log.bytes()
     let starts = lineStarts(whole)
     defer {
-      print("cuts through the last three records, one at each byte: \(whole.count - starts[3] + 1), all mended")
+      print("cuts through the last three records, at each byte: \(whole.count - starts[3] + 1), all mended")
     }
     for cut in starts[3]...whole.count {
       try log.put(Array(whole[..<cut]))

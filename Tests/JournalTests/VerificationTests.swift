@@ -176,8 +176,7 @@ struct VerificationTests {
     #expect(journal.close())
   }
 
-  private static func firstDamage(_ bytes: [UInt8], from start: Int, line: Int, _ check: ChainCheck) -> Int?
-  {
+  private static func firstDamage(_ bytes: [UInt8], from start: Int, line: Int, _ check: ChainCheck) -> Int? {
     var (start, line, check) = (start, line, check)
     let all = bytes.span
     while let end = all.firstIndex(of: 10, from: start) {
