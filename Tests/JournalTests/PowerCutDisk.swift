@@ -23,6 +23,7 @@ final class PowerCutDisk: Sendable {
     var current: [UInt8] = []
     /// A byte of `current` each: whether it will reach the disk at all.
     var isKept: [Bool] = []
+    var hasLost = false
     /// Since the last sync.
     var changes: [Change] = []
 
@@ -108,7 +109,7 @@ final class PowerCutDisk: Sendable {
         throw error
       }
       change(number) { inode in
-        inode.current = zip(inode.current, inode.isKept).map { $1 ? $0 : 0 }
+        if inode.hasLost { inode.current = zip(inode.current, inode.isKept).map { $1 ? $0 : 0 } }
         (inode.synced, inode.changes) = (inode.current, [])
       }
     }
@@ -155,6 +156,7 @@ final class PowerCutDisk: Sendable {
   private func loseSome(of number: Int32) {
     state.withLock { state in
       guard let id = state.files[number] else { return }
+      state.inodes[id].hasLost = true
       let page = 64
       for start in stride(from: 0, to: state.inodes[id].current.count, by: page)
       where state.random.below(2) == 0 {
