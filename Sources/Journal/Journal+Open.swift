@@ -95,6 +95,11 @@ private struct Opening {
     }
     number = last
     recovery.segment = last
+    // A sync that failed in an earlier run may have left in memory what the disk never got.
+    for segment in segments.numbers.suffix(Self.lookedAgain + 1) {
+      let path = segments.path(segment)
+      try reaching { () throws(PosixError) in try storage.forget(path, options.unsyncedBytes) }
+    }
     try cutAgain()
     var wantsMore = recent != nil
     var older = segments.numbers

@@ -60,6 +60,13 @@ package struct JournalStorage: Sendable {
     (path) throws(PosixError) in try Files.synchronizeFolder(path)
   }
 
+  /// Has the end of a segment, this many bytes, read from the disk rather than from memory.
+  package var forget: @Sendable (_ path: String, _ bytes: Int64) throws(PosixError) -> Void = {
+    (path, bytes) throws(PosixError) in
+    let file = try Files.open(path, for: .reading)
+    file.forgetCached(from: try file.status().size - bytes)
+  }
+
   package var remove: @Sendable (_ path: String) throws(PosixError) -> Void = {
     (path) throws(PosixError) in try Files.remove(path)
   }

@@ -152,6 +152,13 @@ extension Descriptor {
 
   package func synchronize() throws(PosixError) { _ = try retrying("fsync") { fsync(number) } }
 
+  /// Has the pages from a place on read from the disk next time, but for those that it does not have yet.
+  ///
+  /// Best effort. After a failed sync memory may hold what the disk never got, as if it were there.
+  package func forgetCached(from offset: Int64) {
+    _ = posix_fadvise(number, off_t(max(0, offset)), 0, POSIX_FADV_DONTNEED)
+  }
+
   package func truncate(to size: Int64) throws(PosixError) {
     _ = try retrying("ftruncate") { ftruncate(number, off_t(size)) }
   }

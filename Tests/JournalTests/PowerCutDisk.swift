@@ -126,6 +126,15 @@ final class PowerCutDisk: Sendable {
       try step("fsync", PosixError.inputOutput)
       state.withLock { $0.syncedNames = $0.names }
     }
+    storage.forget = { [self] (path, _) throws(PosixError) in
+      let truth = state.withLock { state -> [UInt8]? in
+        guard let id = state.names[path], state.inodes[id].hasLost else { return nil }
+        let inode = state.inodes[id]
+        return zip(inode.current, inode.isKept).map { $1 ? $0 : 0 }
+      }
+      // In place: descriptors that are open see it too.
+      if let truth, let file = FileHandle(forWritingAtPath: path) { file.write(Data(truth)) }
+    }
     storage.remove = { [self] (path) throws(PosixError) in
       try step("unlink", PosixError.inputOutput)
       try real.remove(path)
