@@ -180,27 +180,22 @@ private struct Opening {
   /// that disk did not keep the cut, lines stand in both. They go from the first, but only where each stands in the second.
   private mutating func cutAgain() throws(JournalError) {
     for (earlier, later) in zip(segments.numbers, segments.numbers.dropFirst()).suffix(Self.lookedAgain) {
-      guard let first = try firstLine(of: later), first.kind != "recovered" else { continue }
-      if try ends(earlier, with: first.previous) { continue }
-      guard
+      guard let previous = try previousHash(of: later), try !ends(earlier, with: previous),
         let end = try RepeatedLines.find(
-          segments, in: earlier, repeatedIn: later, after: first.previous, options)
+          segments, in: earlier, repeatedFrom: later, after: previous, options)
       else { continue }
       _ = try cut(earlier, from: end.size, to: end.offset, lines: end.lines)
     }
   }
 
-  private func firstLine(of segment: Int) throws(JournalError) -> (kind: String, previous: SHA256Digest)? {
+  /// What a segment's first record goes on from; nil where it begins with none.
+  private func previousHash(of segment: Int) throws(JournalError) -> SHA256Digest? {
     var lines = try SegmentLines(segments.path(segment), segment)
     guard try lines.refill() else { return nil }
-    var found: (String, SHA256Digest)?
+    var found: SHA256Digest?
     _ = lines.show { line, _ in
-      if let record = RecordLine(line), let previous = RecordLine.statedPrevious(line),
-        RecordLine.hash(line) == RecordLine.statedHash(line)
-      {
-        var kind: [UInt8] = []
-        kind.append(copying: line.extracting(record.kind))
-        found = (String(decoding: kind, as: UTF8.self), previous)
+      if RecordLine(line) != nil, RecordLine.hash(line) == RecordLine.statedHash(line) {
+        found = RecordLine.statedPrevious(line)
       }
       return false
     }

@@ -1,13 +1,13 @@
 import Posix
 import RouterCore
 
-/// Where a segment's lines begin that stand in the next one as well.
+/// Where a segment's lines begin that stand in the next ones as well.
 struct RepeatedLines {
   /// End of the last line that stands here alone.
   private(set) var offset: Int64?
   private(set) var lines = 0
   private let previous: SHA256Digest
-  /// The next segment's lines, as many as can be repeated.
+  /// The next segments' lines, as many as can be repeated.
   private let following: [[UInt8]]
   private var isRepeated = true
 
@@ -15,21 +15,27 @@ struct RepeatedLines {
   ///
   /// - Parameter previous: The hash that the next segment goes on from.
   /// - Returns: nil where the next segment goes on from another place, or where anything behind that place is neither a
-  ///   line of the next segment nor what a power failure leaves of one.
+  ///   line of the next segments nor what a power failure leaves of one.
   static func find(
-    _ segments: SegmentList, in segment: Int, repeatedIn next: Int, after previous: SHA256Digest,
+    _ segments: SegmentList, in segment: Int, repeatedFrom next: Int, after previous: SHA256Digest,
     _ options: JournalOptions
   ) throws(JournalError) -> (offset: Int64, size: Int64, lines: Int)? {
     let size = try reaching { () throws(PosixError) in
       try Files.status(segments.path(segment))?.size ?? 0
     }
     let limit = options.unsyncedBytes
-    var found = RepeatedLines(previous, following: try start(of: segments.path(next), next, limit))
+    var found = RepeatedLines(previous, following: try lines(of: segments, from: next, limit))
     var reader = try SegmentLines(segments.path(segment), segment)
     // One line more, so that the one before them is found.
     reader.seek(to: max(0, size - limit - Int64(RecordFrame.longestLine)))
     try reader.visit { line, place in found.add(line, at: place) }
     guard found.isRepeated, let offset = found.offset, size - offset <= limit else { return nil }
+    var rest = [UInt8](repeating: 0, count: Int(reader.tornBytes))
+    _ = try reaching { () throws(PosixError) in
+      try Files.open(segments.path(segment), for: .reading).fill(
+        &rest, filePosition: size - Int64(rest.count))
+    }
+    guard rest.contains(0) || found.following.contains(where: { $0.starts(with: rest) }) else { return nil }
     return (offset, size, found.lines)
   }
 
@@ -59,19 +65,25 @@ struct RepeatedLines {
     return true
   }
 
-  private static func start(of path: String, _ number: Int, _ limit: Int64) throws(JournalError) -> [[UInt8]]
+  private static func lines(of segments: SegmentList, from first: Int, _ limit: Int64) throws(JournalError)
+    -> [[UInt8]]
   {
-    var reader = try SegmentLines(path, number)
     var lines: [[UInt8]] = []
-    repeat {
-      let isMore = reader.show { line, place in
-        var copy: [UInt8] = []
-        copy.append(copying: line)
-        lines.append(copy)
-        return place.offset < limit
+    var bytes: Int64 = 0
+    for number in segments.numbers where number >= first && bytes < limit {
+      var reader = try SegmentLines(segments.path(number), number)
+      var isMore = true
+      while isMore, bytes < limit {
+        isMore = try reader.refill()
+        _ = reader.show { line, _ in
+          var copy: [UInt8] = []
+          copy.append(copying: line)
+          lines.append(copy)
+          bytes += Int64(line.count) + 1
+          return bytes < limit
+        }
       }
-      if !isMore { break }
-    } while try reader.refill()
+    }
     return lines
   }
 }

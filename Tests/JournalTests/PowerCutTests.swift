@@ -10,6 +10,8 @@ struct PowerCutTests {
   private static let seeds =
     ProcessInfo.processInfo.environment["SHADOW_ROUTER_POWER_CUTS"].flatMap(Int.init) ?? 240
 
+  /// Just this one, to see again what went wrong.
+  private static let one = ProcessInfo.processInfo.environment["SHADOW_ROUTER_POWER_CUT"].flatMap(Int.init)
   private static let parts = 4
 
   @Test(
@@ -17,13 +19,16 @@ struct PowerCutTests {
     arguments: 0..<parts)
   func prefix(part: Int) throws {
     var sums = Sums()
-    let seeds = stride(from: part + 1, through: Self.seeds, by: Self.parts)
+    let seeds =
+      Self.one.map { $0 % Self.parts == part ? [$0] : [] }
+      ?? Array(stride(from: part + 1, through: Self.seeds, by: Self.parts))
+    guard !seeds.isEmpty else { return }
     for seed in seeds {
       var history = try History(seed: seed)
       try history.play(&sums)
     }
-    let count = Array(seeds).count
-    #expect(sums.powerCuts >= count && sums.repairs > 0)
+    let count = seeds.count
+    #expect(Self.one != nil || sums.powerCuts >= count && sums.repairs > 0)
     print(
       "crash model: \(count) of \(Self.seeds) seeds, \(sums.powerCuts) power cuts and \(sums.kills) kills, "
         + "\(sums.records) records kept, \(sums.lost) unsynced ones lost, "
