@@ -57,6 +57,7 @@ let package = Package(
     module("Posix", ["CSystem"]),
     module("PolicyYAML", ["CYAML", "PolicyLanguage", "RouterCore"]),
     module("Journal", ["Posix", "RouterCore", "Wire"]),
+    module("Receipts", ["Journal", "Rollout", "Gates", "RouterCore", "Wire"]),
     module("BuiltIn", ["RouterCore", "Text"]),
     module("Candidates", ["BuiltIn", "Posix", "RouterCore", "Wire", "Text"]),
     module("Probes", ["Candidates", "Posix", "RouterCore", "Wire"]),
@@ -68,7 +69,8 @@ let package = Package(
       [
         "RouterCore", "Wire", "Text", "Rollout", "Live", "LogReading", "Agreements", "Gates", "Reviews",
         "Evidence",
-        "Simulations", "Reports", "ConsolePage", "Posix", "Journal", "Candidates", "Probes", "PolicyFiles",
+        "Simulations", "Reports", "ConsolePage", "Posix", "Journal", "Receipts", "Candidates", "Probes",
+        "PolicyFiles", "Screens",
       ]),
     .executableTarget(
       name: "shadow-router",
@@ -76,7 +78,7 @@ let package = Package(
         "Service", "RouterCore", "Wire", "Text", "PolicyLanguage", "Statistics", "LogReading", "Agreements",
         "Gates", "Reviews", "Evidence", "Simulations", "Reports", "Screens", "Posix", "Journal", "BuiltIn",
         "Candidates",
-        "Probes", "PolicyFiles",
+        "Probes", "PolicyFiles", "Rollout",
       ],
       swiftSettings: settings),
     // The helper for https endpoints: the only user of FoundationNetworking, in a process of its own.
@@ -121,6 +123,7 @@ let package = Package(
     tests("PosixTests", ["Posix"]),
     tests("PolicyYAMLTests", ["PolicyYAML", "PolicyLanguage", "RouterCore", "Wire", "TestData"]),
     tests("JournalTests", ["Journal", "Posix", "RouterCore", "Wire"]),
+    tests("ReceiptsTests", ["Receipts", "Rollout", "Gates", "Journal", "Posix", "RouterCore", "Wire"]),
     tests("BuiltInTests", ["BuiltIn", "RouterCore", "Text", "TestData"]),
     tests("CandidatesTests", ["Candidates", "Posix", "RouterCore", "Wire", "Text", "TestData"]),
     tests("ProbesTests", ["Probes", "Candidates", "RouterCore", "Wire"]),

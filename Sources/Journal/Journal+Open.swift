@@ -257,31 +257,9 @@ private struct Opening {
   private func lastLink(before number: Int) throws(JournalError) -> SegmentScan.Link {
     for earlier in segments.numbers.reversed() where earlier < number {
       let path = segments.path(earlier)
-      if let link = try Self.lastLink(of: path) { return link }
+      if let link = try SegmentScan.lastLink(of: path) { return link }
     }
     return SegmentScan.Link(head: .empty, logID: nil)
-  }
-
-  private static func lastLink(of path: String) throws(JournalError) -> SegmentScan.Link? {
-    var bytes = [UInt8](repeating: 0, count: 4 * RecordFrame.longestLine)
-    let count: Int
-    do throws(PosixError) {
-      let file = try Files.open(path, for: .reading)
-      let start = max(0, try file.status().size - Int64(bytes.count))
-      count = try file.fill(&bytes, filePosition: start)
-    } catch { throw .system(error) }
-    let span = bytes.span
-    var end = span.lastIndex(of: UInt8(ascii: "\n"), before: count)
-    while let stop = end {
-      end = span.lastIndex(of: UInt8(ascii: "\n"), before: stop)
-      let line = span.extracting((end.map { $0 + 1 } ?? 0)..<stop)
-      guard let record = RecordLine(line) else { continue }
-      let hash = RecordLine.hash(line)
-      guard hash.isSpelled(in: line, at: line.count - 2 - SHA256Digest.hexCount) else { continue }
-      return SegmentScan.Link(
-        head: JournalHead(seq: record.seq, hash: hash), logID: RecordLine.logID(line, unless: nil))
-    }
-    return nil
   }
 
   private static func newLogID() -> String {

@@ -1,21 +1,27 @@
 /// Rows found by the hash of an id: the rows, and four bytes a slot beside them, nothing else.
 public struct CompactTable<Row: KeyedRow>: Sendable {
   public var rows = RowList<Row>()
-  /// Row number plus one, above it bits of the key; 0 is free. Always a power of two, at most three quarters full, so
-  /// that the numbers leave room for the bits: a slot of another key is told without looking at its row.
+  /// Row number plus one, above it bits of the key; 0 is free. At most four fifths are full, and the numbers leave room for bits of
+  /// the key: a slot of another key is mostly told without looking at its row.
   public var slots = [UInt32](repeating: 0, count: 64)
 
-  @inlinable public func find(_ key: ContentHash) -> Int? {
-    let mask = slots.count - 1
-    let tag = Self.tag(key.low, mask)
-    var slot = Int(truncatingIfNeeded: key.low) & mask
+  @inlinable public func find(_ key: ContentHash) -> Int? { find(key.low) { $0.stands(for: key) } }
+
+  /// - Parameters:
+  ///   - low: As ``RowKey/low``: the upper 55 bits are looked at.
+  ///   - isSame: Asked of keys that may be it.
+  @inlinable public func find(_ low: UInt64, where isSame: (Row.Key) -> Bool) -> Int? {
+    let mask = Self.numberMask(slots.count)
+    let tag = Self.tag(low) & ~mask
+    var slot = Self.home(low, slots.count)
     while slots[slot] != 0 {
       let value = slots[slot]
-      if value & ~UInt32(truncatingIfNeeded: mask) == tag {
-        let row = Int(value & UInt32(truncatingIfNeeded: mask)) - 1
-        if row >= 0, rows[row].key.stands(for: key) { return row }
+      if value & ~mask == tag {
+        let row = Int(value & mask) - 1
+        if row >= 0, row < rows.count, isSame(rows[row].key) { return row }
       }
-      slot = (slot + 1) & mask
+      slot += 1
+      if slot == slots.count { slot = 0 }
     }
     return nil
   }
@@ -24,7 +30,7 @@ public struct CompactTable<Row: KeyedRow>: Sendable {
   ///
   /// - Returns: Its number, which stays.
   @inlinable public mutating func insert(_ row: Row) -> Int {
-    if (rows.count + 1) * 4 > slots.count * 3 { grow() }
+    if (rows.count + 1) * 5 > slots.count * 4 { grow() }
     rows.append(row)
     occupy(row.key, rows.count)
     return rows.count - 1
@@ -35,21 +41,32 @@ public struct CompactTable<Row: KeyedRow>: Sendable {
     _modify { yield &rows[number] }
   }
 
-  /// The key's upper bits where a slot has room for them.
-  @inlinable public static func tag(_ key: UInt64, _ mask: Int) -> UInt32 {
-    UInt32(truncatingIfNeeded: key >> 32) & ~UInt32(truncatingIfNeeded: mask)
+  /// Those bits of a slot that hold the number of a row.
+  @inlinable public static func numberMask(_ count: Int) -> UInt32 {
+    UInt32.max >> UInt32(UInt32(truncatingIfNeeded: count).leadingZeroBitCount)
+  }
+
+  /// Bits of a key that its place says little of.
+  @inlinable public static func tag(_ low: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: low >> 9) }
+
+  /// Where a key is looked for first.
+  @inlinable public static func home(_ low: UInt64, _ count: Int) -> Int {
+    Int(truncatingIfNeeded: ((low >> 32) &* UInt64(truncatingIfNeeded: count)) >> 32)
   }
 
   @inlinable public mutating func occupy(_ key: Row.Key, _ value: Int) {
-    let mask = slots.count - 1
-    var slot = Int(truncatingIfNeeded: key.low) & mask
-    while slots[slot] != 0 { slot = (slot + 1) & mask }
-    slots[slot] = Self.tag(key.low, mask) | UInt32(value)
+    var slot = Self.home(key.low, slots.count)
+    while slots[slot] != 0 {
+      slot += 1
+      if slot == slots.count { slot = 0 }
+    }
+    slots[slot] = Self.tag(key.low) & ~Self.numberMask(slots.count) | UInt32(value)
   }
 
+  /// By a quarter: with millions of rows, what stands empty counts more than the time to place them again.
   @inlinable public mutating func grow() {
     // The old ones go first, so that both are never there together.
-    let count = slots.count * 2
+    let count = slots.count + slots.count / 4
     slots = []
     slots = [UInt32](repeating: 0, count: count)
     for (index, row) in rows.enumerated() { occupy(row.key, index + 1) }
@@ -59,9 +76,9 @@ public struct CompactTable<Row: KeyedRow>: Sendable {
 
   /// What was stored; nil where the parts do not belong together.
   @inlinable public init?(rows: RowList<Row>, slots: [UInt32]) {
-    let mask = UInt32(truncatingIfNeeded: slots.count - 1)
-    guard slots.count >= 64, slots.count & (slots.count - 1) == 0, rows.count * 4 <= slots.count * 3,
-      slots.allSatisfy({ $0 & mask <= UInt32(rows.count) })
+    let mask = Self.numberMask(slots.count)
+    guard slots.count >= 64, slots.count <= UInt32.max >> 1, rows.count * 5 <= slots.count * 4,
+      slots.allSatisfy({ $0 & mask <= UInt32(rows.count) }), slots.contains(0)
     else { return nil }
     (self.rows, self.slots) = (rows, slots)
   }
@@ -102,6 +119,7 @@ public struct RowList<Row: Sendable>: RandomAccessCollection, Sendable {
 
 /// What a row is found by.
 public protocol RowKey: Sendable {
+  /// Of a hash: the upper 55 bits as they are.
   var low: UInt64 { get }
   func stands(for hash: ContentHash) -> Bool
 }
@@ -115,6 +133,9 @@ public struct ShortKey: RowKey, BitwiseCopyable {
   public let low: UInt64
 
   @inlinable public init(_ hash: ContentHash) { low = hash.low }
+
+  /// - Parameter low: As ``ContentHash/short`` of an id.
+  @inlinable public init(low: UInt64) { self.low = low }
 
   @inlinable public func stands(for hash: ContentHash) -> Bool { low == hash.low }
 }

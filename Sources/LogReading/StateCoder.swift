@@ -38,7 +38,7 @@ package struct StateCoder {
   private var told = 0
   private var checkedTypes: Set<ObjectIdentifier> = []
 
-  private static let blockBytes = 1 << 20
+  private static let blockBytes = 256 << 10
   private static let pieceBytes = 64 << 10
   private static let headBytes = 12
 

@@ -56,6 +56,12 @@ package final class Thread: Sendable {
     #endif
   }
 
+  /// Gives the calling thread the lowest priority, for good: it runs where nobody else wants to.
+  package static func yieldToOthers() {
+    // On Linux 0 names the thread, not its process. Refused or not, the work is done.
+    _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 19)
+  }
+
   /// Waits for the thread to end. A second call returns at once.
   package func join() {
     let first = joined.withLock { joined in

@@ -115,7 +115,7 @@ extension HTMLReport {
         grid.figure(
           "Frontier alone, and with the router",
           "Above: what the frontier alone costs. Below: what it costs with would-accepts answered locally; blue runs the candidate, "
-            + "grey stays with the frontier, yellow is stated upkeep.", chart)
+            + "grey stays with the frontier, amber is stated upkeep.", chart)
       }
     }
   }
@@ -244,7 +244,8 @@ extension HTMLReport {
         "Labels most often confused", ["Candidate said", "Frontier said", "Times"],
         task.confusions.map { [.text($0.candidate), .text($0.frontier), .number(Figures.count($0.count))] })
       details.table(
-        "What each threshold would let through", ["Threshold", "Would accept", "Disagree", "At most"],
+        "What each threshold would let through, of the calls that were compared",
+        ["Threshold", "Would accept", "Disagree", "At most"],
         task.confidence.thresholds.map { row in
           [
             .text(Figures.confidence(row.minConfidence)), .number(Figures.count(row.accepted)),

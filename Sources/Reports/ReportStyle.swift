@@ -50,7 +50,7 @@ package enum ReportStyle {
     .next p{margin:.15rem 0}
     .challenge{border-top:1px solid var(--line);margin-top:1.4rem;padding-top:1.2rem}
     .grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,22rem),1fr));gap:1rem 1.6rem;margin:1.1rem 0}
-    .grid>*{min-width:0}
+    .grid>*{min-width:0} .grid svg{max-width:34rem}
     figure{margin:0} figcaption{font-size:.85rem;color:var(--soft);margin-top:.3rem}
     .chart{overflow-x:auto}
     svg{display:block;width:100%;height:auto;max-width:100%}

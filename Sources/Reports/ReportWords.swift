@@ -193,7 +193,7 @@ enum ReportWords {
     if item.isSevere {
       words += ", severe"
     } else if item.standing == .known, (item.severity ?? 0) >= 2 {
-      words += ", not confirmed as severe"
+      words += " by one person's word: severe once the task's owner or a second person gives it 2 or 3"
     }
     if item.standing == .known, item.isInEpoch == false { words += ", of another epoch" }
     return item.wasServed ? words + ", answered locally" : words

@@ -54,6 +54,7 @@ extension Flag {
     }
     let isControl = buckets.holds("control", self.task, unit, share: task.controlShare)
     standing.cohort = isControl ? .control : .local
+    standing.serving = isControl ? nil : grant.map { Standing.Serving(receipt: $0.receipt, since: since) }
     standing.isAudited =
       !isControl && buckets.holds("audit", self.task, "call:\(caller.callID)", share: task.auditShare)
     return standing

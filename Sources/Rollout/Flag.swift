@@ -93,29 +93,43 @@ package struct Grant: Sendable, Equatable {
   /// Of the evidence; nil for an override.
   package var epoch: String?
   package var approver: String
+  /// As the receipt's record says it.
+  package let issuedRevision: String
   /// Moved on by policies that only tightened.
   package var taskRevision: String
   package var models: [ServedModel]
   /// How often the frontier disagreed in shadow.
   package var baseline: Disagreement
+  /// Of the policy under which it was issued.
+  package var safeguards: Safeguards
+  /// Milliseconds since 1970.
+  package var issuedAt: Int64
   package var expiresAt: Int64
 
+  /// - Parameter issuedRevision: nil: the present one.
   package init(
     receipt: String, isOverride: Bool, epoch: String?, approver: String, taskRevision: String,
-    models: [ServedModel], baseline: Disagreement, expiresAt: Int64
+    issuedRevision: String? = nil, models: [ServedModel], baseline: Disagreement,
+    safeguards: Safeguards, issuedAt: Int64, expiresAt: Int64
   ) {
     self.receipt = receipt
     self.epoch = epoch
     self.isOverride = isOverride
     self.approver = approver
     self.taskRevision = taskRevision
+    self.issuedRevision = issuedRevision ?? taskRevision
     self.models = models
     self.baseline = baseline
+    self.safeguards = safeguards
+    self.issuedAt = issuedAt
     self.expiresAt = expiresAt
   }
 
   /// How long an override serves, in milliseconds.
   package static let overrideMs: Int64 = 24 * 3_600_000
+
+  /// How far a receipt may lie in the future, in milliseconds: what two clocks differ by, and a correction of one.
+  package static let skewMs: Int64 = 5 * 60_000
 
   package enum Fit: Sendable, Equatable {
     case fits
@@ -124,17 +138,22 @@ package struct Grant: Sendable, Equatable {
     case differs(String)
   }
 
-  /// Whether it covers what would answer now.
-  package func fit(taskRevision: String?, models now: [ServedModel], at ms: Int64) -> Fit {
+  /// Whether it covers what would answer now, and how that is watched.
+  package func fit(
+    taskRevision: String?, safeguards: Safeguards, models now: [ServedModel], at ms: Int64
+  ) -> Fit {
     if ms >= expiresAt { return .differs("the receipt has expired") }
     guard taskRevision == self.taskRevision else { return .differs("the policy of the task is another one") }
+    if let why = self.safeguards.loosened(by: safeguards) { return .differs(why) }
     guard now.map(\.id) == models.map(\.id) else { return .differs("other models are asked") }
     var unknown: String?
+    // A clock that was set back would lengthen it. Nothing ends: the clock may be put right.
+    if issuedAt - ms > Self.skewMs { unknown = "the clock was set back: the receipt is from the future" }
     for (own, other) in zip(models, now) {
       if own.name != other.name { return .differs("model \(own.id) is another one") }
       if own.prompt != other.prompt { return .differs("model \(own.id) is asked something else") }
       guard own.digest == nil || other.digest != nil else {
-        unknown = "the digest of model \(own.id) is not known"
+        unknown = unknown ?? "the digest of model \(own.id) is not known"
         continue
       }
       if own.digest != other.digest { return .differs("the digest of model \(own.id) is another one") }

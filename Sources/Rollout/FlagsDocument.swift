@@ -108,9 +108,11 @@ extension Grant {
     [
       "receipt": .string(receipt), "override": .bool(isOverride),
       "epoch": epoch.map { .string($0) } ?? .null, "approver": .string(approver),
-      "task_revision": .string(taskRevision), "models": .array(models.map(\.json)),
+      "issued_task_revision": .string(issuedRevision), "task_revision": .string(taskRevision),
+      "models": .array(models.map(\.json)), "safeguards": safeguards.json,
       "compared": .number(JSONNumber(baseline.compared)),
       "disagreed": .number(JSONNumber(baseline.disagreed)),
+      "issued_at": .string(Timestamp.string(issuedAt)),
       "expires_at": .string(Timestamp.string(expiresAt)),
     ]
   }
@@ -118,14 +120,19 @@ extension Grant {
   init?(_ value: JSONValue) {
     guard let receipt = value["receipt"]?.stringValue, let isOverride = value["override"]?.boolValue,
       let approver = value["approver"]?.stringValue,
+      let issuedRevision = value["issued_task_revision"]?.stringValue,
       let taskRevision = value["task_revision"]?.stringValue, let models = value["models"]?.arrayValue,
+      let safeguards = value["safeguards"].flatMap(Safeguards.init),
+      let issuedAt = value["issued_at"]?.stringValue.flatMap(Timestamp.parse),
       let compared = value.count("compared"), let disagreed = value.count("disagreed"),
       let expiresAt = value["expires_at"]?.stringValue.flatMap(Timestamp.parse)
     else { return nil }
     self.init(
       receipt: receipt, isOverride: isOverride, epoch: value["epoch"]?.stringValue, approver: approver,
-      taskRevision: taskRevision, models: models.compactMap(ServedModel.init),
-      baseline: Disagreement(compared: compared, disagreed: disagreed), expiresAt: expiresAt)
+      taskRevision: taskRevision, issuedRevision: issuedRevision,
+      models: models.compactMap(ServedModel.init),
+      baseline: Disagreement(compared: compared, disagreed: disagreed), safeguards: safeguards,
+      issuedAt: issuedAt, expiresAt: expiresAt)
   }
 }
 

@@ -36,6 +36,14 @@ package struct Standing: Sendable, Equatable {
   package var isAudited: Bool
   /// The candidate and the challenger of the task have changed places.
   package var isRotated: Bool
+  /// Under what it is answered locally; nil: it is not.
+  package var serving: Serving?
+
+  /// Which receipt, and since when: a task that was sent back and promoted again meanwhile is served under another.
+  package struct Serving: Sendable, Equatable {
+    package let receipt: String
+    package let since: Int64
+  }
 
   package init(
     stage: Stage = .shadow, cohort: Cohort = .shadow, reason: FlagReason = .default, isAudited: Bool = false,

@@ -17,6 +17,21 @@ package enum TerminalText {
     return String(out)
   }
 
+  /// As ``plain(_:)``, its line feeds shown as signs.
+  package static func oneLine(_ text: String) -> String {
+    plain(text).split(whereSeparator: \.isNewline).joined(separator: " ⏎ ")
+  }
+
+  /// Whether a text is a line that shows what it says: no control characters, no turned writing direction.
+  package static func isOneLine(_ text: String) -> Bool {
+    text.unicodeScalars.allSatisfy { scalar in
+      switch scalar.value {
+      case ..<0x20, 0x7F...0x9F, 0x2028...0x202E, 0x2066...0x2069: false
+      default: true
+      }
+    }
+  }
+
   /// Columns, as terminals count them.
   package static func width(_ character: Character) -> Int {
     guard let first = character.unicodeScalars.first else { return 0 }

@@ -211,9 +211,10 @@ final class Control: Sendable {
 
   private func reload(_ actor: String) -> Answer {
     switch state.reloading.reload(by: actor) {
-    case .taken(let revision, let generation):
+    case .taken(let revision, let generation, let sentBack):
       return .json([
         "result": "taken", "revision": .string(revision), "generation": .number(JSONNumber(generation)),
+        "sent_back": Reloading.SentBack.json(sentBack),
       ])
     case .unchanged(let revision, let generation):
       return .json(
@@ -232,7 +233,10 @@ final class Control: Sendable {
     guard let value = try? JSONValue(parsing: body), let isOn = value["on"]?.boolValue else {
       return .problem(400, "the body must be {\"on\": true} or {\"on\": false}, with an optional \"reason\"")
     }
-    let reason = value["reason"]?.stringValue?.clipped()
+    let reason = value["reason"]?.stringValue
+    guard reason.map(Promotions.isOneLine) ?? true else {
+      return .problem(400, Promotions.oneLineWanted("reason"))
+    }
     return isOn ? turnOn(actor, reason) : turnOff(actor)
   }
 
@@ -250,8 +254,7 @@ final class Control: Sendable {
     do throws(PosixError) {
       try state.pipeline.kill.turnOff()
     } catch {
-      return .json(
-        ["error": .string("a latch could not be removed: \(error.description)"), "on": true], status: 409)
+      return .json(["error": .string(state.pipeline.kill.stays(error)), "on": true], status: 409)
     }
     state.log.warning("kill_switch_off", ["by": actor])
     recordFlag(old: "on", new: "off", reason: nil, actor: actor)
@@ -261,7 +264,10 @@ final class Control: Sendable {
   private func drill(_ body: [UInt8], _ actor: String) -> Answer {
     let value = body.isEmpty ? .null : try? JSONValue(parsing: body)
     guard let value else { return .problem(400, "the body must be empty or {\"reason\": \"…\"}") }
-    let reason = value["reason"]?.stringValue?.clipped()
+    let reason = value["reason"]?.stringValue
+    guard reason.map(Promotions.isOneLine) ?? true else {
+      return .problem(400, Promotions.oneLineWanted("reason"))
+    }
     // One at a time: a second one would find the switch on.
     return drilling.withLock { _ in
       let drill = Drill(state: state, actor: actor, reason: reason)

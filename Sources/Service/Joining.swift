@@ -19,6 +19,8 @@ struct Joining: Sendable {
     var arrived: UInt64
     var generation: Generation
     var isShadow = true
+    /// A local answer that the frontier is asked about as well.
+    var isAudited = false
 
     /// Bytes of memory, near enough for a bound.
     var weight: Int { 200 + candidate.weight + (challenger?.weight ?? 0) }

@@ -98,6 +98,20 @@ package final class KillSwitch: Sendable {
     }
   }
 
+  /// Why it could not be turned off, with what to do about it.
+  package func stays(_ error: PosixError) -> String {
+    let folder = [stateFile, runtimeFile].first { (try? Files.status($0))??.kind == .folder }
+    let remedy = folder.map { "it is a folder: rmdir \($0), then shadow-router kill off" }
+    return "the switch stays on, a latch could not be removed: \(error.description)"
+      + (remedy.map { "; \($0)" } ?? "")
+  }
+
+  /// What turns it off again, where a decision names this as its detail.
+  package static func remedy(_ override: String) -> String {
+    override == flagsUnreadable
+      ? "remove flags.json, or: shadow-router demote TASK --reason T" : "shadow-router kill off"
+  }
+
   /// Takes back one time that it was turned on, and nothing that anybody else did meanwhile: not where it was turned on
   /// again, nor a `kill` file that somebody made.
   ///

@@ -145,10 +145,13 @@ struct MetricsText {
         }
       sample("candidate_breaker_open", [("model", model)], isOpen)
     }
-    family("stage", "gauge", "1 for the stage that a task is in.")
+    family(
+      "stage", "gauge",
+      "1 for the stage that a task is in; 0 while the kill switch keeps it from being served.")
+    let isKilled = sidecar.pipeline.kill.override != nil
     for task in current.prepared.policy.tasks where task.local {
       let stage = sidecar.pipeline.rollouts.stage(of: task.name, in: current, at: Clocks.realtime())
-      sample("stage", [("task", task.name), ("stage", stage.rawValue)], 1)
+      sample("stage", [("task", task.name), ("stage", stage.rawValue)], isKilled && stage != .shadow ? 0 : 1)
     }
     family("build_info", "gauge", "The version that runs.")
     sample("build_info", [("version", SidecarVersion.text)], 1)

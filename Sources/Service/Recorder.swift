@@ -18,6 +18,8 @@ final class Recorder: Sendable {
   let joining = Mutex(Joining())
   let budgets = Mutex(BudgetLedger())
   private let drawing: Drawing?
+  /// Told when something happened that may send a task back to shadow.
+  let doubts = Monitor(false)
 
   /// What decides which would-accepts people look at, and keeps their texts.
   struct Drawing: Sendable {
@@ -92,7 +94,7 @@ final class Recorder: Sendable {
         Joining.Side(cause: .notAsked)
       },
       arrived: arrived,
-      generation: generation, isShadow: record.told.isShadow)
+      generation: generation, isShadow: record.told.isShadow, isAudited: record.told.isAudited)
     let waiting = joining.withLock { $0.decided(record.call.callID, left, now: Clocks.monotonic()) }
     if let waiting { compare(waiting, generation: generation) }
     return isAccepted
@@ -186,6 +188,10 @@ final class Recorder: Sendable {
       // An answer may overtake its call.
       fallbackMs: Double(at - min(at, decided.arrived)) / 1e6)
     write(frame, comparison, decided.generation, isExpendable: decided.isShadow)
+    if decided.isAudited, comparison.candidate.verdict == .disagree {
+      doubts.withLock { $0 = true }
+      doubts.notify()
+    }
   }
 
   private static func agreement(

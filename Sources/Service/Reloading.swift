@@ -1,6 +1,7 @@
 import Candidates
 import PolicyFiles
 import Posix
+import Rollout
 import RouterCore
 import Synchronization
 import Wire
@@ -10,9 +11,15 @@ import Wire
 /// One at a time, on whichever thread asks; the tap goes on deciding meanwhile.
 package final class Reloading: Sendable {
   package enum Outcome: Sendable {
-    case taken(revision: String, generation: Int)
+    case taken(revision: String, generation: Int, sentBack: [SentBack])
     case unchanged(revision: String, generation: Int)
     case refused(lines: [String])
+  }
+
+  /// A task that was served until this policy ended its receipt.
+  package struct SentBack: Sendable, Equatable {
+    package let task: String
+    package let reason: String
   }
 
   /// Pools that a generation did not hand on. A call that it screened may put its next question to them for as long as
@@ -32,7 +39,7 @@ package final class Reloading: Sendable {
   }
 
   private let loading: PolicyLoading
-  private let pipeline: Pipeline
+  private let changes: FlagChanges
   private let inForce: PolicyInForce
   private let serviceManager: ServiceNotice
   private let log: EventLog
@@ -40,20 +47,22 @@ package final class Reloading: Sendable {
   private let last: Mutex<Last>
 
   init(
-    loading: PolicyLoading, pipeline: Pipeline, inForce: PolicyInForce, serviceManager: ServiceNotice,
+    loading: PolicyLoading, changes: FlagChanges, inForce: PolicyInForce, serviceManager: ServiceNotice,
     log: EventLog, startedAt: Int64
   ) {
     self.inForce = inForce
     self.loading = loading
-    self.pipeline = pipeline
+    self.changes = changes
     self.serviceManager = serviceManager
     self.log = log
-    let first = pipeline.current
+    let first = changes.pipeline.current
     last = Mutex(
       Last(
-        outcome: .taken(revision: first.revision, generation: first.number), at: startedAt,
+        outcome: .taken(revision: first.revision, generation: first.number, sentBack: []), at: startedAt,
         lastGood: startedAt))
   }
+
+  private var pipeline: Pipeline { changes.pipeline }
 
   package var latest: Last { last.withLock { $0 } }
 
@@ -64,12 +73,25 @@ package final class Reloading: Sendable {
       serviceManager.reloading()
       defer { serviceManager.ready() }
       let old = pipeline.current
-      let (outcome, loaded, unused) = run(old)
+      var (outcome, loaded, unused) = run(old)
+      var ended: [Rollouts.Ended] = []
+      if let new = loaded?.generation {
+        tighten(from: old, to: new)
+        ended = pipeline.rollouts.document.sorted.compactMap {
+          pipeline.rollouts.ended($0, in: new, at: Clocks.realtime())
+        }
+        outcome = .taken(
+          revision: new.revision, generation: new.number,
+          sentBack: ended.map { SentBack(task: $0.task, reason: $0.reason) })
+      }
       // First the record: what a tightened policy decides must not stand in the log before the word that it did.
       record(outcome, loaded?.generation ?? old, from: old, by: actor)
       if let loaded {
-        tighten(from: old, to: loaded.generation)
         pipeline.adopt(loaded.generation)
+        for end in ended {
+          let words = FlagChanges.Words(reason: end.reason, actor: Demotions.actor)
+          changes.turnOff(end.task, .stale, words, keepsRotation: end.keepsRotation)
+        }
         pipeline.rollouts.lookAgain()
         keep(loaded.text)
       }
@@ -95,7 +117,7 @@ package final class Reloading: Sendable {
         && new.pools.allSatisfy { old.pools[$0.key] === $0.value }
       if isSame { return (.unchanged(revision: old.revision, generation: old.number), nil, []) }
       let retired = old.pools.values.filter { pool in !new.pools.values.contains { $0 === pool } }
-      return (.taken(revision: new.revision, generation: new.number), loaded, Array(retired))
+      return (.taken(revision: new.revision, generation: new.number, sentBack: []), loaded, Array(retired))
     } catch {
       return (.refused(lines: error.lines(loading.path)), nil, [])
     }
@@ -126,8 +148,10 @@ package final class Reloading: Sendable {
     body.field("revision", current.revision)
     body.field("generation", current.number)
     var errors: [String] = []
+    var sentBack: [SentBack] = []
     switch outcome {
-    case .taken(let revision, let generation):
+    case .taken(let revision, let generation, let tasks):
+      sentBack = tasks
       body.field("taken", true)
       log.info("policy_reloaded", ["revision": revision, "generation": "\(generation)", "by": actor])
     case .unchanged(let revision, _):
@@ -144,9 +168,16 @@ package final class Reloading: Sendable {
       for line in errors.prefix(50) { writer.string(String(line.prefix(500))) }
       writer.endArray()
     }
+    body.field("sent_back") { $0.value(SentBack.json(sentBack)) }
     body.field("actor", actor)
     let changes = PolicyInForce.changes(from: old.prepared.policy, to: current.prepared.policy)
     PolicyInForce.write(changes, into: &body)
     pipeline.recorder.write("policy", body)
+  }
+}
+
+extension Reloading.SentBack {
+  static func json(_ tasks: [Reloading.SentBack]) -> JSONValue {
+    .array(tasks.map { ["task": .string($0.task), "reason": .string($0.reason)] })
   }
 }

@@ -191,7 +191,8 @@ package struct ReportRequest: Sendable {
       throw Fault(
         isRequest: true, message: "\(since) is neither a span such as 7d nor a time such as 2026-11-21")
     }
-    return ReportWindow(from: start, to: nil, name: "since \(Timestamp.string(start))")
+    let shown = start % LogTime.dayMs == 0 ? LogTime.date(start) : "\(LogTime.minute(start)) UTC"
+    return ReportWindow(from: start, to: nil, name: "since \(shown)")
   }
 }
 

@@ -2,6 +2,7 @@ import Candidates
 package import Journal
 import PolicyFiles
 package import Posix
+import Receipts
 import Rollout
 package import RouterCore
 import Synchronization
@@ -20,6 +21,8 @@ package struct SidecarOptions: Sendable {
   package var reservationMs: Int64 = 600_000
   /// How long captured text stays after the last label that it needs: to take the label back, to export the case.
   package var captureGraceMs: Int64 = 3_600_000
+  /// How long the breaker of a model that serves may stay open.
+  package var breakerPatienceSeconds = 60
   /// Where the console listens; nil: there is none.
   package var console: ConsoleAddress?
   /// The value of NOTIFY_SOCKET.
@@ -53,6 +56,7 @@ package final class Sidecar {
   private let control: Control
   private let console: Console?
   private let notice: ServiceNotice
+  private let audit: JournalAudit
   private let tap: Tap
   private let reloads: Monitor<ReloadRequests>
   /// What a reviewer should know about the policy: warnings and notes.
@@ -117,21 +121,23 @@ package final class Sidecar {
     do throws(PosixError) {
       pipeline = try Pipeline(
         recorder: recorder, kill: kill, generation: loaded.generation,
-        rollouts: Rollouts(file: paths.flags, restored))
+        rollouts: Rollouts(file: paths.flags, restored, doubts: recorder.doubts))
     } catch {
       throw .surroundings(error.description)
     }
     kill.flags(areUnreadable: pipeline.rollouts.look())
     changes = FlagChanges(pipeline: pipeline, file: paths.flags, log: log)
-    demotions = Demotions(changes: changes, logFolder: paths.log)
+    demotions = Demotions(
+      changes: changes, logFolder: paths.log, patienceSeconds: options.breakerPatienceSeconds)
     reloading = Reloading(
-      loading: loading, pipeline: pipeline, inForce: PolicyInForce(path: paths.policyInForce),
+      loading: loading, changes: changes, inForce: PolicyInForce(path: paths.policyInForce),
       serviceManager: notice, log: log, startedAt: now)
     probing = Probing(pipeline: pipeline, log: log, known: opened.probes)
     reviewing = Reviewing(
       pipeline: pipeline, vault: vault, weeks: weeks, logFolder: paths.log,
       reservationMs: options.reservationMs, graceMs: options.captureGraceMs, demotions: demotions)
     gates = LiveGates(pipeline: pipeline, paths: paths)
+    audit = JournalAudit(folder: paths.log)
     let reloads = Monitor(ReloadRequests())
     self.reloads = reloads
     do throws(PosixError) {
@@ -144,7 +150,7 @@ package final class Sidecar {
       admission.groups.formUnion(options.allowedGroups)
       let state = SidecarState(
         pipeline: pipeline, reloading: reloading, probing: probing, reviewing: reviewing, gates: gates,
-        weeks: weeks, vault: vault, changes: changes, admission: admission, paths: paths,
+        weeks: weeks, vault: vault, changes: changes, audit: audit, admission: admission, paths: paths,
         startedAt: now, log: log, consoleURL: page?.url)
       control = Control(state)
       let control = control
@@ -169,6 +175,12 @@ package final class Sidecar {
           reason: "a change was recorded and not written when the router ended", actor: Demotions.actor)
         changes.turnOff(task, .demoted, words)
       }
+      if let missing = restored.missing {
+        let words = FlagChanges.Words(
+          reason: "flags.json is gone or has no flags: everything in shadow", actor: Demotions.actor)
+        changes.missed(missing.task, was: missing.now, words)
+      }
+      proveReceipts()
       if let problem = restored.problem { log.error("flags_unreadable", ["why": problem]) }
       weeks.announce(now: now)
       try reviewing.start()
@@ -178,6 +190,18 @@ package final class Sidecar {
       try console?.start()
     } catch {
       throw .surroundings(error.description)
+    }
+  }
+
+  /// A flag that the log proves is not enough: the receipt that it rests on has to stand there too.
+  private func proveReceipts() {
+    for flag in pipeline.rollouts.document.sorted where flag.isServing {
+      guard let grant = flag.grant else { continue }
+      let fault = ReceiptProof.fault(
+        of: grant, task: flag.task, isChallenger: flag.isRotated, in: options.paths.log)
+      guard let fault else { continue }
+      let words = FlagChanges.Words(reason: "the receipt ended: \(fault)", actor: Demotions.actor)
+      changes.turnOff(flag.task, .stale, words)
     }
   }
 
@@ -284,6 +308,7 @@ package final class Sidecar {
       }
       notice.ready()
       probing.start()
+      try audit.start()
       try tap.run()
     } catch {
       throw .surroundings(error.description)
@@ -318,6 +343,7 @@ package final class Sidecar {
     for pool in Array(pipeline.current.pools.values) + reloading.retiredPools { pool.stop(until: deadline) }
     recorder.expire(generation: pipeline.current, everything: true)
     demotions.stop()
+    audit.stop()
     reviewing.stop()
     gates.stop()
     vault.stop()
@@ -373,7 +399,8 @@ enum RecordIdentity {
     else { return nil }
     let task = record["task"]?.stringValue ?? ""
     let proof = RestoredFlags.Proof(
-      task: task, before: record["flags_before_sha256"]?.stringValue, after: after)
+      task: task, before: record["flags_before_sha256"]?.stringValue, after: after,
+      now: record["new"]?.stringValue ?? Stage.shadow.rawValue)
     let shadow = Stage.shadow.rawValue
     guard record["new"]?.stringValue == shadow, record["old"]?.stringValue != shadow,
       let at = record["ts"]?.stringValue.flatMap(Timestamp.parse)

@@ -20,6 +20,7 @@ final class SidecarState: Sendable {
   let weeks: WeekKeys
   let vault: Vault
   let changes: FlagChanges
+  let audit: JournalAudit
   let promotions: Promotions
   let gateAsking: GateAsking
   let admission: Admission
@@ -32,7 +33,7 @@ final class SidecarState: Sendable {
   init(
     pipeline: Pipeline, reloading: Reloading, probing: Probing, reviewing: Reviewing, gates: LiveGates,
     weeks: WeekKeys,
-    vault: Vault, changes: FlagChanges, admission: Admission, paths: SidecarPaths,
+    vault: Vault, changes: FlagChanges, audit: JournalAudit, admission: Admission, paths: SidecarPaths,
     startedAt: Int64, log: EventLog, consoleURL: String? = nil
   ) {
     self.consoleURL = consoleURL
@@ -44,6 +45,7 @@ final class SidecarState: Sendable {
     self.weeks = weeks
     self.vault = vault
     self.changes = changes
+    self.audit = audit
     gateAsking = GateAsking(pipeline: pipeline, gates: gates, paths: paths)
     promotions = Promotions(changes: changes, gates: gateAsking, logFolder: paths.log)
     self.admission = admission
@@ -79,7 +81,7 @@ enum StatusReport {
       "waiting_agents": .number(JSONNumber(pipeline.desk.waiting)),
       "budgets": budgets(pipeline),
       "log": log(
-        pipeline.recorder.journal, folder: sidecar.paths.log,
+        pipeline.recorder.journal, sidecar.audit.latest, folder: sidecar.paths.log,
         previewsDropped: pipeline.recorder.metrics.withLock { $0.previewsDropped }),
       "sockets": [
         "tap": .string(sidecar.paths.tap), "control": .string(sidecar.paths.control),
@@ -106,10 +108,15 @@ enum StatusReport {
   static func reload(_ last: Reloading.Last) -> JSONValue {
     let at = JSONValue.string(Timestamp.string(last.at))
     switch last.outcome {
-    case .taken: return ["at": at, "result": "taken", "errors": .array([])]
-    case .unchanged: return ["at": at, "result": "unchanged", "errors": .array([])]
+    case .taken(_, _, let sentBack):
+      return [
+        "at": at, "result": "taken", "errors": .array([]), "sent_back": Reloading.SentBack.json(sentBack),
+      ]
+    case .unchanged: return ["at": at, "result": "unchanged", "errors": .array([]), "sent_back": .array([])]
     case .refused(let lines):
-      return ["at": at, "result": "refused", "errors": .array(lines.map { .string($0) })]
+      return [
+        "at": at, "result": "refused", "errors": .array(lines.map { .string($0) }), "sent_back": .array([]),
+      ]
     }
   }
 
@@ -177,7 +184,9 @@ enum StatusReport {
       })
   }
 
-  private static func log(_ journal: Journal, folder: String, previewsDropped: UInt64) -> JSONValue {
+  private static func log(
+    _ journal: Journal, _ audit: JournalAudit.Finding?, folder: String, previewsDropped: UInt64
+  ) -> JSONValue {
     let status = journal.status
     return [
       "id": .string(journal.logID), "seq": .number(JSONNumber(Int(status.head.seq))),
@@ -189,6 +198,8 @@ enum StatusReport {
       } ?? .null,
       "last_error": status.lastError.map { .string($0) } ?? .null,
       "previews_dropped": .number(JSONNumber(Int(previewsDropped))),
+      "damage": audit?.damage.map { .string($0) } ?? .null,
+      "verified_at": audit.map { .string(Timestamp.string($0.at)) } ?? .null,
     ]
   }
 

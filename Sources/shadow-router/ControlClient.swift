@@ -24,6 +24,11 @@ enum ControlClient {
       return try read(socket, within: milliseconds)
     } catch let failure as Failure {
       throw failure
+    } catch let fault as PosixError {
+      throw .surroundings(
+        "the router at \(paths.control) closed the connection (\(fault.reason)): it is stopping or has stopped. "
+          + "Start it with shadow-router run, then look at shadow-router status: nothing says whether this was done"
+      )
     } catch {
       throw .surroundings("the router at \(paths.control) did not answer: \(error)")
     }
@@ -41,7 +46,7 @@ enum ControlClient {
       guard case .bytes(let count) = try socket.read(into: &buffer) else {
         try parser.finish()
         guard let response = parser.response else {
-          throw Failure.surroundings("the router closed the connection")
+          throw Failure.surroundings("the router closed the connection; is it still running?")
         }
         return response
       }

@@ -194,7 +194,8 @@ class Sidecar:
 
     def start(self, wait=20):
         self.process = subprocess.Popen(
-            [binary(), "run", *self.folders, *self.options], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            # libfaketime sets a variable as it is loaded, which moves what Swift finds its arguments by: a program before it takes that.
+            [*(["env"] if "LD_PRELOAD" in self.env else []), binary(), "run", *self.folders, *self.options], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE, env={**os.environ, **self.env},
             **({} if self.user is None else {"user": self.user, "group": self.user, "extra_groups": []}))
         is_ready, stream = threading.Event(), self.process.stderr

@@ -47,6 +47,20 @@ struct BucketTests {
     }
   }
 
+  @Test("name the receipt that a call is answered under, and nobody else's")
+  func serving() {
+    var flag = aFlag(100)
+    let call = Caller(callID: "c")
+    let before = flag.standing(of: call, task: task(), buckets)
+    #expect(before.serving == Standing.Serving(receipt: "0123456789abcdef", since: 5))
+    flag.since = 6
+    #expect(flag.standing(of: call, task: task(), buckets).serving != before.serving)
+    for flag in [flag.turnedOff(.demoted), aFlag(0, groups: ["beta"])] {
+      #expect(flag.standing(of: call, task: task(), buckets).serving == nil)
+    }
+    #expect(aFlag(100).standing(of: call, task: task(control: 1), buckets).serving == nil)
+  }
+
   @Test("are a run's, whichever of its calls it is")
   func runs() {
     for run in 0..<200 {

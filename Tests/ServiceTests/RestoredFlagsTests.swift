@@ -11,7 +11,9 @@ struct RestoredFlagsTests {
     flag.percent = percent
     flag.grant = Grant(
       receipt: "r", isOverride: false, epoch: "e", approver: "ana", taskRevision: "1", models: [],
-      baseline: Disagreement(), expiresAt: 1)
+      baseline: Disagreement(),
+      safeguards: Safeguards(TaskPolicy(name: "t", mark: Mark(line: 1, column: 1))), issuedAt: 0, expiresAt: 1
+    )
     var document = FlagsDocument(salt: "00")
     document["t"] = flag
     return document
@@ -40,15 +42,28 @@ struct RestoredFlagsTests {
   func shadow() {
     for found in [
       RestoredFlags(.nothing, proof: nil), restored(Array(#"{"flags":{}}"#.utf8)),
-      restored(document(0).bytes),
+      restored(Array("{}".utf8)), restored(Array(#"{"metadata":{}}"#.utf8)), restored(document(0).bytes),
     ] {
       #expect(found.problem == nil && !found.document.isServing)
     }
   }
 
+  @Test("that went leave the task of the newest record to be sent back")
+  func missing() {
+    var proof = RestoredFlags.Proof(task: "t", before: nil, after: "00", now: "10%")
+    #expect(RestoredFlags(.nothing, proof: proof).missing == proof)
+    #expect(RestoredFlags(.bytes(Array("{}".utf8)), proof: proof).missing == proof)
+    #expect(RestoredFlags(.bytes(document(10).bytes), proof: proof).missing == nil)
+    proof.now = "shadow"
+    #expect(RestoredFlags(.nothing, proof: proof).missing == nil)
+    #expect(RestoredFlags(.nothing, proof: nil).missing == nil)
+  }
+
   @Test("cannot be read where they are not the router's")
   func foreign() {
-    let texts = ["", "{", "[]", #"{"flags":[]}"#, #"{"flags":{"t":{"state":"ENABLED"}}}"#]
+    let texts = [
+      "", "{", "[]", #"{"flags":[]}"#, "3", #"{"flags":null}"#, #"{"flags":{"t":{"state":"ENABLED"}}}"#,
+    ]
     for text in texts { #expect(restored(Array(text.utf8)).problem != nil) }
     #expect(RestoredFlags(.unreadable("EIO"), proof: nil).problem == "EIO")
   }

@@ -20,9 +20,9 @@ extension EvidenceFold {
     firstDecision = min(firstDecision ?? ms, ms)
     lastDecision = max(lastDecision ?? ms, ms)
     let task = taskNumber(text)
-    var row = callRow(text, key, task)
-    row.day = UInt16(clamping: ms / LogTime.dayMs)
+    let row = callRow(text, key, task)
     let call = calls.insert(row)
+    dayMarks.note(call, UInt16(clamping: ms / LogTime.dayMs))
     tally(text, task, row)
     live(text, task, row)
     model(text, task)
@@ -41,7 +41,7 @@ extension EvidenceFold {
   }
 
   private mutating func callRow(_ text: Span<UInt8>, _ key: ContentHash, _ task: Int) -> CallRow {
-    var row = CallRow(key: key, task: UInt16(task))
+    var row = CallRow(key: key, task: task)
     if line.isString(.routeCandidate, "local", in: text) { row.flags.insert(.wouldAccept) }
     if line.isString(.route, "local", in: text) { row.flags.insert(.answeredLocally) }
     if line.isString(.cohort, "control", in: text) { row.flags.insert(.control) }
@@ -50,11 +50,11 @@ extension EvidenceFold {
     if line.bool(.sampled, in: text) == true { row.flags.insert(.drawn) }
     if let confidence = line.double(.confidence, in: text), (0...1).contains(confidence) {
       // 0.29 × 100 is a little less than 29; the nudge keeps every hundredth in its own bin.
-      row.confidence = UInt8(confidence * 100 + 1e-9)
+      row.confidence = Int(confidence * 100 + 1e-9)
     }
     let agent = line.number(.agent, in: text, &agentNames)
     if let run = runNumber(text) {
-      row.run = UInt32(run)
+      row.run = run
       if let agent { runs[run].agent = UInt16(agent) }
       runs[run].calls += 1
       if row.isWouldAccept { runs[run].wouldAccepts += 1 }
@@ -71,7 +71,7 @@ extension EvidenceFold {
     var row = RunRow(key: key)
     row.nameStart = UInt32(runNames.count)
     line.append(.runID, in: text, to: &runNames)
-    row.nameCount = UInt16(clamping: runNames.count - Int(row.nameStart))
+    row.nameCount = UInt8(clamping: runNames.count - Int(row.nameStart))
     return runs.insert(row)
   }
 
@@ -206,7 +206,7 @@ extension EvidenceFold {
     pair(text, call, candidate: verdict)
     bin(row, verdict)
     guard row.isWouldAccept else { return }
-    let task = Int(row.task)
+    let task = row.task
     if row.flags.contains(.drawn) { keepDrawn(text, call) }
     let kind = line.codeNumber(.agreementDetail, in: text, &words)
     switch verdict {
@@ -231,7 +231,7 @@ extension EvidenceFold {
 
   /// Times and money.
   private mutating func measure(_ text: Span<UInt8>, _ row: CallRow) {
-    let task = Int(row.task)
+    let task = row.task
     let latency = line.double(.frontierLatencyMs, in: text)
     let cost = line.double(.frontierCostUSD, in: text)
     tallies[task].answers += 1
@@ -247,13 +247,13 @@ extension EvidenceFold {
       if row.isSpared { tallies[task].frontierCostOfAccepts += cost }
       if row.flags.contains(.answeredLocally) { tallies[task].live.auditCost += cost }
     }
-    guard row.run != .max else { return }
-    runs[Int(row.run)].frontierCost += Float(cost ?? 0)
-    runs[Int(row.run)].latencyMs += Float(latency ?? 0)
+    guard let run = row.run else { return }
+    runs[run].frontierCost += Float(cost ?? 0)
+    runs[run].latencyMs += Float(latency ?? 0)
     if row.isSpared {
-      runs[Int(row.run)].frontierCostOfAccepts += Float(cost ?? 0)
+      runs[run].frontierCostOfAccepts += Float(cost ?? 0)
     } else if !row.flags.contains(.answeredLocally) {
-      runs[Int(row.run)].routedMs += Float(latency ?? 0)
+      runs[run].routedMs += Float(latency ?? 0)
     }
   }
 
@@ -267,14 +267,14 @@ extension EvidenceFold {
     }
     let bin = Int(row.confidence)
     if row.isWouldAccept {
-      tallies[Int(row.task)].accepted[bin] += one
+      tallies[row.task].accepted[bin] += one
     } else if row.flags.contains(.lowConfidence) {
-      tallies[Int(row.task)].belowThreshold[bin] += one
+      tallies[row.task].belowThreshold[bin] += one
     }
   }
 
   private mutating func disagreement(_ text: Span<UInt8>, _ call: Int) {
-    let task = Int(calls[call].task)
+    let task = calls[call].task
     guard let waited = waiting.line(call), earlierLine.read(waited.span) else {
       balance.detailsNotKept += 1
       return
@@ -357,7 +357,7 @@ extension EvidenceFold {
     if record.isPlanted { return planted.saw(record, call: call) }
     labels[call, default: CallLabels()].add(record.entry, by: record.reviewer)
     let counting = labels[call]?.counting
-    apply(labels[call] ?? CallLabels(), to: call)
+    calls[call].review = counting.map { CallRow.Review($0.label) } ?? .none
     guard let entry = record.entry else { return }
     // What is told of a call is what the label that counts was given with.
     guard counting?.reviewer == record.reviewer,
@@ -370,12 +370,6 @@ extension EvidenceFold {
     if entry.label == .escalate { takeDrawn(call) }
   }
 
-  private mutating func apply(_ labels: CallLabels, to call: Int) {
-    calls[call].review = labels.counting.map { CallRow.Review($0.label) } ?? .none
-    calls[call].severity = UInt8(clamping: labels.severity)
-    calls[call].flags.set(.missedStop, labels.isMissedStop)
-  }
-
   mutating func outcome(_ text: Span<UInt8>, mayWait: Bool) {
     if line.isFilledText(.callID) { return ofCall(text, mayWait: mayWait) }
     guard let key = line.hash(.runID, in: text) else { return }
@@ -385,11 +379,5 @@ extension EvidenceFold {
     } else if mayWait, let run = runNumber(text) {
       runs[run].outcome = result
     }
-  }
-}
-
-extension CallRow.Flags {
-  fileprivate mutating func set(_ flag: Self, _ isOn: Bool) {
-    if isOn { insert(flag) } else { remove(flag) }
   }
 }

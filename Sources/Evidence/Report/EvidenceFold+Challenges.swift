@@ -6,10 +6,10 @@ internal import Wire
 extension EvidenceFold {
   /// Takes down what the second candidate of a task said to a call; of a repeated record the first counts.
   mutating func challenge(_ text: Span<UInt8>, _ call: Int) {
-    guard calls[call].challenger == 0, let number = challengerNumber(text, task: Int(calls[call].task)) else {
+    guard calls[call].challenger == 0, let number = challengerNumber(text, task: calls[call].task) else {
       return
     }
-    calls[call].challenger = UInt8(number + 1)
+    calls[call].challenger = number + 1
     if line.isString(.routeCandidate, "local", in: text) { calls[call].pair.insert(.challengerAccepts) }
     guard let ms = line.double(.localLatencyMs, in: text) else { return }
     calls[call].pair.insert(.challengerAsked)
@@ -18,7 +18,7 @@ extension EvidenceFold {
   }
 
   /// Challengers told apart by model; further ones are left out.
-  private static let challengerLimit = 250
+  private static let challengerLimit = CallRow.challengerLimit - 2
 
   private mutating func challengerNumber(_ text: Span<UInt8>, task: Int) -> Int? {
     guard let name = line.number(.localModel, in: text, &words) else { return nil }
@@ -64,7 +64,7 @@ extension EvidenceFold {
       Report.Challenge(
         name: words[tally.model.name], digest: tally.model.digest < 0 ? nil : words[tally.model.digest])
     }
-    for row in calls.rows where row.challenger > 0 { reports[Int(row.challenger) - 1].count(row) }
+    for row in calls.rows where row.challenger > 0 { reports[row.challenger - 1].count(row) }
     var byTask: [Int: [Report.Challenge]] = [:]
     for (number, challenger) in challengers.enumerated() {
       var report = reports[number]

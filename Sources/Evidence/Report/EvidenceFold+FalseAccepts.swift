@@ -81,7 +81,7 @@ extension EvidenceFold {
   /// Of a call whose lines are no longer at hand: what its label said.
   private func bareDetail(_ call: Int) -> Report.FalseAccept {
     var item = Report.FalseAccept()
-    item.task = taskNames[Int(calls[call].task)]
+    item.task = taskNames[calls[call].task]
     item.confidence = calls[call].confidence <= 100 ? Double(calls[call].confidence) / 100 : nil
     guard let note = reviewNotes[call] else { return item }
     item.callID = note.callID
@@ -101,7 +101,7 @@ extension EvidenceFold {
 
   /// Who owns a task is the policy's to say, and what is kept of the log must not depend on that: so it is asked here.
   func isSevere(_ call: Int) -> Bool {
-    labels[call]?.isSevere(owner: options.policy?.task(taskNames[Int(calls[call].task)])?.owner) ?? false
+    labels[call]?.isSevere(owner: options.policy?.task(taskNames[calls[call].task])?.owner) ?? false
   }
 
   static func isKnownFalse(_ row: CallRow) -> Bool {
@@ -115,9 +115,9 @@ extension EvidenceFold {
     item.wasServed = row.flags.contains(.answeredLocally)
     guard row.review != .none else { return item }
     item.reviewLabel = row.review == .escalate ? "escalate" : row.review == .accept ? "accept" : "unsure"
-    item.severity = row.severity > 0 ? Int(row.severity) : nil
+    item.severity = labels[call].map(\.severity).flatMap { $0 > 0 ? $0 : nil }
     item.isSevere = row.review == .escalate && isSevere(call)
-    item.isMissedStop = row.flags.contains(.missedStop)
+    item.isMissedStop = labels[call]?.isMissedStop ?? false
     item.confirmedBy = confirmations(call)
     item.reviewer = reviewNotes[call]?.reviewer
     item.note = reviewNotes[call]?.note

@@ -59,7 +59,7 @@ extension EvidenceFold {
   func sparedLive() -> [Int] {
     var counts = [Int](repeating: 0, count: tallies.count)
     for row in calls.rows where row.flags.contains(.answeredLocally) && row.verdict == 0 {
-      counts[Int(row.task)] += 1
+      counts[row.task] += 1
     }
     return counts
   }

@@ -62,10 +62,10 @@ extension EvidenceFold {
       failures: none, challenges: challengeReports(), spared: none, sparedByRun: [:])
     let means = tallies.indices.map(meanCost)
     for (call, row) in calls.rows.enumerated() {
-      let task = Int(row.task)
+      let task = row.task
       if row.flags.contains(.answeredLocally), row.verdict == 0 {
         joined.spared[task] += 1
-        if row.run != .max { joined.sparedByRun[Int(row.run), default: 0] += means[task] }
+        if let run = row.run { joined.sparedByRun[run, default: 0] += means[task] }
       }
       switch row.outcome {
       case .success: joined.successes[task] += 1
@@ -83,7 +83,9 @@ extension EvidenceFold {
         }
       }
       Self.count(row, into: &joined.reviews[task])
-      if row.review == .escalate, isSevere(call) { joined.reviews[task].severe += 1 }
+      guard row.review == .escalate else { continue }
+      if labels[call]?.isMissedStop == true { joined.reviews[task].missedStops += 1 }
+      if isSevere(call) { joined.reviews[task].severe += 1 }
     }
     return joined
   }
@@ -96,7 +98,6 @@ extension EvidenceFold {
       if row.verdict == code(.disagree) { reviews.clearedDisagreements += 1 }
     case .escalate:
       reviews.escalate += 1
-      if row.flags.contains(.missedStop) { reviews.missedStops += 1 }
     case .unsure: reviews.unsure += 1
     }
     guard row.flags.contains(.drawn) else { return }
@@ -256,7 +257,8 @@ extension EvidenceFold {
 
   /// Those with the worst return, and the sum of the others.
   private func runReports(_ joined: Joined) -> ([Report.Run], Report.RunSum?) {
-    let costs = runs.rows.enumerated().map { index, run in cost(run, joined.sparedByRun[index] ?? 0) }
+    // Asked again for each that is looked at: of a million runs, a list of them would be large.
+    let costs = { (run: Int) in cost(runs[run], joined.sparedByRun[run] ?? 0) }
     let worst = worstRuns(costs)
     let listed = worst.map { index in
       let row = runs[index]
@@ -265,12 +267,12 @@ extension EvidenceFold {
         id: String(decoding: runNames[start..<start + Int(row.nameCount)], as: UTF8.self),
         agent: row.agent == .max ? nil : agentNames[Int(row.agent)], outcome: row.outcome.name,
         calls: Int(row.calls), wouldAccepts: Int(row.wouldAccepts), fallbacks: Int(row.fallbacks),
-        latencyMs: Double(row.latencyMs), routedMs: Double(row.routedMs), cost: costs[index])
+        latencyMs: Double(row.latencyMs), routedMs: Double(row.routedMs), cost: costs(index))
     }
     var rest = Report.RunSum()
     let shown = Set(worst)
     for (index, run) in runs.rows.enumerated() where run.calls > 0 && !shown.contains(index) {
-      rest.add(run, costs[index])
+      rest.add(run, costs(index))
     }
     return (listed, rest.runs > 0 ? rest : nil)
   }
@@ -282,12 +284,12 @@ extension EvidenceFold {
   }
 
   /// The numbers of those that are shown, worst first: there may be a million runs, so they are not all sorted.
-  private func worstRuns(_ costs: [Report.Cost]) -> [Int] {
+  private func worstRuns(_ costs: (Int) -> Report.Cost) -> [Int] {
     var worst: [Int] = []
     for (index, run) in runs.rows.enumerated() where run.calls > 0 {
-      let saving = costs[index].saving
-      if worst.count == options.runsShown, let last = worst.last, costs[last].saving <= saving { continue }
-      let place = worst.firstIndex { saving < costs[$0].saving } ?? worst.count
+      let saving = costs(index).saving
+      if worst.count == options.runsShown, let last = worst.last, costs(last).saving <= saving { continue }
+      let place = worst.firstIndex { saving < costs($0).saving } ?? worst.count
       worst.insert(index, at: place)
       if worst.count > options.runsShown { worst.removeLast() }
     }

@@ -8,16 +8,17 @@ extension EvidenceFold {
   /// By day, or by week where that would be too many.
   func periods() -> [Report.Period] {
     var days: [UInt16: Report.Period] = [:]
-    for row in calls.rows {
-      var day = days[row.day] ?? Report.Period(name: "")
-      day.calls += 1
-      if row.flags.contains(.answeredLocally) { day.answeredLocally += 1 }
-      if row.isWouldAccept {
+    dayMarks.visit(calls.rows.count) { numbers, number in
+      var day = days[number] ?? Report.Period(name: "")
+      for row in calls.rows[numbers] {
+        day.calls += 1
+        if row.flags.contains(.answeredLocally) { day.answeredLocally += 1 }
+        guard row.isWouldAccept else { continue }
         day.wouldAccepts += 1
         if row.verdict == Self.code(.disagree) { day.disagree += 1 }
         if Self.isKnownFalse(row) { day.knownFalse += 1 }
       }
-      days[row.day] = day
+      days[number] = day
     }
     guard let first = days.keys.min(), let last = days.keys.max() else { return [] }
     let isDaily = last - first < 21

@@ -21,7 +21,7 @@ package struct ReportOptions: Sendable {
   package init() {}
 }
 
-/// Reads a log once, in order, and keeps what a report needs: 24 bytes a call, sums, and a few examples.
+/// Reads a log once, in order, and keeps what a report needs: 16 bytes a call, sums, and a few examples.
 ///
 /// A call's records are joined by `call_id` in whatever order they come; of a repeated decision or comparison the
 /// first counts, of a repeated outcome the last, of reviews what ``CallLabels`` makes of them. Reads no clock: the same lines give the same report.
@@ -34,6 +34,7 @@ package struct EvidenceFold: Sendable {
   var taskNames = Interner(limit: 1_000)
   var tallies: [TaskTally] = []
   var calls = CompactTable<CallRow>()
+  var dayMarks = DayMarks()
   var runs = CompactTable<RunRow>()
   /// Ids of runs, one after another.
   var runNames: [UInt8] = []
@@ -53,8 +54,8 @@ package struct EvidenceFold: Sendable {
   /// Lines of would-accepts that wait for their comparison, for the previews in them.
   var waiting = WaitingLines()
   /// Drawn would-accepts: their decision's and comparison's lines wait for a label that calls them false.
-  var drawnDecisions = DrawnLines(limit: 2_048)
-  var drawnComparisons = DrawnLines(limit: 2_048)
+  var drawnDecisions = DrawnLines(limit: 1_024)
+  var drawnComparisons = DrawnLines(limit: 1_024)
   /// What is known of calls that people called false where the frontier said the same.
   var labelledDetails: [Int: Report.FalseAccept] = [:]
   /// Lines that came before the decision they belong to.

@@ -14,7 +14,7 @@ struct WaitingLines: Sendable {
     let position: Int
   }
 
-  static let limitBytes = 3 << 20
+  static let limitBytes = 1 << 20
   private static let pieceBytes = 256 << 10
 
   private var entries: [Entry] = []

@@ -17,6 +17,7 @@ extension EvidenceFold: StoredMembers {
     try state.member(&taskNames)
     try state.member(&tallies)
     try state.member(table: &calls)
+    try state.member(&dayMarks)
     try state.member(table: &runs)
     try state.member(bytesOf: &runNames)
     try state.member(&agentNames)
@@ -106,17 +107,17 @@ extension EvidenceFold: StoredMembers {
 
   /// Whether every number points at something.
   private var isConsistent: Bool {
-    let (taskCount, runCount, challengerCount) = (tallies.count, UInt32(runs.rows.count), challengers.count)
+    let (taskCount, runCount, challengerCount) = (tallies.count, runs.rows.count, challengers.count)
     let callCount = calls.rows.count
     return taskNames.texts.count >= taskCount
       && calls.rows.allSatisfy {
-        Int($0.task) < taskCount && ($0.run < runCount || $0.run == .max)
-          && Int($0.challenger) <= challengerCount
+        $0.task < taskCount && $0.run.map { $0 < runCount } ?? true && $0.challenger <= challengerCount
       }
       && runs.rows.allSatisfy {
         Int($0.nameStart) + Int($0.nameCount) <= runNames.count
           && (Int($0.agent) < agentNames.texts.count || $0.agent == .max)
       }
+      && dayMarks.calls.last.map { $0 < callCount } ?? (callCount == 0)
       && clustered.allSatisfy { $0.call < callCount } && reviewNotes.keys.allSatisfy { 0..<callCount ~= $0 }
       && examples.allSatisfy { task, list in
         0..<taskCount ~= task && list.allSatisfy { 0..<callCount ~= $0.call }

@@ -3,6 +3,18 @@ internal import RouterCore
 
 // What of a fold's parts is stored: all of it, one line a property.
 
+extension DayMarks: StoredMembers {
+  static var blank: Self { Self() }
+
+  mutating func passMembers(_ state: inout StateCoder) throws(StateFault) {
+    try state.member(bytesOf: &calls)
+    try state.member(bytesOf: &days)
+    guard calls.count == days.count, calls.first ?? 0 == 0, zip(calls, calls.dropFirst()).allSatisfy(<) else {
+      throw .unusable
+    }
+  }
+}
+
 extension TaskTally: StoredMembers {
   static var blank: Self { Self() }
 

@@ -1,22 +1,21 @@
 package import LogReading
 
-/// One would-accept of an epoch, with the features by which a tighter policy is applied to it afterwards: 32 bytes.
-struct EpochItem: Sendable {
-  /// ``ContentHash/short`` of the call's id: two of a million calls share one with a chance of 3e-8.
-  let call: UInt64
-  /// The same of the input's hash; of the call's id where the record has none.
-  var input: UInt64
+/// One would-accept of an epoch, with the features by which a tighter policy is applied to it afterwards: 28 bytes, because there may
+/// be millions. Numbers only, so that any bytes that were stored are an item.
+struct EpochItem: KeyedRow {
+  private let callHigh: UInt32
+  private let callLow: UInt32
   /// Since 1970, rounded down: days and weeks begin with whole ones.
   let second: UInt32
   /// Not a number where there is none.
   let confidence: Float
-  var inputChars: UInt32
+  private var inputLow: UInt32
+  /// The upper 15 bits of ``input``; the lowest says whether it is drawn.
+  private var inputHigh: UInt16
   /// Number of an interned text.
   let label: UInt16
-  /// Bit i: the i-th of ``RiskSignal``.
-  var signals: UInt8
-  /// Any number but 0: drawn for the certificate stream. All members are numbers, so that any bytes that were stored are an item.
-  private let drawnCode: UInt8
+  /// The number of characters, at most 2²⁴ − 1, above ``signals``.
+  private var charsAndSignals: UInt32
 
   static let noLabel = UInt16.max
 
@@ -27,22 +26,32 @@ struct EpochItem: Sendable {
     call: UInt64, ts: Int64, confidence: Double?, label: Int?, isDrawn: Bool,
     _ features: InputFeatures = InputFeatures()
   ) {
-    self.call = call
+    (callHigh, callLow) = (UInt32(call >> 32), UInt32(truncatingIfNeeded: call))
     second = UInt32(clamping: ts / 1_000)
     self.confidence = confidence.map { Float($0) } ?? .nan
     self.label = label.map { UInt16(clamping: $0) } ?? Self.noLabel
-    drawnCode = isDrawn ? 1 : 0
-    input = features.input ?? call
-    inputChars = features.inputChars
-    signals = features.signals
+    (inputLow, inputHigh, charsAndSignals) = (0, isDrawn ? 1 : 0, 0)
+    learn(features)
   }
 
-  var isDrawn: Bool { drawnCode != 0 }
+  /// ``ContentHash/short`` of the call's id: two of a million calls share one with a chance of 3e-8.
+  var call: UInt64 { UInt64(callHigh) << 32 | UInt64(callLow) }
+  var key: ShortKey { ShortKey(low: call) }
+
+  /// 47 bits of the same of the input's hash; of the call's id where the record has none. Few items are reviewed: one of a hundred
+  /// thousand shares its input's with one of a thousand of those with a chance of 1e-6.
+  var input: UInt64 { UInt64(inputHigh >> 1) << 32 | UInt64(inputLow) }
+  var inputChars: UInt32 { charsAndSignals >> 8 }
+  /// Bit i: the i-th of ``RiskSignal``.
+  var signals: UInt8 { UInt8(truncatingIfNeeded: charsAndSignals) }
+  /// Drawn for the certificate stream.
+  var isDrawn: Bool { inputHigh & 1 == 1 }
 
   mutating func learn(_ features: InputFeatures) {
-    input = features.input ?? call
-    inputChars = features.inputChars
-    signals = features.signals
+    let input = features.input ?? call
+    inputLow = UInt32(truncatingIfNeeded: input)
+    inputHigh = UInt16(truncatingIfNeeded: input >> 32) << 1 | inputHigh & 1
+    charsAndSignals = min(features.inputChars, 1 << 24 - 1) << 8 | UInt32(features.signals)
   }
 
   /// Milliseconds since 1970.

@@ -21,6 +21,19 @@ package struct PolicyDifference: Sendable {
     package let lines: [String]
   }
 
+  /// A task that is answered locally under the old policy.
+  package struct Served: Sendable {
+    /// By its challenger.
+    let isRotated: Bool
+    /// Which safeguard of its receipt the new policy has less of; nil: none.
+    let loosened: String?
+
+    package init(isRotated: Bool, loosened: String? = nil) {
+      self.isRotated = isRotated
+      self.loosened = loosened
+    }
+  }
+
   /// Changes that are no single task's.
   package let lines: [String]
   /// Each task of either policy: the new one's in its order, then those that are gone.
@@ -28,9 +41,10 @@ package struct PolicyDifference: Sendable {
 
   package var isEmpty: Bool { lines.isEmpty && tasks.allSatisfy { $0.lines.isEmpty } }
 
-  /// - Parameter live: Tasks that are served now, and whether their challenger is: a change that restarts the evidence
-  ///   of what serves ends its receipt.
-  package static func between(_ old: Policy, _ new: Policy, live: [String: Bool] = [:]) -> PolicyDifference {
+  /// - Parameter live: Tasks that are served now: a change that restarts the evidence of what serves ends its receipt,
+  ///   and so does one that loosens its safeguards.
+  package static func between(_ old: Policy, _ new: Policy, live: [String: Served] = [:]) -> PolicyDifference
+  {
     let gone = old.tasks.filter { new.task($0.name) == nil }
     return PolicyDifference(
       lines: PolicyFacet.policy.compactMap { $0.line(old, new) },
@@ -62,7 +76,7 @@ package struct PolicyDifference: Sendable {
     ]
   }
 
-  private static func change(_ old: Policy, _ new: Policy, _ task: TaskPolicy, _ isRotated: Bool?)
+  private static func change(_ old: Policy, _ new: Policy, _ task: TaskPolicy, _ served: Served?)
     -> TaskChange
   {
     guard let before = old.task(task.name) else {
@@ -82,7 +96,11 @@ package struct PolicyDifference: Sendable {
     case (false, true): effect = .starts
     case (false, false): effect = .keeps
     case (true, true):
-      if let isRotated, endsReceipt(task.name, old, new, isChallenger: isRotated) { effect = .leaves }
+      guard let served else { break }
+      if let loosened = served.loosened { lines.append("the receipt ends: \(loosened)") }
+      if served.loosened != nil || endsReceipt(task.name, old, new, isChallenger: served.isRotated) {
+        effect = .leaves
+      }
     }
     return TaskChange(task: task.name, effect: effect, lines: lines)
   }

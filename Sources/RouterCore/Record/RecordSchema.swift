@@ -44,10 +44,13 @@ package enum RecordSchema {
   }
 
   /// All members are always there; what is absent or unknown is null.
-  private static func members(_ members: [(String, JSONValue)]) -> JSONValue {
+  /// - Parameter added: Members that records of earlier versions have not.
+  private static func members(_ members: [(String, JSONValue)], added: [(String, JSONValue)] = [])
+    -> JSONValue
+  {
     [
       "required": .array(members.map { .string($0.0) }),
-      "properties": .object(members.map { JSONMember($0.0, $0.1) }),
+      "properties": .object((members + added).map { JSONMember($0.0, $0.1) }),
     ]
   }
 
@@ -157,10 +160,14 @@ package enum RecordSchema {
   }
 
   private static var policy: JSONValue {
-    members([
-      ("revision", text), ("generation", count), ("taken", flag),
-      ("errors", ["type": "array", "items": ["type": "string"]]), ("tasks", tasks),
-    ])
+    members(
+      [
+        ("revision", text), ("generation", count), ("taken", flag),
+        ("errors", ["type": "array", "items": ["type": "string"]]), ("tasks", tasks),
+      ],
+      added: [
+        ("sent_back", ["type": "array", "items": members(list(["task", "reason"], ["type": "string"]))])
+      ])
   }
 
   private static var start: JSONValue { members([("tasks", tasks)]) }
@@ -272,7 +279,8 @@ package enum RecordSchema {
         + [("models", ["type": "array", "items": model]), ("epoch", text)]
         + list(["attempt", "would_accepts", "drawn", "false_or_unlabelled"], count)
         + [("false_accept_upper_bound", number)] + list(["compared", "disagreed"], count)
-        + list(["approver", "issued_at", "expires_at"], ["type": "string"]))
+        + list(["approver", "issued_at", "expires_at"], ["type": "string"]),
+      added: [("safeguards", ["type": "object"])])
   }
 
   private static var gap: JSONValue { members([("from", count), ("to", count), ("cause", text)]) }

@@ -9,7 +9,7 @@ import Wire
 
 /// Watches over what is served and sends tasks back by itself. Nothing here ever promotes.
 ///
-/// One thread looks once a second, and whenever a policy or a digest changed. Labels are looked at by whoever brings them,
+/// One thread looks once a second, and at once when a policy or a digest changed or the frontier disagreed with an audited answer. Labels are looked at by whoever brings them,
 /// before the answer to them. Calls do not wait for any of this: each one checks its task's receipt itself.
 final class Demotions: Sendable {
   private struct Watch: ~Copyable {
@@ -24,6 +24,8 @@ final class Demotions: Sendable {
 
   private let changes: FlagChanges
   private let logFolder: String
+  /// How long the breaker of a model that serves may stay open: a task that nobody answers is no rollout.
+  private let patienceSeconds: Int
   private let watch = Mutex(Watch())
   /// By model: since when its breaker has not been closed, in monotonic nanoseconds.
   private let openSince = Mutex<[String: UInt64]>([:])
@@ -32,11 +34,10 @@ final class Demotions: Sendable {
 
   /// As `actor` in records.
   static let actor = "router"
-  /// How long the breaker of a model that serves may stay open: a task that nobody answers is no rollout.
-  static let patienceNanoseconds: UInt64 = 60_000_000_000
   private static let linesAtOnce = 20_000
 
-  init(changes: FlagChanges, logFolder: String) {
+  init(changes: FlagChanges, logFolder: String, patienceSeconds: Int) {
+    self.patienceSeconds = patienceSeconds
     self.changes = changes
     self.logFolder = logFolder
   }
@@ -62,7 +63,16 @@ final class Demotions: Sendable {
       look(at: Clocks.realtime())
       while !isStopping, !follow(atMost: Self.linesAtOnce) {}
       let deadline = Clocks.deadline(afterMilliseconds: 1_000)
-      rollouts.doubts.wait(until: deadline, for: { $0 }, { $0 = false })
+      let isDoubtful = rollouts.doubts.wait(
+        until: deadline, for: { $0 },
+        { doubts in
+          defer { doubts = false }
+          return doubts
+        })
+      // What gave rise to it may not have reached the file that is read.
+      if isDoubtful, rollouts.document.isServing {
+        _ = pipeline.recorder.journal.flush(deadline: Clocks.deadline(afterMilliseconds: 1_000))
+      }
     }
   }
 
@@ -74,23 +84,19 @@ final class Demotions: Sendable {
     let isGone = rollouts.isGone
     for flag in rollouts.document.sorted where flag.isServing {
       if isGone {
-        sendBack(flag.task, .demoted, "flags.json is gone: everything in shadow")
+        sendBack(flag.task, .demoted, "flags.json is gone or has no flags: everything in shadow")
+        continue
+      }
+      if let ended = rollouts.ended(flag, in: generation, at: now) {
+        sendBack(flag.task, .stale, ended.reason, keepsRotation: ended.keepsRotation)
         continue
       }
       let task = generation.prepared.task(flag.task)
-      switch rollouts.fit(of: flag, task, generation, at: now) {
-      case .fits: renew(flag, task)
-      case .unknown: break
-      case .differs(let why):
-        // A policy that changed says anew who the candidate is.
-        let isSamePolicy = task?.revisions.of(isChallenger: flag.isRotated) == flag.grant?.taskRevision
-        sendBack(flag.task, .stale, "the receipt ended: \(why)", keepsRotation: isSamePolicy)
-        continue
-      }
+      if rollouts.fit(of: flag, task, generation, at: now) == .fits { renew(flag, task) }
       if let model = openTooLong(flag, generation) {
         sendBack(
           flag.task, .demoted,
-          "the breaker of model \(model) has been open for over \(Self.patienceNanoseconds / 1_000_000_000) s"
+          "the breaker of model \(model) has been open for over \(patienceSeconds) s"
         )
       }
     }
@@ -121,7 +127,7 @@ final class Demotions: Sendable {
         }
         let start = since[model.id] ?? now
         since[model.id] = start
-        if now - start >= Self.patienceNanoseconds { return model.id }
+        if now - start >= UInt64(patienceSeconds) * 1_000_000_000 { return model.id }
       }
       return nil
     }

@@ -44,7 +44,9 @@ struct Drill {
     let kill = state.pipeline.kill
     if let override = kill.override {
       throw Refusal(
-        status: 409, message: "the kill switch is on already (\(override)); a drill would turn it off after")
+        status: 409,
+        message: "the kill switch is on already (\(override)), and a drill begins with it off; first: "
+          + KillSwitch.remedy(override.description))
     }
     guard state.pipeline.current.prepared.task(Self.task) == nil else {
       throw Refusal(status: 409, message: "the policy has a task \(Self.task); that name is the drill's own")

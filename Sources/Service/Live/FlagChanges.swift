@@ -24,7 +24,8 @@ final class FlagChanges: Sendable {
   }
 
   private struct Unsaved: Sendable {
-    var old: Flag
+    /// As records say it.
+    var old: String
     var new: Flag
     var words: Words
     var isLogged = false
@@ -83,7 +84,7 @@ final class FlagChanges: Sendable {
     let before = rollouts.content
     let recorder = pipeline.recorder
     if let receipt, !recorder.write("receipt", receipt) { throw .log }
-    guard recorder.write("flag", Self.record(old, new, words, before: before, after: after)),
+    guard recorder.write("flag", Self.record(old.words, new, words, before: before, after: after)),
       flushed(Self.patienceMs)
     else { throw .log }
     rollouts.expect(after)
@@ -97,7 +98,13 @@ final class FlagChanges: Sendable {
       // It was sent back meanwhile, and whoever did so waits for its turn to write.
       throw .overtaken
     }
-    rollouts.settled(after)
+    settle(after)
+  }
+
+  /// The file holds what the router wrote: the very next decision goes by it.
+  private func settle(_ content: SHA256Digest) {
+    rollouts.settled(content)
+    pipeline.kill.flags(areUnreadable: false)
   }
 
   /// The record of a change that did not come to be: for whoever reads the log, and for the next start.
@@ -105,7 +112,7 @@ final class FlagChanges: Sendable {
     guard let content = rollouts.content else { return }
     var words = words
     words.reason = why
-    pipeline.recorder.write("flag", Self.record(new, old, words, before: content, after: content))
+    pipeline.recorder.write("flag", Self.record(new.words, old, words, before: content, after: content))
   }
 
   private func flushed(_ milliseconds: Int64) -> Bool {
@@ -125,8 +132,19 @@ final class FlagChanges: Sendable {
     log.warning("task_demoted", ["task": task, "from": old.words, "by": words.actor, "why": words.reason])
     let new = rollouts.document[task] ?? Flag(task)
     return turn.withLock { unsaved in
-      unsaved.append(Unsaved(old: old, new: new, words: words))
+      unsaved.append(Unsaved(old: old.words, new: new, words: words))
       return save(&unsaved)
+    }
+  }
+
+  /// Records the way back of a task that was served until the file went, while no router looked.
+  func missed(_ task: String, was old: String, _ words: Words) {
+    rollouts.missed(
+      Rollouts.Demotion(task: task, at: Clocks.realtime(), reason: words.reason, actor: words.actor))
+    log.warning("task_demoted", ["task": task, "from": old, "by": words.actor, "why": words.reason])
+    turn.withLock { unsaved in
+      unsaved.append(Unsaved(old: old, new: Flag(task), words: words))
+      _ = save(&unsaved)
     }
   }
 
@@ -141,7 +159,7 @@ final class FlagChanges: Sendable {
   func rewrite(_ words: Words) -> Bool {
     turn.withLock { unsaved in
       let flag = Flag("")
-      if unsaved.isEmpty { unsaved.append(Unsaved(old: flag, new: flag, words: words)) }
+      if unsaved.isEmpty { unsaved.append(Unsaved(old: flag.words, new: flag, words: words)) }
       return save(&unsaved)
     }
   }
@@ -160,7 +178,7 @@ final class FlagChanges: Sendable {
     let isFlushed = isLogged && flushed(1_000)
     rollouts.expect(after)
     guard (try? Files.replace(file, with: bytes)) != nil else { return false }
-    rollouts.settled(after)
+    settle(after)
     guard isLogged else { return false }
     unsaved = []
     return isFlushed
@@ -170,12 +188,12 @@ final class FlagChanges: Sendable {
 
   /// Members that every `flag` record has come first; those of a task's flag follow.
   static func record(
-    _ old: Flag, _ new: Flag, _ words: Words, before: Rollouts.Content, after: SHA256Digest
+    _ old: String, _ new: Flag, _ words: Words, before: Rollouts.Content, after: SHA256Digest
   ) -> RecordBody {
     var body = RecordBody()
     body.field("task", new.task.isEmpty ? nil : new.task)
     body.field("flag", "rollout")
-    body.field("old", old.words)
+    body.field("old", old)
     body.field("new", new.words)
     body.field("reason", words.reason)
     body.field("actor", words.actor)

@@ -121,14 +121,14 @@ extension Pipeline {
     return reply.line
   }
 
-  /// Whether the flags in force now would still have the call answered as it was asked.
+  /// Whether the flags in force now would still have the call answered as it was asked: under the very same receipt.
   private func isStillLive(_ conversation: Conversation) -> Bool {
     guard let known = conversation.screening.task, let before = conversation.standing else { return false }
     let generation = current
     let task = generation === conversation.generation ? known : generation.prepared.task(known.policy.name)
     guard let task, task.policy.mayBeLocal else { return false }
     let now = standing(conversation.call, task, generation)
-    return now.cohort == .local && now.isRotated == before.isRotated
+    return now.cohort == .local && now.serving == before.serving && now.isRotated == before.isRotated
   }
 
   // MARK: - Records

@@ -3,8 +3,10 @@ import Journal
 import LogReading
 import PolicyFiles
 import Posix
+import Receipts
 import Rollout
 import RouterCore
+import Screens
 import Synchronization
 import Wire
 
@@ -68,13 +70,14 @@ final class Promotions: Sendable {
         throw Refusal(404, "the policy has no task \(task)")
       }
       let words = FlagChanges.Words(reason: reason, actor: actor)
+      let wasUnreadable = rollouts.problem != nil
       var isSaved = changes.turnOff(task, .demoted, words)
       let wasServed = isSaved != nil
       // Whoever demotes a task while the file is foreign wants it put right.
       if !wasServed, rollouts.problem != nil { isSaved = changes.rewrite(words) }
       return Reply(body: [
         "task": .string(task), "stage": "shadow", "changed": .bool(wasServed),
-        "saved": .bool(isSaved ?? true),
+        "saved": .bool(isSaved ?? true), "rewritten": .bool(wasUnreadable && rollouts.problem == nil),
       ])
     }
   }
@@ -93,10 +96,18 @@ final class Promotions: Sendable {
   }
 
   private static func text(_ body: JSONValue, _ name: String, _ what: String) throws(Refusal) -> String {
-    guard let text = body[name]?.stringValue, text.contains(where: { !$0.isWhitespace }),
-      text.utf8.count <= longestReason, !text.contains(where: \.isNewline)
-    else { throw Refusal(400, "\"\(name)\" must be \(what), one line of at most \(longestReason) bytes") }
+    guard let text = body[name]?.stringValue, text.contains(where: { !$0.isWhitespace }), isOneLine(text)
+    else { throw Refusal(400, oneLineWanted(name, what)) }
     return text
+  }
+
+  /// What people write stands in lines that others read: it must not be able to forge one.
+  static func isOneLine(_ text: String) -> Bool {
+    text.utf8.count <= longestReason && TerminalText.isOneLine(text)
+  }
+
+  static func oneLineWanted(_ name: String, _ what: String = "a text") -> String {
+    "\"\(name)\" must be \(what), one line of at most \(longestReason) bytes without control characters"
   }
 
   // MARK: - Promotion
@@ -120,7 +131,9 @@ final class Promotions: Sendable {
       if let groups = body["user_groups"], !groups.isNull {
         let names = groups.arrayValue?.compactMap(\.stringValue) ?? []
         guard let count = groups.arrayValue?.count, names.count == count, count <= Promotions.mostGroups,
-          names.allSatisfy({ !$0.isEmpty && $0.unicodeScalars.count <= 256 })
+          names.allSatisfy({
+            !$0.isEmpty && $0.unicodeScalars.count <= 256 && TerminalText.isOneLine($0)
+          })
         else { throw Refusal(400, "\"user_groups\" is a list of at most \(Promotions.mostGroups) names") }
         self.groups = Set(names).sorted()
       }
@@ -220,10 +233,10 @@ final class Promotions: Sendable {
     let grant = Grant(
       receipt: Self.newID, isOverride: true, epoch: nil, approver: move.approver, taskRevision: revision,
       models: generation.served(task.policy, isRotated: isChallenger), baseline: Disagreement(),
-      expiresAt: now + Grant.overrideMs)
+      safeguards: Safeguards(task.policy), issuedAt: now, expiresAt: now + Grant.overrideMs)
     let record = ReceiptRecord(
       grant: grant, task: task.policy.name, isChallenger: isChallenger, policyRevision: generation.revision,
-      issuedAt: now, reason: move.reason)
+      reason: move.reason)
     return (grant, record.body)
   }
 
@@ -256,10 +269,11 @@ final class Promotions: Sendable {
       models: Set(epoch.models.map(\.id)))
     let grant = Grant(
       receipt: Self.newID, isOverride: false, epoch: epoch.id, approver: approver,
-      taskRevision: revision, models: models, baseline: baseline, expiresAt: receipt.expiresAt)
+      taskRevision: revision, models: models, baseline: baseline, safeguards: Safeguards(task.policy),
+      issuedAt: now, expiresAt: receipt.expiresAt)
     let record = ReceiptRecord(
       grant: grant, task: task.policy.name, isChallenger: isChallenger, policyRevision: generation.revision,
-      issuedAt: now, receipt: receipt)
+      receipt: receipt)
     return (grant, record.body)
   }
 
@@ -294,6 +308,12 @@ final class Promotions: Sendable {
     return Reply(body: document(new))
   }
 
+  private static func noWayBack(_ task: String, _ why: String) -> Refusal {
+    Refusal(
+      409,
+      "there is no way back under the previous receipt: \(why); or: shadow-router demote \(task) --reason T")
+  }
+
   private func rotateBack(_ name: String, actor: String) throws(Refusal) -> Reply {
     let generation = pipeline.current
     let base = try readableFlags()
@@ -306,12 +326,12 @@ final class Promotions: Sendable {
     (new.grant, new.previous, new.since) = (old.previous, old.grant, Clocks.realtime())
     if old.isServing {
       switch rollouts.fit(of: new, task, generation, at: Clocks.realtime()) {
-      case .fits: break
-      case .unknown(let why), .differs(let why):
-        throw Refusal(
-          409,
-          "there is no way back under the previous receipt: \(why); or: shadow-router demote \(name) --reason T"
-        )
+      case .fits:
+        let fault = new.grant.flatMap {
+          ReceiptProof.fault(of: $0, task: name, isChallenger: isRotated(new, task), in: logFolder)
+        }
+        if let fault { throw Self.noWayBack(name, fault) }
+      case .unknown(let why), .differs(let why): throw Self.noWayBack(name, why)
       }
     }
     let words = FlagChanges.Words(reason: "rotated back", actor: actor)
@@ -373,43 +393,10 @@ final class Promotions: Sendable {
   }
 
   private func document(_ flag: Flag) -> JSONValue {
-    RolloutStatus.flag(flag, stage: flag.stage, why: nil)
-  }
-}
-
-/// The record `receipt`.
-struct ReceiptRecord {
-  var grant: Grant
-  var task: String
-  var isChallenger: Bool
-  var policyRevision: String
-  var issuedAt: Int64
-  /// Of the gate; nil for an override.
-  var receipt: Receipt?
-  /// Of an override.
-  var reason: String?
-
-  var body: RecordBody {
-    var body = RecordBody()
-    body.field("task", task)
-    body.field("id", grant.receipt)
-    body.field("subject", isChallenger ? "challenger" : "candidate")
-    body.field("override", grant.isOverride)
-    body.field("reason", reason)
-    body.field("task_revision", grant.taskRevision)
-    body.field("policy_revision", policyRevision)
-    body.field("models") { $0.value(.array(grant.models.map(\.json))) }
-    body.field("epoch", grant.epoch)
-    body.field("attempt", receipt?.attempt)
-    body.field("would_accepts", receipt?.figures.wouldAccepts)
-    body.field("drawn", receipt?.figures.drawn)
-    body.field("false_or_unlabelled", receipt?.figures.falseOrUnlabelled)
-    body.field("false_accept_upper_bound", receipt?.figures.upperBound)
-    body.field("compared", grant.baseline.compared)
-    body.field("disagreed", grant.baseline.disagreed)
-    body.field("approver", grant.approver)
-    body.field("issued_at", Timestamp.string(issuedAt))
-    body.field("expires_at", Timestamp.string(grant.expiresAt))
-    return body
+    let override = pipeline.kill.override?.description
+    let status = RolloutStatus.flag(flag, stage: flag.stage, isKilled: override != nil, why: nil)
+    guard let override, let members = status.members else { return status }
+    let note = "the kill switch is on, nothing is answered locally until: \(KillSwitch.remedy(override))"
+    return .object(members + [JSONMember("note", .string(note))])
   }
 }

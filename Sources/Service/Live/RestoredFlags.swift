@@ -15,6 +15,8 @@ struct RestoredFlags: Sendable {
   var lastDemotion: Rollouts.Demotion?
   /// Whose change was recorded and not written: not served, whichever way it went.
   var interrupted: String?
+  /// Whose flag the newest record says is served, where the file has gone or has no flags.
+  var missing: Proof?
 
   /// What the newest `flag` record about a task says.
   struct Proof: Sendable, Equatable {
@@ -22,6 +24,8 @@ struct RestoredFlags: Sendable {
     /// Digests of the file, in hex; `before` is nil where there was none.
     var before: String?
     var after: String
+    /// What the task is served as, in the record's words; `shadow`: it is not.
+    var now = Stage.shadow.rawValue
   }
 
   init() {
@@ -32,7 +36,7 @@ struct RestoredFlags: Sendable {
     self.init()
     self.lastDemotion = lastDemotion
     switch found {
-    case .nothing: break
+    case .nothing: missing = Self.served(proof)
     case .unreadable(let why): problem = why
     case .bytes(let bytes): read(bytes, proof)
     }
@@ -42,7 +46,11 @@ struct RestoredFlags: Sendable {
     let digest = SHA256.hash(bytes)
     content = digest
     guard let written = FlagsDocument(parsing: bytes) else {
-      if !Self.isEmpty(bytes) { problem = "flags.json is not what the router wrote" }
+      if Self.isEmpty(bytes) {
+        missing = Self.served(proof)
+      } else {
+        problem = "flags.json is not what the router wrote"
+      }
       return
     }
     guard written.isServing, proof?.after != digest.hex else {
@@ -57,9 +65,14 @@ struct RestoredFlags: Sendable {
     interrupted = proof.task
   }
 
+  private static func served(_ proof: Proof?) -> Proof? {
+    proof.flatMap { $0.now == Stage.shadow.rawValue ? nil : $0 }
+  }
+
   /// A file without flags says that everything is in shadow, whoever wrote it.
   static func isEmpty(_ bytes: [UInt8]) -> Bool {
-    (try? JSONValue(parsing: bytes))?["flags"]?.members?.isEmpty == true
+    guard let document = try? JSONValue(parsing: bytes), document.members != nil else { return false }
+    return document["flags"].map { $0.members?.isEmpty == true } ?? true
   }
 
   /// 32 random bytes in hex.

@@ -16,7 +16,7 @@ enum RolloutStatus {
         let flag = rollouts.document[task.name] ?? Flag(task.name)
         return self.flag(
           flag, stage: rollouts.stage(of: task.name, in: generation, at: now),
-          why: why(flag, pipeline, generation, at: now))
+          isKilled: pipeline.kill.override != nil, why: why(flag, pipeline, generation, at: now))
       })
   }
 
@@ -42,11 +42,14 @@ enum RolloutStatus {
     ]
   }
 
-  /// - Parameter why: Why a task that has a receipt is not served for the moment.
-  static func flag(_ flag: Flag, stage: Stage, why: String?) -> JSONValue {
+  /// - Parameters:
+  ///   - isKilled: Whether the kill switch keeps the task from being served at its stage.
+  ///   - why: Why a task that has a receipt is not served for the moment.
+  static func flag(_ flag: Flag, stage: Stage, isKilled: Bool, why: String?) -> JSONValue {
     func text(_ value: String?) -> JSONValue { value.map { .string($0) } ?? .null }
     return [
       "task": .string(flag.task), "stage": .string(stage.rawValue),
+      "served": .bool(stage != .shadow && !isKilled),
       "percent": .number(JSONNumber(flag.isServing ? flag.percent : 0)),
       "user_groups": .array(flag.isServing ? flag.userGroups.map { .string($0) } : []),
       "rotated": .bool(flag.isRotated), "override": .bool(flag.grant?.isOverride ?? false),
@@ -57,6 +60,7 @@ enum RolloutStatus {
         (flag.grant?.models ?? []).map {
           ["id": .string($0.id), "name": text($0.name), "digest": text($0.digest)]
         }),
+      "safeguards": flag.grant?.safeguards.json ?? .null,
       "why": text(why), "next": .string(next(flag)),
     ]
   }

@@ -29,7 +29,10 @@ final class Rollouts: Sendable {
     /// What the file may hold: while it is replaced, or could not be, more than one thing.
     var expected: [Content]
     var problem: String?
+    /// The file is gone, or has no flags, although tasks are served.
     var isGone = false
+    /// How often the router wrote the file: what was read before that says nothing any more.
+    var writings = 0
     /// By task: revisions that a tightening made of the one in its receipt, which stand for it.
     var tightened: [String: Set<String>] = [:]
     var lastDemotion: Demotion?
@@ -38,11 +41,14 @@ final class Rollouts: Sendable {
   private let file: String?
   private let state: Mutex<State>
   /// Told when something changed that may end a receipt.
-  let doubts = Monitor(false)
+  let doubts: Monitor<Bool>
 
   /// - Parameter file: nil: there is none, and nothing is ever served.
-  init(file: String? = nil, _ restored: RestoredFlags = RestoredFlags()) {
+  init(
+    file: String? = nil, _ restored: RestoredFlags = RestoredFlags(), doubts: Monitor<Bool> = Monitor(false)
+  ) {
     self.file = file
+    self.doubts = doubts
     // A file that was not believed at the start is not believed at a later look either.
     let expected = restored.problem == nil ? [restored.content] : []
     state = Mutex(
@@ -74,16 +80,33 @@ final class Rollouts: Sendable {
   /// Whether the receipt of a task covers what would answer under a generation.
   func fit(of flag: Flag, _ task: PreparedTask?, _ generation: Generation, at now: Int64) -> Grant.Fit {
     guard let grant = flag.grant else { return .differs("there is no receipt") }
-    guard let task, task.policy.mayBeLocal else {
-      return .differs("the policy keeps the task with the frontier")
-    }
+    guard let task else { return .differs("the policy has no such task any more") }
+    guard task.policy.mayBeLocal else { return .differs("the policy keeps the task with the frontier") }
     guard !flag.isRotated || task.policy.challenger != nil else {
       return .differs("the task has no challenger any more")
     }
     var revision = task.revisions.of(isChallenger: flag.isRotated)
     if let now = revision, isTightened(task.policy.name, now) { revision = grant.taskRevision }
     let models = generation.served(task.policy, isRotated: flag.isRotated)
-    return grant.fit(taskRevision: revision, models: models, at: now)
+    return grant.fit(
+      taskRevision: revision, safeguards: Safeguards(task.policy), models: models, at: now)
+  }
+
+  /// A task whose receipt does not cover what would answer under a generation.
+  struct Ended: Sendable, Equatable {
+    let task: String
+    let reason: String
+    /// A policy that changed says anew who the candidate is.
+    let keepsRotation: Bool
+  }
+
+  func ended(_ flag: Flag, in generation: Generation, at now: Int64) -> Ended? {
+    let task = generation.prepared.task(flag.task)
+    guard flag.isServing, case .differs(let why) = fit(of: flag, task, generation, at: now) else {
+      return nil
+    }
+    let isSamePolicy = task?.revisions.of(isChallenger: flag.isRotated) == flag.grant?.taskRevision
+    return Ended(task: flag.task, reason: "the receipt ended: \(why)", keepsRotation: isSamePolicy)
   }
 
   private func isTightened(_ task: String, _ revision: String) -> Bool {
@@ -96,7 +119,7 @@ final class Rollouts: Sendable {
   var lastDemotion: Demotion? { state.withLock { $0.lastDemotion } }
   /// Why the flags cannot be read; nil: they can, or are not there.
   var problem: String? { state.withLock { $0.problem } }
-  /// The file is gone although tasks are served.
+  /// The file is gone, or has no flags, although tasks are served.
   var isGone: Bool { state.withLock { $0.isGone } }
   /// What the file held when it was last written or read.
   var content: Content { state.withLock { $0.expected.first ?? nil } }
@@ -149,6 +172,9 @@ final class Rollouts: Sendable {
     }
   }
 
+  /// A task that is not served any more, since before this router ran.
+  func missed(_ demotion: Demotion) { state.withLock { $0.lastDemotion = demotion } }
+
   /// Puts flags in force that have been written.
   ///
   /// - Returns: False where they are no longer what the change began from: nothing has changed then.
@@ -172,6 +198,7 @@ final class Rollouts: Sendable {
       state.expected = [content]
       state.problem = nil
       state.isGone = false
+      state.writings += 1
     }
   }
 
@@ -184,8 +211,10 @@ final class Rollouts: Sendable {
   /// - Returns: Whether it cannot be read: every decision is then `frontier`.
   func look() -> Bool {
     guard let file else { return false }
+    let writings = state.withLock { $0.writings }
     let found = Self.read(file)
     return state.withLock { state in
+      guard state.writings == writings else { return state.problem != nil }
       switch found {
       case .nothing:
         // Nothing is served without it, and nothing is wrong.
@@ -193,12 +222,9 @@ final class Rollouts: Sendable {
         state.isGone = state.document.isServing
       case .bytes(let bytes):
         let isKnown = state.expected.contains(SHA256.hash(bytes))
-        if isKnown || !state.document.isServing && RestoredFlags.isEmpty(bytes) {
-          state.problem = nil
-          state.isGone = false
-        } else {
-          state.problem = "\(file) is not what the router wrote"
-        }
+        let isEmpty = !isKnown && RestoredFlags.isEmpty(bytes)
+        state.isGone = isEmpty && state.document.isServing
+        state.problem = isKnown || isEmpty ? nil : "\(file) is not what the router wrote"
       case .unreadable(let why): state.problem = why
       }
       return state.problem != nil

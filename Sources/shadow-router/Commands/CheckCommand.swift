@@ -1,6 +1,7 @@
 import PolicyFiles
 import PolicyLanguage
 import Posix
+import Rollout
 import RouterCore
 import Service
 import Wire
@@ -107,27 +108,39 @@ enum CheckCommand {
     )
   }
 
+  /// Where the policy in force can be read: its file, or the copy that the router kept when the file was edited since.
+  private static func inForce(_ revision: String, from file: String, _ paths: SidecarPaths) throws(Failure)
+    -> String
+  {
+    let kept = Files.join(paths.policies, revision.dropFirst("sha256:".count) + ".yaml")
+    for path in [file, kept] {
+      guard let bytes = try? Files.read(path, limit: 2 << 20) else { continue }
+      if "sha256:" + SHA256.hash(bytes).hex == revision { return path }
+    }
+    throw Failure(
+      exit: .refused,
+      message:
+        "the policy in force (\(revision)) stands neither in \(file) nor in \(kept); is --state-dir the "
+        + "router's? Or compare with a file instead")
+  }
+
   private static func difference(
     _ policy: Policy, against other: String, _ arguments: Arguments, now: Int64
   ) throws(Failure) {
     var path = other
-    var live: [String: Bool] = [:]
+    var live: [String: PolicyDifference.Served] = [:]
     if other == "running" {
       let (_, status) = try ControlClient.json("GET", "/v1/status", at: arguments.paths)
       guard let file = status["policy"]?["file"]?.stringValue,
         let revision = status["policy"]?["revision"]?.stringValue
       else { throw .surroundings("the router does not say which policy it runs") }
-      guard let bytes = try? Files.read(file, limit: 2 << 20), "sha256:" + SHA256.hash(bytes).hex == revision
-      else {
-        throw Failure(
-          exit: .refused,
-          message:
-            "the policy in force (\(revision)) no longer stands in \(file); compare with a file instead")
-      }
-      path = file
+      path = try inForce(revision, from: file, arguments.paths)
       for task in status["live_tasks"]?.arrayValue ?? [] {
         guard let name = task["task"]?.stringValue else { continue }
-        live[name] = task["rotated"]?.boolValue ?? false
+        let safeguards = task["safeguards"].flatMap(Safeguards.init)
+        live[name] = PolicyDifference.Served(
+          isRotated: task["rotated"]?.boolValue ?? false,
+          loosened: policy.task(name).flatMap { safeguards?.loosened(by: Safeguards($0)) })
       }
     }
     do throws(PolicyLoading.Refusal) {

@@ -27,7 +27,8 @@ enum DrillCommand {
       "POST", "/v1/drill", body: ["reason": reason], at: arguments.paths)
     guard status == 200 else {
       let message = value["error"]?.stringValue ?? "the router refused (\(status))"
-      throw Failure(exit: status == 409 ? .refused : .surroundings, message: message)
+      throw Failure(
+        exit: status == 400 ? .usage : status == 409 ? .refused : .surroundings, message: message)
     }
     let isPassed = value["result"]?.stringValue == "passed"
     if arguments.wantsJSON {

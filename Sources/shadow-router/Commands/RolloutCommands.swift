@@ -1,3 +1,4 @@
+import Screens
 import Service
 import Wire
 
@@ -115,10 +116,13 @@ private enum RolloutAnswer {
   private static func text(_ value: JSONValue) -> String {
     let task = value["task"]?.stringValue ?? "?"
     if let changed = value["changed"]?.boolValue {
-      return changed ? "\(task): shadow" : "\(task): was in shadow already"
+      let words = changed ? "\(task): shadow" : "\(task): was in shadow already"
+      guard value["rewritten"]?.boolValue == true else { return words }
+      return words + "\nflags.json could not be read and is written anew: only what status shows is served"
     }
     var lines = [RolloutText.line(value)]
     if let next = value["next"]?.stringValue { lines.append("next: \(next)") }
+    if let note = value["note"]?.stringValue { lines.append(Terminal.styled(note, .yellow)) }
     return lines.joined(separator: "\n")
   }
 }
@@ -126,7 +130,7 @@ private enum RolloutAnswer {
 /// A task's stage as `status` says it, in a line for people.
 enum RolloutText {
   static func line(_ task: JSONValue) -> String {
-    func text(_ key: String) -> String? { task[key]?.stringValue }
+    func text(_ key: String) -> String? { task[key]?.stringValue.map(TerminalText.oneLine) }
     let name = text("task") ?? "?"
     var words = ["\(name): \(text("stage") ?? "?")"]
     if let percent = task["percent"]?.intValue, percent > 0 || !groups(task).isEmpty {
@@ -145,6 +149,6 @@ enum RolloutText {
   }
 
   private static func groups(_ task: JSONValue) -> [String] {
-    (task["user_groups"]?.arrayValue ?? []).compactMap(\.stringValue)
+    (task["user_groups"]?.arrayValue ?? []).compactMap { $0.stringValue.map(TerminalText.oneLine) }
   }
 }

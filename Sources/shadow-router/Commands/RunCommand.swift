@@ -29,12 +29,14 @@ enum RunCommand {
         --segment-mb N          size of a log segment (default 64)
         --reservation-seconds N how long a review item stays with a reviewer who says nothing (default 600)
         --capture-grace-seconds N  how long captured text stays after its label (default 3600)
+        --breaker-patience-seconds N  how long the breaker of a model that serves may stay open before its task is sent
+                                back to shadow (default 60)
 
       """,
     options: [
       "tap": true, "allow-uid": true, "allow-gid": true, "max-frame-bytes": true, "sync-interval-ms": true,
       "sync-records": true, "segment-mb": true, "reservation-seconds": true, "capture-grace-seconds": true,
-      "console": true,
+      "console": true, "breaker-patience-seconds": true,
     ],
     run: run)
 
@@ -102,6 +104,9 @@ enum RunCommand {
     }
     if let seconds = try arguments.wholeNumber("capture-grace-seconds", in: 0...86_400) {
       options.captureGraceMs = Int64(seconds) * 1_000
+    }
+    if let seconds = try arguments.wholeNumber("breaker-patience-seconds", in: 1...3_600) {
+      options.breakerPatienceSeconds = seconds
     }
     return options
   }

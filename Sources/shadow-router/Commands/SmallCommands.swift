@@ -6,6 +6,7 @@ import PolicyLanguage
 import Posix
 import Reports
 import RouterCore
+import Screens
 import Service
 import Wire
 
@@ -43,7 +44,7 @@ enum ReloadCommand {
       Examples:
         shadow-router reload
 
-      Prints the revision in force. A refused policy leaves the old one deciding: exit 1, with its errors.
+      Prints the revision in force, and each task whose live serving the policy ended. A refused policy leaves the old one deciding: exit 1, with its errors.
 
       """,
     options: [:]
@@ -57,6 +58,10 @@ enum ReloadCommand {
     if !arguments.wantsJSON {
       let generation = value["generation"]?.intValue.map { "\($0)" } ?? "?"
       Terminal.out("\(result): in force is \(revision), generation \(generation)\n")
+      for task in value["sent_back"]?.arrayValue ?? [] {
+        let (name, reason) = (task["task"]?.stringValue ?? "?", task["reason"]?.stringValue ?? "?")
+        Terminal.out(TerminalText.oneLine("\(name): sent back to shadow: \(reason)") + "\n")
+      }
     }
     return result == "taken" || result == "unchanged" ? .yes : .no
   }
@@ -82,6 +87,9 @@ enum KillCommand {
   private static func run(_ arguments: Arguments) throws(Failure) -> Exit {
     let operand = try arguments.operands(1...1, "kill on|off [--reason TEXT]")[0]
     guard operand == "on" || operand == "off" else { throw .usage("`kill` takes on or off, not \(operand)") }
+    if let reason = arguments.value("reason"), !TerminalText.isOneLine(reason) || reason.utf8.count > 500 {
+      throw .usage("--reason must be one line of at most 500 bytes without control characters")
+    }
     let paths = arguments.paths
     var body: [JSONMember] = [JSONMember("on", .bool(operand == "on"))]
     if let reason = arguments.value("reason") { body.append(JSONMember("reason", .string(reason))) }
@@ -122,7 +130,7 @@ enum KillCommand {
       }
       return .yes
     } catch {
-      guard isOn else { throw Failure(exit: .refused, message: "a latch stays: \(error.description)") }
+      guard isOn else { throw Failure(exit: .refused, message: kill.stays(error)) }
       throw .surroundings("\(cause), and the file cannot be written: \(error.description)")
     }
   }

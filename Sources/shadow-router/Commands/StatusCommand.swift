@@ -1,4 +1,5 @@
 import RouterCore
+import Screens
 import Service
 import Wire
 
@@ -33,13 +34,15 @@ enum StatusCommand {
       "version \(text(status["version"])), pid \(text(status["pid"])), since \(text(status["started_at"]))")
     row("kill switch", kill(status["kill"]))
     if status["kill"]?["on"]?.boolValue == true {
-      row("", "every call goes to the frontier until: \(killRemedy(status["kill"]))")
+      row("", "every call goes to the frontier; the way back: \(killRemedy(status["kill"]))")
     }
     let live = status["live_tasks"]?.arrayValue ?? []
     if live.isEmpty { row("local now", "nothing: every task is in shadow") }
+    let isKilled = status["kill"]?["on"]?.boolValue == true
+    if isKilled, !live.isEmpty { row("local now", "frontier only: the kill switch is on") }
     for (number, task) in live.enumerated() {
-      row(number == 0 ? "local now" : "", RolloutText.line(task))
-      row("", "next: \(text(task["next"]))")
+      row(number == 0 && !isKilled ? "local now" : "", (isKilled ? "would be " : "") + RolloutText.line(task))
+      if !isKilled { row("", "next: \(text(task["next"]))") }
     }
     // In shadow, but not simply: sent back, waiting for a digest, or rotated.
     for task in status["rollout"]?.arrayValue ?? []
@@ -48,8 +51,8 @@ enum StatusCommand {
     {
       row("", "\(RolloutText.line(task)); next: \(text(task["next"]))")
     }
-    if let problem = status["flags"]?["problem"]?.stringValue {
-      row("flags", Terminal.styled("UNREADABLE: \(problem)", .red))
+    if status["flags"]?["problem"]?.stringValue != nil {
+      row("flags", Terminal.styled("UNREADABLE: \(text(status["flags"]?["problem"]))", .red))
     } else if status["flags"]?["saved"]?.boolValue == false {
       row("flags", Terminal.styled("not saved yet: the log or the disk refuses", .red))
     }
@@ -59,6 +62,9 @@ enum StatusCommand {
     let reload = policy?["last_reload"]
     row("reload", "\(text(reload?["result"])) at \(text(reload?["at"]))")
     for error in reload?["errors"]?.arrayValue ?? [] { row("", Terminal.styled(text(error), .red)) }
+    for task in reload?["sent_back"]?.arrayValue ?? [] {
+      row("", Terminal.styled("sent \(text(task["task"])) back to shadow: \(text(task["reason"]))", .yellow))
+    }
     if reload?["result"]?.stringValue == "refused" {
       row(
         "",
@@ -124,6 +130,9 @@ enum StatusCommand {
         "\(waiting) of 64 MiB wait in memory; past them calls are decided, but lost to the log; make room where \(text(log?["folder"])) is"
       )
     }
+    if log?["damage"]?.stringValue != nil {
+      row("", Terminal.styled("DAMAGED: \(text(log?["damage"])); shadow-router verify-log", .red))
+    }
     for peer in status["refused_peers"]?.arrayValue ?? [] {
       row("refused", "uid \(text(peer["uid"])) \(text(peer["count"])) times; admit it with:")
       row("", text(peer["admit_with"]))
@@ -136,8 +145,7 @@ enum StatusCommand {
   }
 
   private static func killRemedy(_ kill: JSONValue?) -> String {
-    text(kill?["detail"]) == "flags_unreadable"
-      ? "flags.json is removed, or shadow-router demote TASK --reason T" : "shadow-router kill off"
+    KillSwitch.remedy(text(kill?["detail"]))
   }
 
   private static func kill(_ kill: JSONValue?) -> String {
@@ -145,14 +153,15 @@ enum StatusCommand {
     var words = "ON (\(text(kill?["detail"])))"
     if kill?["by"]?.stringValue != nil { words += " by \(text(kill?["by"]))" }
     if kill?["since"]?.stringValue != nil { words += " since \(text(kill?["since"]))" }
-    if let reason = kill?["reason"]?.stringValue { words += ": \(reason)" }
+    if kill?["reason"]?.stringValue != nil { words += ": \(text(kill?["reason"]))" }
     if kill?["latched"]?.boolValue == false { words += " latched: false" }
     return Terminal.styled(words, .red)
   }
 
   private static func text(_ value: JSONValue?) -> String {
     switch value {
-    case .string(let text)?: text
+    // Reasons, names and notes are what people wrote: none may make a line of its own.
+    case .string(let text)?: TerminalText.oneLine(text)
     case .number(let number)?: number.literal
     case .bool(let value)?: value ? "true" : "false"
     default: "-"

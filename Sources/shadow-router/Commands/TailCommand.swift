@@ -123,7 +123,7 @@ enum TailCommand {
       $0["kind"]?.stringValue == "review" && $0["subject"]?.stringValue != "challenger"
         && $0["stream"]?.stringValue != "planted"
     }
-    let approvals = records.compactMap { $0["approved_by"]?.stringValue }
+    let approvals = records.compactMap { $0["approved_by"]?.stringValue.map(RecordLineText.oneLine) }
     return decisions.map { decision in
       let id = decision["call_id"]?.stringValue ?? "?"
       let shownID = RecordLineText.oneLine(id)
@@ -135,7 +135,7 @@ enum TailCommand {
       let label = labels.last { $0["call_id"]?.stringValue == id }
       let said = label.flatMap { label in
         label["review_label"]?.stringValue.map {
-          ", labelled \($0) by \(label["reviewer"]?.stringValue ?? "?")"
+          ", labelled \($0) by \(RecordLineText.oneLine(label["reviewer"]?.stringValue ?? "?"))"
         }
       }
       let comparison = records.first {
@@ -176,9 +176,7 @@ enum RecordLineText {
   }
 
   /// What others wrote, as it may stand in a line of a terminal.
-  static func oneLine(_ text: String) -> String {
-    TerminalText.plain(text).split(whereSeparator: \.isNewline).joined(separator: " ⏎ ")
-  }
+  static func oneLine(_ text: String) -> String { TerminalText.oneLine(text) }
 
   static func text(_ record: JSONValue) -> String {
     func value(_ key: String) -> String? {
