@@ -21,41 +21,51 @@ extension Journal {
       return try FolderLock.take(folder)
     }
     guard let lock else { throw .inUse(folder: folder) }
-    var opening = try Opening(folder: folder, options: options)
-    try opening.recover(recent)
-    try opening.prepareSegment(lock)
-
-    var state = JournalState(wakeRecords: options.syncRecords)
-    opening.announce(in: &state, at: now)
-    let shared = Monitor(state)
-    let journal = try start(opening, options, shared, lock)
-    return (journal, opening.recovery)
+    let opened = try recover(folder: folder, options: options, now: now, recent: recent)
+    let thread = try reaching { () throws(PosixError) in
+      try Thread.spawn(name: "journal") { opened.writer().run() }
+    }
+    let journal = Journal(
+      logID: String(decoding: opened.formatter.logID, as: UTF8.self), options: options, shared: opened.shared,
+      writer: thread, lock: lock)
+    return (journal, opened.recovery)
   }
 
-  private static func start(
-    _ opening: Opening, _ options: JournalOptions, _ shared: Monitor<JournalState>,
-    _ lock: consuming FolderLock
-  ) throws(JournalError) -> Journal {
-    let (folder, formatter, number, size) = (
-      opening.folder, opening.formatter, opening.number, opening.size
-    )
-    let thread = try reaching { () throws(PosixError) in
-      try Thread.spawn(name: "journal") {
-        JournalWriter(
-          folder: folder, options: options, shared: shared, formatter: formatter, segment: number, size: size
-        ).run()
-      }
-    }
-    let logID = String(decoding: formatter.logID, as: UTF8.self)
-    return Journal(logID: logID, options: options, shared: shared, writer: thread, lock: lock)
+  /// All of ``open(folder:options:now:recent:)`` but the lock and the thread.
+  static func recover(
+    folder: String, options: JournalOptions, now: Int64, recent: ((Span<UInt8>) -> Bool)? = nil
+  ) throws(JournalError) -> OpenedLog {
+    var opening = try Opening(folder: folder, options: options)
+    try opening.recover(recent)
+    try opening.prepareSegment()
+    var state = JournalState(wakeRecords: options.syncRecords)
+    opening.announce(in: &state, at: now)
+    return OpenedLog(
+      folder: folder, options: options, shared: Monitor(state), formatter: opening.formatter,
+      recovery: opening.recovery, segment: opening.number, size: opening.size)
+  }
+}
+
+/// A log that can be written on.
+struct OpenedLog: Sendable {
+  let folder: String
+  let options: JournalOptions
+  let shared: Monitor<JournalState>
+  let formatter: RecordFormatter
+  let recovery: Recovery
+  let segment: Int
+  let size: Int64
+
+  func writer() -> JournalWriter {
+    JournalWriter(
+      folder: folder, options: options, shared: shared, formatter: formatter, segment: segment, size: size)
   }
 }
 
 /// The steps from a folder to a place where the next record goes.
 private struct Opening {
   let folder: String
-  private let storage: JournalStorage
-  private let segmentBytes: Int
+  private let options: JournalOptions
   private let segments: SegmentList
   /// The segment to write on in, and what it holds.
   private(set) var number = 1
@@ -66,14 +76,15 @@ private struct Opening {
 
   init(folder: String, options: JournalOptions) throws(JournalError) {
     self.folder = folder
-    storage = options.storage
-    segmentBytes = options.segmentBytes
+    self.options = options
     segments = try SegmentList.read(folder)
   }
 
   var formatter: RecordFormatter {
     RecordFormatter(logID: logID ?? "", head: recovery.head)
   }
+
+  private var storage: JournalStorage { options.storage }
 
   /// Finds the record to go on from, cutting what a crash left behind it.
   mutating func recover(_ recent: ((Span<UInt8>) -> Bool)?) throws(JournalError) {
@@ -84,15 +95,24 @@ private struct Opening {
     }
     number = last
     recovery.segment = last
-    var wantsMore = recent != nil
-    let before = try lastLink(before: last)
-    var scan = SegmentScan(after: before)
-    var reader = try SegmentLines(segments.path(last), last)
-    try reader.visit { line, place in
-      if scan.add(line, at: place), let recent { wantsMore = recent(line) }
+    // A sync that failed in an earlier run may have left in memory what the disk never got.
+    for segment in segments.numbers.suffix(Self.lookedAgain + 1) {
+      let path = segments.path(segment)
+      try reaching { () throws(PosixError) in try storage.forget(path, options.unsyncedBytes) }
     }
-    try settle(scan, tornBytes: reader.tornBytes)
-    var older = segments.numbers.dropLast()
+    try cutAgain()
+    var wantsMore = recent != nil
+    var older = segments.numbers
+    while let current = older.popLast() {
+      var scan = SegmentScan(after: try lastLink(before: current))
+      var reader = try SegmentLines(segments.path(current), current)
+      try reader.visit { line, place in
+        if scan.add(line, at: place), !scan.isHole, let recent { wantsMore = recent(line) }
+      }
+      try settle(scan, of: current, size: scan.totalBytes + reader.tornBytes)
+      // A segment that was begun and of which nothing has reached the disk: the end of the log is in the one before.
+      guard scan.soundLines == 0, recovery.damage == nil else { break }
+    }
     while wantsMore, let recent, let number = older.popLast() {
       var reader = try SegmentLines(segments.path(number), number)
       try reader.visit { line, _ in
@@ -101,49 +121,111 @@ private struct Opening {
     }
   }
 
-  /// Decides between going on in the last segment, cutting it first, and leaving it alone.
-  private mutating func settle(_ scan: SegmentScan, tornBytes: Int64) throws(JournalError) {
-    recovery.head = scan.last.head
-    logID = scan.last.logID ?? Self.newLogID()
-    let total = scan.totalBytes + tornBytes
-    size = scan.soundBytes
-    guard scan.isTorn else { return leaveDamaged(scan) }
-    guard total > size else { return }
-    do throws(PosixError) {
-      let file = try Files.open(segments.path(number), for: .appending)
-      try storage.truncate(file, size)
-      try storage.synchronize(file)
-      recovery.cutBytes = total - size
-    } catch {
-      // A file that may not be cut (an append-only attribute, say) is left with its torn end, in sight.
-      guard error.isForbidden else { throw .system(error) }
-      recovery.damage = JournalDamage(
-        .tornSegment, segment: number, line: scan.soundLines + 1, offset: size, seq: scan.last.head.seq + 1)
-      number += 1
-      size = 0
+  /// Decides between going on in a segment, cutting it first, and leaving it alone.
+  private mutating func settle(_ scan: SegmentScan, of current: Int, size total: Int64) throws(JournalError) {
+    let isLast = current == number
+    guard scan.isTorn(size: total, unsynced: options.unsyncedBytes) else {
+      recovery.head = scan.last.head
+      logID = scan.last.logID ?? logID ?? Self.newLogID()
+      recovery.segment = current
+      recovery.damage = scan.damage
+      // The broken lines at the end had numbers, which records outside may refer to: they are not used again.
+      lostLines = UInt64(scan.linesAfter)
+      if isLast { startNext() }
+      return
     }
+    recovery.head = scan.sound.head
+    logID = scan.sound.logID ?? logID ?? Self.newLogID()
+    if isLast { size = scan.soundBytes }
+    guard total > scan.soundBytes else { return }
+    recovery.segment = current
+    guard try !cut(current, from: total, to: scan.soundBytes, lines: scan.lines - scan.soundLines) else {
+      return
+    }
+    recovery.damage = JournalDamage(
+      .tornSegment, segment: current, line: scan.soundLines + 1, offset: scan.soundBytes,
+      seq: scan.sound.head.seq + 1)
+    if isLast { startNext() }
   }
 
-  private mutating func leaveDamaged(_ scan: SegmentScan) {
-    recovery.damage = scan.damage
-    // The broken lines at the end had numbers, which records outside may refer to: they are not used again.
-    lostLines = UInt64(scan.linesAfter)
+  private mutating func startNext() {
     number += 1
     size = 0
   }
 
-  /// Makes sure that the segment can be written, while failing still has somebody to tell.
-  mutating func prepareSegment(_ lock: borrowing FolderLock) throws(JournalError) {
-    if size >= Int64(segmentBytes) {
-      number += 1
-      size = 0
-    }
-    let path = SegmentList.path(folder, number)
-    let storage = storage
+  /// - Returns: False where the file may not be cut (an append-only attribute, say): its end is left, in sight.
+  private mutating func cut(_ segment: Int, from total: Int64, to size: Int64, lines: Int)
+    throws(JournalError) -> Bool
+  {
     do throws(PosixError) {
-      let file = try storage.open(path)
-      // What an earlier run wrote may still be in memory only: from here on it counts as on the disk.
+      let file = try storage.open(segments.path(segment))
+      try storage.truncate(file, size)
       try storage.synchronize(file)
+    } catch {
+      guard error.isForbidden else { throw .system(error) }
+      return false
+    }
+    recovery.cuts.append(Recovery.Cut(segment: segment, bytes: total - size, lines: lines))
+    return true
+  }
+
+  // MARK: Cuts that a power failure took back
+
+  /// How many segments before the last are looked at.
+  private static let lookedAgain = 8
+
+  /// Makes cuts again that the writer had made and a power failure took back.
+  ///
+  /// After a failed sync the writer cuts its segment to what is certain and writes the same lines to the next one. Where
+  /// that disk did not keep the cut, lines stand in both. They go from the first, but only where each stands in the second.
+  private mutating func cutAgain() throws(JournalError) {
+    for (earlier, later) in zip(segments.numbers, segments.numbers.dropFirst()).suffix(Self.lookedAgain) {
+      guard let previous = try previousHash(of: later), try !ends(earlier, with: previous),
+        let end = try RepeatedLines.find(
+          segments, in: earlier, repeatedFrom: later, after: previous, options)
+      else { continue }
+      _ = try cut(earlier, from: end.size, to: end.offset, lines: end.lines)
+    }
+  }
+
+  /// What a segment's first record goes on from; nil where it begins with none.
+  private func previousHash(of segment: Int) throws(JournalError) -> SHA256Digest? {
+    var lines = try SegmentLines(segments.path(segment), segment)
+    guard try lines.refill() else { return nil }
+    var found: SHA256Digest?
+    _ = lines.show { line, _ in
+      if RecordLine(line) != nil, RecordLine.hash(line) == RecordLine.statedHash(line) {
+        found = RecordLine.statedPrevious(line)
+      }
+      return false
+    }
+    return found
+  }
+
+  /// Whether a segment's last bytes are the record of this hash. Looks at no more than them.
+  private func ends(_ segment: Int, with hash: SHA256Digest) throws(JournalError) -> Bool {
+    let tail = try reaching { () throws(PosixError) -> [UInt8] in
+      let file = try Files.open(segments.path(segment), for: .reading)
+      var bytes = [UInt8](repeating: 0, count: SHA256Digest.hexCount + 3)
+      let count = try file.fill(&bytes, filePosition: max(0, try file.status().size - Int64(bytes.count)))
+      return Array(bytes[..<count])
+    }
+    return tail == Array("\(hash.hex)\"}\n".utf8)
+  }
+
+  /// Makes sure that the segment can be written, while failing still has somebody to tell.
+  mutating func prepareSegment() throws(JournalError) {
+    if size >= Int64(options.segmentBytes) { startNext() }
+    // What an earlier run wrote or cut may still be in memory only: from here on it counts as on the disk.
+    for earlier in segments.numbers.suffix(Self.lookedAgain) where earlier != number {
+      do throws(PosixError) {
+        try storage.synchronize(try storage.open(segments.path(earlier)))
+      } catch {
+        guard error.isForbidden else { throw .system(error) }
+      }
+    }
+    do throws(PosixError) {
+      try storage.synchronize(try storage.open(SegmentList.path(folder, number)))
       try storage.synchronizeFolder(folder)
     } catch { throw .system(error) }
   }
@@ -153,12 +235,20 @@ private struct Opening {
     state.status.head = recovery.head
     state.status.segment = number
     if lostLines > 0 { state.pending.skip(lostLines, cause: "damaged", at: now) }
-    guard recovery.cutBytes > 0 || recovery.damage != nil else { return }
-    var body = #""cut_bytes":\#(recovery.cutBytes),"segment":"\#(SegmentList.name(recovery.segment))""#
-    if let damage = recovery.damage {
-      body +=
-        #","damage":"\#(damage.fault.rawValue)","damaged_line":\#(damage.line),"damaged_offset":\#(damage.offset)"#
+    for cut in recovery.cuts {
+      let body =
+        #""cut_bytes":\#(cut.bytes),"cut_lines":\#(cut.lines),"segment":"\#(SegmentList.name(cut.segment))""#
+      say(body, in: &state, at: now)
     }
+    if let damage = recovery.damage {
+      let body =
+        #""cut_bytes":0,"segment":"\#(SegmentList.name(recovery.segment))","damage":"\#(damage.fault.rawValue)""#
+        + #","damaged_line":\#(damage.line),"damaged_offset":\#(damage.offset)"#
+      say(body, in: &state, at: now)
+    }
+  }
+
+  private func say(_ body: String, in state: inout JournalState, at now: Int64) {
     let bytes = Array(body.utf8)
     _ = state.accept(kind: "recovered", at: now, body: bytes.span, limit: .max)
   }

@@ -37,25 +37,35 @@ package final class Journal: Sendable {
   ///   - at: Milliseconds since 1970.
   ///   - body: The members after `kind`, as JSON without the braces and commas around them; may be empty. Not checked
   ///     beyond having no newline.
+  ///   - isExpendable: Refused while there is still room for others: `reservedBytes` of the buffer are not for it.
   /// - Returns: Whether the log will have it. Otherwise it is counted by cause in ``status``, and where the buffer was
   ///   full a `gap` record will say so.
   @discardableResult
-  package func append(kind: String, at: Int64, body: Span<UInt8>) -> Bool {
+  package func append(kind: String, at: Int64, body: Span<UInt8>, isExpendable: Bool = false) -> Bool {
+    let limit = options.bufferBytes - (isExpendable ? options.reservedBytes : 0)
     let refusal = Self.fault(kind, body)
     let wake = shared.withLock { (state) -> Bool? in
       if let refusal = refusal ?? (state.closing ? .closed : nil) {
         state.status.refused[refusal, default: 0] += 1
         return nil
       }
-      return state.accept(kind: kind, at: at, body: body, limit: options.bufferBytes)
+      return state.accept(kind: kind, at: at, body: body, limit: limit)
     }
     if wake == true { shared.notify() }
     return wake != nil
   }
 
   @discardableResult
-  package func append(kind: String, at: Int64, body: [UInt8]) -> Bool {
-    append(kind: kind, at: at, body: body.span)
+  package func append(kind: String, at: Int64, body: [UInt8], isExpendable: Bool = false) -> Bool {
+    append(kind: kind, at: at, body: body.span, isExpendable: isExpendable)
+  }
+
+  /// Whether records should be as short as they can: the disk fails and a quarter of the buffer is taken, or half is
+  /// whatever the disk does.
+  package var isShortOfRoom: Bool {
+    shared.withLock { state in
+      state.heldBytes >= options.bufferBytes / (state.status.failingSince == nil ? 2 : 4)
+    }
   }
 
   /// Waits until everything accepted so far is on the disk.
@@ -84,7 +94,7 @@ package final class Journal: Sendable {
   /// Writes and synchronises what is left, then ends the writer. Later appends are refused; a second call
   /// only repeats the answer.
   ///
-  /// - Returns: Whether every accepted record is on the disk. A disk that fails is tried once more, not for ever.
+  /// - Returns: Whether every accepted record is on the disk. A disk that fails is tried three times, not for ever.
   @discardableResult
   package func close() -> Bool {
     shared.withLock { $0.closing = true }

@@ -80,7 +80,7 @@ extension SegmentScan {
     do throws(PosixError) {
       let file = try Files.open(path, for: .reading)
       let start = max(0, try file.status().size - Int64(bytes.count))
-      count = try file.read(into: &bytes, filePosition: start)
+      count = try file.fill(&bytes, filePosition: start)
     } catch { throw .system(error) }
     let span = bytes.span
     var end = span.lastIndex(of: UInt8(ascii: "\n"), before: count)

@@ -14,6 +14,9 @@ package struct JournalOptions: Sendable {
   /// Most memory, in bytes, of records that are not yet on the disk; past it they are refused and counted.
   package var bufferBytes = 64 << 20
 
+  /// What of ``bufferBytes`` is kept for records that may not be missing: those that may are refused earlier.
+  package var reservedBytes = 8 << 20
+
   /// Least time between two writes of a trickle: at 2,000 records a second a write for each would cost more than
   /// the records. What kill -9 can take. A full ``syncRecords`` or 64 KiB do not wait for it.
   package var writeIntervalMilliseconds: Int64 = 10
@@ -26,6 +29,9 @@ package struct JournalOptions: Sendable {
 
   /// The system calls on segments; a test puts failing ones here.
   package var storage = JournalStorage()
+
+  /// Most bytes of a segment that are written and not confirmed by a sync.
+  var unsyncedBytes: Int64 { Int64(batchBytes + RecordFrame.longestLine) }
 
   package init() {}
 }
@@ -52,6 +58,17 @@ package struct JournalStorage: Sendable {
 
   package var synchronizeFolder: @Sendable (_ path: String) throws(PosixError) -> Void = {
     (path) throws(PosixError) in try Files.synchronizeFolder(path)
+  }
+
+  /// Has the end of a segment, this many bytes, read from the disk rather than from memory.
+  package var forget: @Sendable (_ path: String, _ bytes: Int64) throws(PosixError) -> Void = {
+    (path, bytes) throws(PosixError) in
+    let file = try Files.open(path, for: .reading)
+    file.forgetCached(from: try file.status().size - bytes)
+  }
+
+  package var remove: @Sendable (_ path: String) throws(PosixError) -> Void = {
+    (path) throws(PosixError) in try Files.remove(path)
   }
 
   package init() {}

@@ -31,12 +31,17 @@ final class JournalWriter {
   private var lastWrite: UInt64 = 0
   private var oldestUnsynced: UInt64 = 0
   private var failure: Failure?
+  private static let closingTries = 3
+  private var failedClosings = 0
   /// Set where the segment must be left, while that has not worked: how much of `buffer` may stay in it.
   private var leaving: Int?
 
   private struct Failure {
     var nextTry: UInt64
     var backoff: Int64
+    /// The first of those still going on, and when it came.
+    let fault: Fault
+    let since: UInt64
   }
 
   /// A step that failed.
@@ -68,16 +73,22 @@ final class JournalWriter {
 
   /// Returns after ``Journal/close()``.
   func run() {
-    while true {
-      let orders = sleep()
-      let done = turn(syncNow: orders.flushing || orders.closing || orders.rolling)
-      if done, orders.rolling, buffer.isEmpty, durableBytes > 0 { startNext() }
-      guard orders.closing else { continue }
-      // Nothing more can come; a disk that failed this last time has had its chance.
-      if !done || (work.isEmpty && buffer.isEmpty) { break }
-    }
+    while step() {}
     shared.withLock { $0.ended = true }
     shared.notify()
+  }
+
+  /// Waits for work and does it once.
+  ///
+  /// - Returns: False when the journal is closed and there is no more to be done.
+  func step() -> Bool {
+    let orders = sleep()
+    let done = turn(syncNow: orders.flushing || orders.closing || orders.rolling)
+    if done, orders.rolling, buffer.isEmpty, durableBytes > 0 { startNext() }
+    guard orders.closing else { return true }
+    // Nothing more can come. One failed step has a next segment to go to; a disk that fails them all has had its chance.
+    failedClosings += done ? 0 : 1
+    return failedClosings < Self.closingTries && !(work.isEmpty && buffer.isEmpty)
   }
 
   // MARK: Waiting
@@ -118,7 +129,7 @@ final class JournalWriter {
 
   private func nextWake() -> (JournalState.Sleep, deadline: UInt64?) {
     if let failure { return (.untilOrdered, failure.nextTry) }
-    guard work.isEmpty else { return (.awake, nil) }
+    guard work.isEmpty, written == buffer.count else { return (.awake, nil) }
     guard written > 0 else { return (.untilAny, nil) }
     let due = oldestUnsynced + milliseconds(options.syncIntervalMilliseconds)
     let linger = lastWrite + milliseconds(options.writeIntervalMilliseconds)
@@ -204,8 +215,8 @@ final class JournalWriter {
     let duration = Clocks.monotonic() - start
     durableBytes += Int64(written)
     dropDurable(written)
-    failure = nil
     let (accepted, charge, head) = (accepted, charge, formatter.head)
+    sayRecovered()
     self.accepted = 0
     self.charge = 0
     let flushed = report { state in
@@ -219,6 +230,22 @@ final class JournalWriter {
     }
     if flushed { shared.notify() }
     if durableBytes >= Int64(options.segmentBytes) { startNext() }
+  }
+
+  /// Leaves a record that says that the disk had failed, behind those that waited for it.
+  private func sayRecovered() {
+    guard let failure else { return }
+    self.failure = nil
+    let milliseconds = (Clocks.monotonic() - failure.since) / 1_000_000
+    let kind = Array("recovered".utf8)
+    let body =
+      Array(
+        #""cut_bytes":0,"segment":"\#(SegmentList.name(number))","operation":"\#(failure.fault.operation.rawValue)""#
+          .utf8)
+      + Array(#","errno":\#(failure.fault.cause.code),"failing_ms":\#(milliseconds)"#.utf8)
+    formatter.append(kind: kind.span, at: Clocks.realtime(), body: body.span, to: &buffer)
+    lines += 1
+    unreported.lines += 1
   }
 
   /// Forgets the first bytes of the buffer, which are on the disk.
@@ -297,7 +324,7 @@ final class JournalWriter {
     } else {
       // Empty, so its number can be used again; a hole in the numbers would look like a lost segment.
       self.segment = nil
-      try? Files.remove(SegmentList.path(folder, number))
+      try? storage.remove(SegmentList.path(folder, number))
     }
   }
 
@@ -311,7 +338,9 @@ final class JournalWriter {
     note(fault)
     let longest = options.backoffMilliseconds.upperBound
     let backoff = min(failure.map { $0.backoff * 2 } ?? options.backoffMilliseconds.lowerBound, longest)
-    failure = Failure(nextTry: Clocks.deadline(afterMilliseconds: backoff), backoff: backoff)
+    failure = Failure(
+      nextTry: Clocks.deadline(afterMilliseconds: backoff), backoff: backoff, fault: failure?.fault ?? fault,
+      since: failure?.since ?? Clocks.monotonic())
     guard leaving != nil, fault.operation != .truncate else { return }
     // At once where it works, so that a reader finds whole records while the disk is down.
     do throws(Fault) { try leaveSegment() } catch { note(error) }

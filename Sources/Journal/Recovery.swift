@@ -1,12 +1,13 @@
 import Anchors
+import Posix
 import RouterCore
 
 /// What was found when a log was opened.
 package struct Recovery: Equatable, Sendable {
   /// The record that new ones follow.
   package internal(set) var head: JournalHead
-  /// Bytes cut from the last segment's end: half a line, and a last line whose hash did not fit.
-  package internal(set) var cutBytes: Int64 = 0
+  /// What was cut off, in the order of the cuts. Each has a `recovered` record.
+  package internal(set) var cuts: [Cut] = []
   /// The segment that was cut or left alone as damaged, else the one in use.
   package internal(set) var segment: Int
   /// Damage before the last segment's end. It is left as it is, for `verify-log` to find; the log goes on in
@@ -14,9 +15,21 @@ package struct Recovery: Equatable, Sendable {
   package internal(set) var damage: JournalDamage?
   /// Whether the log has just been made.
   package internal(set) var isNew = false
+
+  /// Bytes off a segment's end that no sync had confirmed: half a line, a last line whose hash did not fit, what a power
+  /// failure left of a write, or brought back of one that was taken back.
+  package struct Cut: Equatable, Sendable {
+    package let segment: Int
+    package let bytes: Int64
+    /// Whole lines among them.
+    package let lines: Int
+  }
+
+  /// Of all cuts together.
+  package var cutBytes: Int64 { cuts.reduce(0) { $0 + $1.bytes } }
 }
 
-/// The last segment read through: where the chain holds, where it ends, what is behind.
+/// A segment read through: where the chain holds, where it ends, what is behind.
 struct SegmentScan {
   /// What a chain must go on from.
   struct Link: Equatable {
@@ -38,10 +51,15 @@ struct SegmentScan {
 
   /// The last line whose own hash fits, whatever stands before it.
   private(set) var last: Link
+  /// The last line before `damage`.
+  private(set) var sound: Link
   /// Lines after `last`, all of them broken.
   private(set) var linesAfter = 0
   /// The first line that does not hold; nil where all do.
   private(set) var damage: JournalDamage?
+  /// Whether the line of `damage` has a zero byte: a file that grew without its data reads as zeros, and no record
+  /// has any.
+  private(set) var isHole = false
   /// End of the lines before `damage`, in bytes.
   private(set) var soundBytes: Int64 = 0
   /// Lines before `damage`.
@@ -53,6 +71,7 @@ struct SegmentScan {
 
   init(after link: Link) {
     last = link
+    sound = link
     check = ChainCheck(after: link)
   }
 
@@ -64,8 +83,12 @@ struct SegmentScan {
     totalBytes = place.offset + Int64(line.count) + 1
     let expected = check.expectedSeq
     if let fault = check.add(line, at: place) {
-      if damage == nil { damage = JournalDamage(fault, at: place, seq: expected) }
+      if damage == nil {
+        damage = JournalDamage(fault, at: place, seq: expected)
+        isHole = line.firstIndex(of: 0) != nil
+      }
     } else if damage == nil {
+      sound = check.link
       soundBytes = totalBytes
       soundLines += 1
     }
@@ -78,10 +101,12 @@ struct SegmentScan {
     return true
   }
 
-  /// Whether the damage is only what a crash leaves: the very last line.
-  var isTorn: Bool {
+  /// Whether the damage is only what a crash leaves: the very last line, or a hole among what no sync can have confirmed.
+  ///
+  /// - Parameter unsynced: Most bytes at the segment's end of which that can be so.
+  func isTorn(size: Int64, unsynced: Int64) -> Bool {
     guard let damage else { return true }
-    return damage.line == lines && linesAfter == 1
+    return damage.line == lines && linesAfter == 1 || isHole && size - soundBytes <= unsynced
   }
 }
 

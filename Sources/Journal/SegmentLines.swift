@@ -80,7 +80,7 @@ struct SegmentLines: ~Copyable {
   mutating func seekToEnd() throws(JournalError) {
     let size = try reaching { () throws(PosixError) in try file.status().size }
     offset = max(0, size - Int64(JournalReader.longestLine))
-    to = try read(at: 0, position: offset)
+    to = try reaching { [offset] () throws(PosixError) in try file.fill(&buffer, filePosition: offset) }
     let whole = buffer[..<to].lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
     pass(whole, endsLine: true)
   }

@@ -40,7 +40,9 @@ extension Descriptor {
   /// Reads once, at most `space.count` bytes. An empty `space` gives `.end`.
   package func read(into space: inout MutableSpan<UInt8>) throws(PosixError) -> ReadResult {
     let got = try retryingUnlessBlocked("read") {
-      unsafe space.withUnsafeMutableBytes { unsafe Glibc.read(number, $0.baseAddress, $0.count) }
+      unsafe space.withUnsafeMutableBytes {
+        unsafe Glibc.read(number, $0.baseAddress, FaultPlan.allowed("read", $0.count))
+      }
     }
     return Self.result(got)
   }
@@ -48,7 +50,7 @@ extension Descriptor {
   /// As ``read(into:)-(MutableSpan<UInt8>)``, into memory whose owner lends it for the call.
   @unsafe package func read(into buffer: UnsafeMutableRawBufferPointer) throws(PosixError) -> ReadResult {
     let got = try retryingUnlessBlocked("read") {
-      unsafe Glibc.read(number, buffer.baseAddress, buffer.count)
+      unsafe Glibc.read(number, buffer.baseAddress, FaultPlan.allowed("read", buffer.count))
     }
     guard let got else { return .wouldBlock }
     return got == 0 ? .end : .bytes(got)
@@ -59,7 +61,8 @@ extension Descriptor {
     precondition(offset >= 0 && offset <= buffer.count, "offset outside the buffer")
     let got = try retryingUnlessBlocked("read") {
       unsafe buffer.withUnsafeMutableBytes {
-        unsafe Glibc.read(number, $0.baseAddress?.advanced(by: offset), $0.count - offset)
+        unsafe Glibc.read(
+          number, $0.baseAddress?.advanced(by: offset), FaultPlan.allowed("read", $0.count - offset))
       }
     }
     return Self.result(got)
@@ -74,9 +77,24 @@ extension Descriptor {
     precondition(offset >= 0 && offset <= buffer.count, "offset outside the buffer")
     return try retrying("pread") {
       unsafe buffer.withUnsafeMutableBytes {
-        unsafe pread(number, $0.baseAddress?.advanced(by: offset), $0.count - offset, off_t(filePosition))
+        unsafe pread(
+          number, $0.baseAddress?.advanced(by: offset), FaultPlan.allowed("pread", $0.count - offset),
+          off_t(filePosition))
       }
     }
+  }
+
+  /// As ``read(into:at:filePosition:)``, again and again until the array is full or the file ends.
+  package func fill(_ buffer: inout [UInt8], at offset: Int = 0, filePosition: Int64) throws(PosixError)
+    -> Int
+  {
+    var done = 0
+    while offset + done < buffer.count {
+      let count = try read(into: &buffer, at: offset + done, filePosition: filePosition + Int64(done))
+      if count == 0 { break }
+      done += count
+    }
+    return done
   }
 
   /// Writes once.
@@ -84,7 +102,9 @@ extension Descriptor {
   /// - Returns: The number of bytes taken, possibly fewer than given; nil where none would fit now.
   package func write(_ bytes: Span<UInt8>) throws(PosixError) -> Int? {
     try retryingUnlessBlocked("write") {
-      unsafe bytes.withUnsafeBytes { unsafe Glibc.write(number, $0.baseAddress, $0.count) }
+      unsafe bytes.withUnsafeBytes {
+        unsafe Glibc.write(number, $0.baseAddress, FaultPlan.allowed("write", $0.count))
+      }
     }
   }
 
@@ -109,7 +129,9 @@ extension Descriptor {
   package func send(_ bytes: Span<UInt8>) throws(PosixError) -> Int? {
     try retryingUnlessBlocked("send") {
       unsafe bytes.withUnsafeBytes {
-        unsafe Glibc.send(number, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
+        unsafe Glibc.send(
+          number, $0.baseAddress, FaultPlan.allowed("send", $0.count),
+          Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
       }
     }
   }
@@ -120,9 +142,22 @@ extension Descriptor {
   }
 
   /// The data and what is needed to read it back are on the disk when this returns.
-  package func synchronizeData() throws(PosixError) { _ = try retrying("fdatasync") { fdatasync(number) } }
+  ///
+  /// Not made again where a signal interrupts it: a second sync may call good what the first one lost.
+  package func synchronizeData() throws(PosixError) {
+    guard !FaultPlan.fails("fdatasync"), fdatasync(number) == 0 else {
+      throw PosixError(code: errno, call: "fdatasync")
+    }
+  }
 
   package func synchronize() throws(PosixError) { _ = try retrying("fsync") { fsync(number) } }
+
+  /// Has the pages from a place on read from the disk next time, but for those that it does not have yet.
+  ///
+  /// Best effort. After a failed sync memory may hold what the disk never got, as if it were there.
+  package func forgetCached(from offset: Int64) {
+    _ = posix_fadvise(number, off_t(max(0, offset)), 0, POSIX_FADV_DONTNEED)
+  }
 
   package func truncate(to size: Int64) throws(PosixError) {
     _ = try retrying("ftruncate") { ftruncate(number, off_t(size)) }

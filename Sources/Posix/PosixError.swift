@@ -37,7 +37,7 @@ package struct PosixError: Error, Equatable, CustomStringConvertible {
 
 /// Makes a call again for as long as a signal interrupts it.
 ///
-/// The one place where EINTR is dealt with. Not for `close`: Linux has given the number back
+/// The one place where EINTR is dealt with, and where tests make calls fail (``FaultPlan``). Not for `close`: Linux has given the number back
 /// by the time it says EINTR, and a second try might close another thread's descriptor.
 ///
 /// - Parameter body: Returns a negative value, with errno set, where it failed.
@@ -46,7 +46,7 @@ func retrying<Result: FixedWidthInteger & SignedInteger>(
   _ call: String, _ detail: @autoclosure () -> String = "", _ body: () -> Result
 ) throws(PosixError) -> Result {
   while true {
-    let result = body()
+    let result = FaultPlan.fails(call) ? -1 : body()
     if result >= 0 { return result }
     let code = errno
     if code != EINTR { throw PosixError(code: code, call: call, detail: detail()) }
@@ -61,7 +61,7 @@ func retryingUnlessBlocked<Result: FixedWidthInteger & SignedInteger>(
   _ call: String, _ detail: @autoclosure () -> String = "", _ body: () -> Result
 ) throws(PosixError) -> Result? {
   while true {
-    let result = body()
+    let result = FaultPlan.fails(call) ? -1 : body()
     if result >= 0 { return result }
     let code = errno
     if code == EAGAIN || code == EWOULDBLOCK { return nil }

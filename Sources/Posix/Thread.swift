@@ -28,7 +28,7 @@ package final class Thread: Sendable {
     let previous = SignalSet.blockAsynchronous()
     defer { previous.restore() }
     let start = unsafe Unmanaged.passRetained(
-      Start(name: String(decoding: name.utf8.prefix(15), as: UTF8.self), body: body))
+      Start(name: String(decoding: name.utf8.prefix(15), as: UTF8.self), body: Self.withFaults(body)))
     var handle = pthread_t()
     let code = unsafe pthread_create(
       &handle, &attributes,
@@ -44,6 +44,16 @@ package final class Thread: Sendable {
       throw PosixError(code: code, call: "pthread_create", detail: name)
     }
     return Thread(handle: handle)
+  }
+
+  /// The body under the plan that is in force here.
+  private static func withFaults(_ body: @escaping @Sendable () -> Void) -> @Sendable () -> Void {
+    #if DEBUG
+      guard let plan = FaultPlan.current else { return body }
+      return { plan.run(body) }
+    #else
+      return body
+    #endif
   }
 
   /// Gives the calling thread the lowest priority, for good: it runs where nobody else wants to.

@@ -510,7 +510,7 @@ enum ReportWords {
       ("Records read", balance.recordsRead), ("Outside the window", balance.outsideWindow),
       ("Damaged lines", balance.damaged), ("Records of unknown kind", balance.unknownKinds),
       ("Sequence numbers missing without a gap record", balance.unexplainedHoles),
-      ("Recoveries after a crash", balance.recovered),
+      ("Recoveries after a crash or a failing disk", balance.recovered),
       ("Calls of kill switch drills, in no other figure", balance.drillCalls),
       ("Repeated decisions, not counted", balance.duplicateDecisions),
       ("Repeated comparisons, not counted", balance.duplicateComparisons),

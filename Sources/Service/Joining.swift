@@ -18,6 +18,7 @@ struct Joining: Sendable {
     /// Monotonic nanoseconds of the call frame.
     var arrived: UInt64
     var generation: Generation
+    var isShadow = true
     /// A local answer that the frontier is asked about as well.
     var isAudited = false
 

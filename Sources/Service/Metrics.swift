@@ -16,6 +16,8 @@ package struct Metrics: Sendable {
   var candidateErrors: [PairKey: UInt64] = [:]
   var costs: [PairKey: Double] = [:]
   var otherRecords: [String: UInt64] = [:]
+  /// Records that were written without the previews that they would have had.
+  var previewsDropped: UInt64 = 0
   var replies: [PairKey: UInt64] = [:]
   /// All replies with a candidate's answer, since the start.
   package private(set) var localReplies: UInt64 = 0

@@ -18,7 +18,7 @@ struct MetricsText {
     let metrics = sidecar.pipeline.recorder.metrics.withLock { $0 }
     page.frames(balance, metrics)
     page.work(metrics)
-    page.log(sidecar.pipeline.recorder.journal.status)
+    page.log(sidecar.pipeline.recorder.journal.status, previewsDropped: metrics.previewsDropped)
     page.state(sidecar)
     page.review(sidecar)
     return page.text
@@ -102,7 +102,7 @@ struct MetricsText {
     }
   }
 
-  private mutating func log(_ status: JournalStatus) {
+  private mutating func log(_ status: JournalStatus, previewsDropped: UInt64) {
     family("log_sync_duration_seconds", "histogram", "Time of each fdatasync of the log.")
     var cumulative: UInt64 = 0
     for (bound, count) in zip(DurationHistogram.bounds, status.syncDurations.counts) {
@@ -120,6 +120,8 @@ struct MetricsText {
     sample("log_failing", [], status.failingSince == nil ? 0 : 1)
     family("log_pending_bytes", "gauge", "Bytes of records that are not yet on the disk.")
     sample("log_pending_bytes", [], Double(status.pendingBytes))
+    family("log_previews_dropped_total", "counter", "Records written without previews for want of room.")
+    sample("log_previews_dropped_total", [], Double(previewsDropped))
   }
 
   private mutating func state(_ sidecar: SidecarState) {

@@ -38,15 +38,23 @@ final class Recorder: Sendable {
   ///
   /// - Returns: Whether the log accepted it.
   @discardableResult
-  func write(_ kind: String, _ body: RecordBody, at now: Int64 = Clocks.realtime()) -> Bool {
-    let isAccepted = journal.append(kind: kind, at: now, body: body.bytes)
+  func write(
+    _ kind: String, _ body: RecordBody, at now: Int64 = Clocks.realtime(), isExpendable: Bool = false
+  ) -> Bool {
+    let isAccepted = journal.append(kind: kind, at: now, body: body.bytes, isExpendable: isExpendable)
     if isAccepted { metrics.withLock { $0.wrote(kind) } }
     return isAccepted
   }
 
   /// Counts a frame's record as accepted, or the frame as shed where the log would not have it.
-  private func settle(_ kind: Balance.Kind, _ record: RecordBody, at now: Int64 = Clocks.realtime()) -> Bool {
-    let isAccepted = record.withBytes { journal.append(kind: kind.record, at: now, body: $0) }
+  ///
+  /// - Parameter isExpendable: May be missing before a record about a live call is.
+  private func settle(
+    _ kind: Balance.Kind, _ record: RecordBody, at now: Int64 = Clocks.realtime(), isExpendable: Bool
+  ) -> Bool {
+    let isAccepted = record.withBytes {
+      journal.append(kind: kind.record, at: now, body: $0, isExpendable: isExpendable)
+    }
     balance.withLock { balance in
       if isAccepted { balance.recorded(kind) } else { balance.dropped(.logRefused) }
     }
@@ -64,7 +72,9 @@ final class Recorder: Sendable {
     // One time for the draw and the record: it names the week whose key decides.
     let now = Clocks.realtime()
     let isDrawn = isDrawn(record.candidate, record.call.callID, isChallenger: false, at: now)
-    let isAccepted = settle(.call, record.body(sealedBy: generation.seal, isDrawn: isDrawn), at: now)
+    let isAccepted = settle(
+      .call, record.body(sealedBy: seal(generation), isDrawn: isDrawn), at: now,
+      isExpendable: record.told.isShadow)
     let isKept =
       isAccepted && keep(record.call, record.candidate, "candidate", isDrawn: isDrawn, at: now)
     let reason = record.decision.reason
@@ -86,7 +96,7 @@ final class Recorder: Sendable {
         Joining.Side(cause: .notAsked)
       },
       arrived: arrived,
-      generation: generation, isAudited: record.told.isAudited)
+      generation: generation, isShadow: record.told.isShadow, isAudited: record.told.isAudited)
     let waiting = joining.withLock { $0.decided(record.call.callID, left, now: Clocks.monotonic()) }
     if let waiting { compare(waiting, generation: generation) }
     return isAccepted
@@ -98,7 +108,8 @@ final class Recorder: Sendable {
     let now = Clocks.realtime()
     let isDrawn = isDrawn(candidate, record.callID, isChallenger: true, at: now)
     var side = Self.side(candidate.decision)
-    if write("challenge", record.body(sealedBy: generation.seal, isDrawn: isDrawn), at: now) {
+    let body = record.body(sealedBy: seal(generation), isDrawn: isDrawn)
+    if write("challenge", body, at: now, isExpendable: true) {
       side.isKept = keep(call, candidate, "challenger", isDrawn: isDrawn, at: now)
       metrics.withLock {
         $0.spent(task: candidate.task?.policy.name, route: "challenger", usd: candidate.ask.costUSD)
@@ -106,6 +117,13 @@ final class Recorder: Sendable {
     }
     let waiting = joining.withLock { [side] in $0.challenged(record.callID, side) }
     if let waiting { compare(waiting, generation: generation) }
+  }
+
+  /// Previews are the first that a log short of room goes without.
+  private func seal(_ generation: Generation) -> TextSeal {
+    guard generation.seal.keepsPreviews, journal.isShortOfRoom else { return generation.seal }
+    metrics.withLock { $0.previewsDropped += 1 }
+    return generation.seal.withoutPreviews
   }
 
   private static func side(_ decision: Decision) -> Joining.Side {
@@ -186,7 +204,7 @@ final class Recorder: Sendable {
       challenger: decided.challenger.map { Self.agreement($0, frame, task) }, task: task?.name,
       // An answer may overtake its call.
       fallbackMs: Double(at - min(at, decided.arrived)) / 1e6)
-    write(frame, comparison, decided.generation)
+    write(frame, comparison, decided.generation, isExpendable: decided.isShadow)
     if decided.isAudited, comparison.candidate.verdict == .disagree {
       doubts.withLock { $0 = true }
       doubts.notify()
@@ -202,7 +220,8 @@ final class Recorder: Sendable {
 
   /// An answer that found no call: one `comparison` all the same.
   func unmatched(_ frame: AnswerFrame, cause: AgreementDetail, generation: Generation) {
-    write(frame, Comparison(candidate: AgreementResult(.unknown, detail: cause)), generation)
+    write(
+      frame, Comparison(candidate: AgreementResult(.unknown, detail: cause)), generation, isExpendable: true)
   }
 
   private struct Comparison {
@@ -214,7 +233,10 @@ final class Recorder: Sendable {
     var fallbackMs: Double?
   }
 
-  private func write(_ frame: AnswerFrame, _ comparison: Comparison, _ generation: Generation) {
+  private func write(
+    _ frame: AnswerFrame, _ comparison: Comparison, _ generation: Generation, isExpendable: Bool
+  ) {
+    let seal = seal(generation)
     let (result, task) = (comparison.candidate, comparison.task)
     let answer = frame.answer
     let cost = answer.costUSD ?? generation.frontierCost(of: answer)
@@ -226,9 +248,9 @@ final class Recorder: Sendable {
     text.withUTF8 { bytes in
       let span = unsafe bytes.span
       record.field("frontier_answer_hash") { writer in
-        if span.isEmpty { writer.null() } else { generation.seal.writeHash(span, into: &writer) }
+        if span.isEmpty { writer.null() } else { seal.writeHash(span, into: &writer) }
       }
-      record.field("frontier_answer_preview", utf8: span.isEmpty ? nil : generation.seal.preview(span))
+      record.field("frontier_answer_preview", utf8: span.isEmpty ? nil : seal.preview(span))
     }
     record.field("frontier_label", result.frontierLabel.flatMap { generation.seal.label($0, limit: 128) })
     record.field("agreement", result.verdict.rawValue)
@@ -242,7 +264,7 @@ final class Recorder: Sendable {
     record.field("challenger_agreement", comparison.challenger?.verdict.rawValue)
     record.field("challenger_agreement_score", comparison.challenger?.score)
     record.field("challenger_agreement_detail", comparison.challenger?.detail)
-    guard settle(.answer, record) else { return }
+    guard settle(.answer, record, isExpendable: isExpendable) else { return }
     metrics.withLock { metrics in
       metrics.compared(task: task, agreement: result.verdict.rawValue, fallbackMs: comparison.fallbackMs)
       metrics.spent(task: task, route: "frontier", usd: cost)
@@ -258,7 +280,7 @@ final class Recorder: Sendable {
     record.field("result", outcome.result.rawValue)
     record.field("source", outcome.source.rawValue)
     record.field("approved_by", outcome.approvedBy)
-    guard settle(.outcome, record) else { return }
+    guard settle(.outcome, record, isExpendable: false) else { return }
     let task = outcome.callID.flatMap { id in joining.withLock { $0.task(of: id) } }
     metrics.withLock { $0.ended(task: task, result: outcome.result) }
   }

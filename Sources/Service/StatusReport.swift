@@ -85,7 +85,9 @@ enum StatusReport {
       "vault": vault(sidecar.vault.holdings),
       "waiting_agents": .number(JSONNumber(pipeline.desk.waiting)),
       "budgets": budgets(pipeline),
-      "log": log(pipeline.recorder.journal, sidecar.audit.latest, folder: sidecar.paths.log),
+      "log": log(
+        pipeline.recorder.journal, sidecar.audit.latest, folder: sidecar.paths.log,
+        previewsDropped: pipeline.recorder.metrics.withLock { $0.previewsDropped }),
       "checkpoint": LogKeeping.checkpoint(sidecar.keeper.status, sidecar.paths),
       "retention": LogKeeping.retention(sidecar.keeper.status, generation.prepared.policy.privacy),
       "key": ["kid": .string(generation.seal.keyID), "credential": .bool(sidecar.reloading.keyIsCredential)],
@@ -208,7 +210,9 @@ enum StatusReport {
       })
   }
 
-  private static func log(_ journal: Journal, _ audit: JournalAudit.Finding?, folder: String) -> JSONValue {
+  private static func log(
+    _ journal: Journal, _ audit: JournalAudit.Finding?, folder: String, previewsDropped: UInt64
+  ) -> JSONValue {
     let status = journal.status
     return [
       "id": .string(journal.logID), "seq": .number(JSONNumber(Int(status.head.seq))),
@@ -219,6 +223,7 @@ enum StatusReport {
         .number(JSONNumber(Int((Clocks.monotonic() - $0) / 1_000_000_000)))
       } ?? .null,
       "last_error": status.lastError.map { .string($0) } ?? .null,
+      "previews_dropped": .number(JSONNumber(Int(previewsDropped))),
       "damage": audit?.damage.map { .string($0) } ?? .null,
       "verified_at": audit.map { .string(Timestamp.string($0.at)) } ?? .null,
     ]

@@ -175,8 +175,11 @@ struct FailingDiskTests {
     #expect(journal.status.failingSince == nil)
     #expect(journal.close())
     #expect(try log.calls() == (0..<100).map { "c\($0)" })
-    #expect(try log.verify().records == 101)
+    #expect(try log.verify().records == 102)
     #expect(try log.segments() == Array(1...2))
+    let said = try #require(try log.records().last)
+    #expect(said["kind"] as? String == "recovered" && said["operation"] as? String == "write")
+    #expect(said["errno"] as? Int32 == PosixError.noSpace && said["cut_bytes"] as? Int == 0)
   }
 
   @Test("writes again what a failed sync may have lost, in a new segment", arguments: [1, 2, 5])
@@ -248,6 +251,43 @@ struct FailingDiskTests {
     #expect(outcome.missing == UInt64(100 - kept.count))
   }
 
+  @Test("keeps room for records that may not be missing, and says when it is short")
+  func order() throws {
+    let log = try LogFolder()
+    let disk = FailingDisk()
+    let (journal, _) = try log.open {
+      $0.storage = disk.storage()
+      $0.bufferBytes = 20_000
+      $0.reservedBytes = 5000
+    }
+    disk.plan.withLock { $0.room = 0 }
+    var kept: [String] = []
+    var wasShort: [Bool] = []
+    for index in 0..<100 {
+      wasShort.append(journal.isShortOfRoom)
+      // Every third one is of a live call.
+      if journal.append(
+        kind: "decision", at: LogFolder.now, body: LogFolder.body(index), isExpendable: index % 3 > 0)
+      {
+        kept.append("c\(index)")
+      }
+    }
+    let firstMissing = try #require((0..<100).first { !kept.contains("c\($0)") })
+    let liveMissing = try #require((0..<100).first { $0 % 3 == 0 && !kept.contains("c\($0)") })
+    let shortFrom = try #require(wasShort.firstIndex(of: true))
+    #expect(shortFrom < firstMissing && firstMissing + 20 < liveMissing)
+    #expect((firstMissing..<liveMissing).allSatisfy { kept.contains("c\($0)") == ($0 % 3 == 0) })
+    disk.plan.withLock { $0.room = nil }
+    #expect(journal.flush(deadline: soon()))
+    #expect(!journal.isShortOfRoom)
+    #expect(journal.close())
+    #expect(try log.calls() == kept)
+    // Each run of missing ones is named at its place.
+    let outcome = try log.verify()
+    #expect(outcome.isWhole && outcome.missing == UInt64(100 - kept.count))
+    #expect(try log.records().filter { $0["kind"] as? String == "gap" }.count > 5)
+  }
+
   @Test("that stays broken does not hold up closing, and says that records are lost")
   func closing() throws {
     let log = try LogFolder()
@@ -260,6 +300,17 @@ struct FailingDiskTests {
     #expect(journal.status.durable == 0)
     try log.write(3)
     #expect(try log.verify().records == 3)
+  }
+
+  @Test("that fails once while it is closed goes on in the next segment", arguments: [1, 2])
+  func closingOnce(failures: Int) throws {
+    let log = try LogFolder()
+    let disk = FailingDisk()
+    let (journal, _) = try log.open { $0.storage = disk.storage() }
+    disk.plan.withLock { $0.failingSyncs = failures }
+    for index in 0..<9 { journal.append(kind: "decision", at: LogFolder.now, body: LogFolder.body(index)) }
+    #expect(journal.close())
+    #expect(try log.calls() == (0..<9).map { "c\($0)" })
   }
 
   @Test("under random faults ends whole, with every accepted record in order", arguments: 1...6)

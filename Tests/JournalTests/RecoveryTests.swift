@@ -17,6 +17,9 @@ struct RecoveryTests {
     try log.write(6)
     let whole = try log.bytes()
     let starts = lineStarts(whole)
+    defer {
+      print("cuts through the last three records, at each byte: \(whole.count - starts[3] + 1), all mended")
+    }
     for cut in starts[3]...whole.count {
       try log.put(Array(whole[..<cut]))
       let sound = try #require(starts.last { $0 <= cut })
@@ -121,6 +124,97 @@ struct RecoveryTests {
     journal.close()
     #expect(try log.verify().damage?.fault == .chain)
     #expect(try log.segments().last == last + 1)
+  }
+
+  @Test("makes a cut again that the disk forgot: lines that the next segment repeats", arguments: [0, 1, 3])
+  func cutAgain(torn: Int) throws {
+    let log = try LogFolder()
+    try log.write(40) {
+      $0.segmentBytes = 8000
+      $0.syncRecords = 1
+    }
+    let (first, second) = (try log.bytes(1), try log.bytes(2))
+    let starts = lineStarts(second)
+    // Two whole lines, then what a power failure makes of a third: nothing, half of it, or zeros and a line end.
+    var back = Array(second[..<starts[2]])
+    if torn == 1 { back += second[starts[2]..<starts[3] - 30] }
+    if torn == 3 { back += [UInt8](repeating: 0, count: 90) + [10] }
+    try log.put(first + back, 1)
+    #expect(try !log.verify().isWhole)
+    let (journal, recovery) = try log.open()
+    #expect(recovery.damage == nil)
+    #expect(recovery.cuts == [Recovery.Cut(segment: 1, bytes: Int64(back.count), lines: torn == 3 ? 3 : 2)])
+    #expect(journal.close())
+    #expect(try log.bytes(1) == first)
+    #expect(try log.verify().isWhole)
+    #expect(try log.records().last?["kind"] as? String == "recovered")
+    #expect(try log.calls() == (0..<40).map { "c\($0)" })
+  }
+
+  @Test("cuts nothing that stands nowhere else, though the next segment does not follow it")
+  func foreignLines() throws {
+    let log = try LogFolder()
+    try log.write(40) {
+      $0.segmentBytes = 8000
+      $0.syncRecords = 1
+    }
+    let (first, second) = (try log.bytes(1), try log.bytes(2))
+    var other = Array(second[..<lineStarts(second)[1]])
+    other[140] ^= 1
+    for added in [other, Array(second[lineStarts(second)[1]...]) + Array("{}\n".utf8)] {
+      try log.put(first + added, 1)
+      let (journal, recovery) = try log.open()
+      #expect(recovery.cuts.isEmpty)
+      journal.close()
+      #expect(try log.bytes(1) == first + added)
+      #expect(try log.verify().damage?.segment == 1)
+    }
+  }
+
+  @Test("mends the end of the log where it stands in the segment before one that holds nothing yet")
+  func begun() throws {
+    let log = try LogFolder()
+    try log.write(5)
+    let whole = try log.bytes()
+    for begun in [[], Array(#"{"v":1,"log""#.utf8), [UInt8](repeating: 0, count: 300)] {
+      try log.put(Array(whole.dropLast(20)), 1)
+      try log.put(begun, 2)
+      let (journal, recovery) = try log.open()
+      #expect(recovery.damage == nil && recovery.head.seq == 4)
+      #expect(recovery.cuts.map(\.segment) == (begun.isEmpty ? [1] : [2, 1]))
+      journal.append(kind: "start", at: LogFolder.now, body: [] as [UInt8])
+      #expect(journal.close())
+      #expect(try log.verify().isWhole)
+      #expect(try log.calls() == (0..<4).map { "c\($0)" })
+      #expect(try log.records().last?["kind"] as? String == "start")
+    }
+  }
+
+  @Test("cuts at a hole that a power failure left, but only where no sync can have confirmed it")
+  func holes() throws {
+    let log = try LogFolder()
+    try log.write(40)
+    let whole = try log.bytes()
+    let starts = lineStarts(whole)
+    var bytes = whole
+    for index in starts[30] + 100..<starts[32] + 50 { bytes[index] = 0 }
+    try log.put(bytes)
+    let (journal, recovery) = try log.open()
+    #expect(recovery.cuts == [Recovery.Cut(segment: 1, bytes: Int64(whole.count - starts[30]), lines: 8)])
+    #expect(recovery.head.seq == 30)
+    journal.close()
+    #expect(try log.verify().isWhole)
+    #expect(try log.records().last?["cut_lines"] as? Int == 8)
+    // 64 KiB and one batch at the end may be without a sync: what lies before that is damage.
+    let large = try LogFolder()
+    try large.write(600)
+    var late = try large.bytes()
+    for index in lineStarts(late)[3] + 100..<lineStarts(late)[4] + 100 { late[index] = 0 }
+    try large.put(late)
+    let (frozen, found) = try large.open { $0.batchBytes = 1000 }
+    #expect(found.cuts.isEmpty && found.damage?.line == 4)
+    frozen.close()
+    #expect(try large.bytes() == late)
   }
 
   @Test("copes with a file of rubbish, of nothing, and of one endless line")

@@ -88,6 +88,8 @@ package struct DecisionRecord {
 package struct RouteTold: Sendable {
   package var stage = "shadow"
   package var cohort = "shadow"
+  /// The agent of the call is in nobody's trial: its record is only about what might have been.
+  package var isShadow: Bool { cohort == "shadow" }
   /// The agent was given the candidate's answer.
   package var isLocal = false
   /// Why an answer that the router accepts was not given to the agent of a call that the flags would serve: `no_reply`,

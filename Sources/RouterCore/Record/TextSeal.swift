@@ -10,7 +10,7 @@ package struct TextSeal: Sendable {
   private let mark: [UInt8]
   private let redactor: Redactor
   /// Unicode scalars; 0 turns previews off.
-  private let previewChars: Int
+  private var previewChars: Int
 
   /// Names that the policy writes itself: they are kept as they are.
   private let known: Set<String>
@@ -23,6 +23,15 @@ package struct TextSeal: Sendable {
     redactor = Redactor(extra: privacy.redact)
     previewChars = min(privacy.previewChars, 240)
   }
+
+  /// The same, but that it keeps no previews.
+  package var withoutPreviews: TextSeal {
+    var seal = self
+    seal.previewChars = 0
+    return seal
+  }
+
+  package var keepsPreviews: Bool { previewChars > 0 }
 
   /// `hmac-sha256:KID:HEX`.
   package func hash(_ text: Span<UInt8>) -> String {
