@@ -26,7 +26,8 @@ extension Redactor {
     _ found: RedactedRange, _ identifier: Span<UInt8>, _ use: IdentifierUse
   ) -> Bool {
     switch found.kind {
-    case .secret, .jwt, .privateKey, .urlCredentials, .email, .iban, .ssn, .policy: true
+    case .secret, .jwt, .privateKey, .urlCredentials, .email, .ssn, .policy: true
+    case .iban: IBAN.hasCountrysLength(identifier, found.start..<found.end)
     case .phone: identifier[found.start] == ascii("+")
     case .card: use == .name || found.end - found.start > 16 && hasGap(identifier, found)
     case .ip, .mac, .id, .number, .dateOfBirth: false

@@ -176,8 +176,8 @@ struct PolicySchemaTests {
     writer.value(PolicySchema.document())
     if Places.isRecording { try Places.record(writer.bytes, at: url) }
     let kept = try JSONValue(parsing: Places.bytes(at: url))
-    #expect(
-      kept == PolicySchema.document(), "run the tests with SHADOW_ROUTER_RECORD=1 and look at the difference")
+    let isSame = kept == PolicySchema.document()
+    #expect(isSame, "run the tests with SHADOW_ROUTER_RECORD=1 and look at the difference")
   }
 
   private static func everyKey(_ schema: JSONValue, _ visit: (String, JSONValue) -> Void) {
