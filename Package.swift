@@ -41,6 +41,7 @@ let package = Package(
     module("Rollout", ["Statistics", "RouterCore", "Wire"]),
     module("Live", ["Rollout", "RouterCore", "Wire"]),
     module("Anchors", ["RouterCore"]),
+    module("Overload"),
     // Pure, from records to figures.
     module("Statistics", ["RouterCore"]),
     module("LogReading", ["RouterCore", "Wire"]),
@@ -57,6 +58,7 @@ let package = Package(
     // The edge.
     module("Posix", ["CSystem"]),
     module("PolicyYAML", ["CYAML", "PolicyLanguage", "RouterCore"]),
+    module("Senders", ["Posix", "Wire"]),
     module("Journal", ["Anchors", "Posix", "RouterCore", "Wire"]),
     module("Retention", ["Anchors", "Journal", "Posix", "RouterCore", "Wire"]),
     module("Receipts", ["Journal", "Rollout", "Gates", "RouterCore", "Wire"]),
@@ -73,7 +75,7 @@ let package = Package(
         "RouterCore", "Wire", "Text", "Rollout", "Live", "LogReading", "Agreements", "Gates", "Reviews",
         "Evidence",
         "Simulations", "Reports", "ConsolePage", "Posix", "Journal", "Receipts", "Retention", "Anchors",
-        "Candidates", "Captures", "Probes", "PolicyFiles", "Screens",
+        "Candidates", "Captures", "Probes", "PolicyFiles", "Screens", "Overload", "Senders",
       ]),
     .executableTarget(
       name: "shadow-router",
@@ -82,7 +84,7 @@ let package = Package(
         "Gates", "Reviews", "Evidence", "Simulations", "Reports", "Screens", "Posix", "Journal", "Anchors",
         "Retention", "BuiltIn",
         "Candidates",
-        "Probes", "PolicyFiles", "Rollout",
+        "Probes", "PolicyFiles", "Rollout", "Overload",
       ],
       swiftSettings: settings),
     // The helper for https endpoints: the only user of FoundationNetworking, in a process of its own.
@@ -125,6 +127,8 @@ let package = Package(
     tests("ScreensTests", ["Screens", "Wire"]),
     tests("RolloutTests", ["Rollout", "RouterCore", "Wire"]),
     tests("PosixTests", ["Posix"]),
+    tests("OverloadTests", ["Overload"]),
+    tests("SendersTests", ["Senders", "Posix", "Wire"]),
     tests("PolicyYAMLTests", ["PolicyYAML", "PolicyLanguage", "RouterCore", "Wire", "TestData"]),
     tests("AnchorsTests", ["Anchors", "RouterCore"]),
     tests("JournalTests", ["Journal", "Posix", "RouterCore", "Wire"]),
