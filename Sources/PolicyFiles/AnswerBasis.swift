@@ -8,11 +8,11 @@ package final class AnswerBasis: Sendable {
   private struct Priced: Sendable {
     let id: String
     let name: String
-    let price: PricePolicy
+    let price: ModelPolicy.PricePolicy
   }
 
   private let models: [Priced]
-  private let frontier: PricePolicy?
+  private let frontier: ModelPolicy.PricePolicy?
 
   package init(seal: TextSeal, policy: Policy) {
     self.seal = seal

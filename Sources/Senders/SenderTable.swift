@@ -1,5 +1,3 @@
-package import Posix
-
 /// How many connections there may be, and what they may hold.
 package struct SenderLimits: Equatable, Sendable {
   /// Of all peers together. Past it nobody is accepted until one goes.

@@ -1,5 +1,6 @@
 import Candidates
 import Journal
+import Overload
 import PolicyFiles
 import Posix
 import Rollout

@@ -1,5 +1,10 @@
+import Candidates
 import Overload
+import PolicyFiles
 import Posix
+import RouterCore
+import Senders
+import Synchronization
 import Wire
 
 /// What is bounded, how much of it there is now, and what is given up for it: a part of `status`.

@@ -6,6 +6,7 @@ import PolicyFiles
 import Posix
 import Rollout
 import RouterCore
+import Senders
 import Synchronization
 
 /// `/metrics` in Prometheus' text form.

@@ -93,7 +93,7 @@ final class Pipeline: Sendable {
       return handle(answer, line, &scratch)
     case .call(var call):
       call.sealIdentifiers(generation.seal)
-      return handle(call, line, arrived: arrived, &scratch)
+      return handle(call, line, generation, arrived: arrived, &scratch)
     }
   }
 
@@ -163,15 +163,15 @@ final class Pipeline: Sendable {
 
   // MARK: - Calls
 
+  /// - Parameter generation: That the frame was read for: no other decides it.
   private func handle(
-    _ call: Call, _ line: Span<UInt8>, arrived: UInt64, _ scratch: inout Scratch
+    _ call: Call, _ line: Span<UInt8>, _ generation: Generation, arrived: UInt64, _ scratch: inout Scratch
   ) -> [UInt8]? {
     guard recorder.joining.withLock({ $0.called(call.callID) }) else {
       return refuse(line, .duplicateCall, kind: .call, &scratch)
     }
     recorder.balance.withLock { $0.arrived(.call) }
     let level = pressure.level
-    let generation = current
     let context = DecisionContext(
       override: kill.override(seesFile: scratch.seesKillFile), today: scratch.today.text)
     let screening = Engine.screen(

@@ -34,7 +34,8 @@ struct RequestRateTests {
   @Test("of more peers than are told apart are one for the rest, until others have been quiet")
   func manyPeers() {
     var rates = PeerRates(perSecond: 1)
-    for user in UInt32(0)..<1_000 { #expect(rates.admits(user, at: 0)) }
+    let first = (UInt32(0)..<1_000).count { rates.admits($0, at: 0) }
+    #expect(first == 1_000)
     let rest = (UInt32(1_000)..<2_000).count { rates.admits($0, at: 0) }
     #expect(rest == 2)
     let later = (UInt32(5_000)..<5_500).count { rates.admits($0, at: time(60)) }
