@@ -1,6 +1,5 @@
 """What the tests under load share: the sender in C, memory as the kernel counts it, connections that misbehave."""
 import os
-import resource
 
 from sidecar import *
 
