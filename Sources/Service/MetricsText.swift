@@ -1,6 +1,8 @@
 import Candidates
 import Captures
+import Deciding
 import Journal
+import Operations
 import PolicyFiles
 import Posix
 import Rollout

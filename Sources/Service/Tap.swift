@@ -1,3 +1,4 @@
+import Deciding
 import Posix
 import RouterCore
 import Synchronization

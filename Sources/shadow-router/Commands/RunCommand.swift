@@ -1,4 +1,7 @@
+import Commands
+import Deciding
 import Journal
+import LogRequests
 import Posix
 import RouterCore
 import Service
