@@ -1,6 +1,8 @@
-import Evidence
+import Deciding
 import Gates
 import Journal
+import LogRequests
+import Operations
 import PolicyFiles
 import Posix
 import RouterCore

@@ -1,6 +1,8 @@
 import Candidates
 import Captures
+import Deciding
 import Journal
+import Operations
 import Overload
 import PolicyFiles
 import Posix

@@ -1,6 +1,9 @@
 import Candidates
 import Captures
+package import Deciding
 package import Journal
+package import LogRequests
+import Operations
 package import Overload
 import PolicyFiles
 package import Posix

@@ -1,6 +1,9 @@
 import Captures
+import Deciding
 import Journal
 import Live
+import LogRequests
+import Operations
 import PolicyFiles
 import Posix
 import Retention
@@ -85,7 +88,7 @@ enum StatusReport {
       "live_tasks": RolloutStatus.live(pipeline),
       "rollout": RolloutStatus.tasks(pipeline),
       "last_demotion": RolloutStatus.lastDemotion(pipeline.rollouts),
-      "flags": RolloutStatus.file(sidecar),
+      "flags": flags(sidecar),
       "candidates": CandidateStatus.list(generation, sidecar.probing),
       "balance": balance(pipeline),
       "tap": tap(pipeline.activity.latest, pipeline.recorder.balance.withLock { $0.receivedTotal }),
@@ -152,6 +155,15 @@ enum StatusReport {
       "shed": number(balance.shedTotal), "in_flight": number(balance.inFlight),
       "lost_by_sender": number(balance.lostBySender), "incomplete": number(balance.incomplete),
       "malformed_by_cause": causes(balance.malformed), "shed_by_cause": causes(balance.shed),
+    ]
+  }
+
+  private static func flags(_ sidecar: SidecarState) -> JSONValue {
+    let rollouts = sidecar.pipeline.rollouts
+    return [
+      "file": .string(sidecar.paths.flags),
+      "readable": .bool(rollouts.problem == nil), "problem": rollouts.problem.map { .string($0) } ?? .null,
+      "saved": .bool(sidecar.changes.isSaved),
     ]
   }
 

@@ -1,3 +1,4 @@
+import Deciding
 import Overload
 import Posix
 import RouterCore

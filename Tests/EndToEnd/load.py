@@ -21,10 +21,10 @@ class Senders:
     def __exit__(self, *_):
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def send(self, router, rate, seconds, size, connections=4, prefix="c", answers=False):
+    def send(self, router, rate, seconds, size, connections=4, prefix="c", answers=False, patient=False):
         """Runs to its end; see sender.c for what it gives."""
         words = [self.path, os.path.join(router.runtime, "tap.sock"), str(rate), str(seconds), str(size), str(connections), prefix]
-        done = subprocess.run(words + (["answers"] if answers else []), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=seconds + 120)
+        done = subprocess.run(words + ["answers"] * answers + ["patient"] * patient, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=seconds + 120)
         check(done.returncode == 0, lambda: "the sender: %s; the router: %s" % (done.stderr, router.messages[-400:]))
         return json.loads(done.stdout)
 

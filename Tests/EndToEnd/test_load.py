@@ -40,7 +40,7 @@ def test_a_steady_stream_loses_nothing_and_memory_stays_flat():
         warm = senders.send(router, 0, REMEMBERED / 1000, 2048, prefix="w", answers=True)
         until(lambda: router.status()["log"]["pending_bytes"] == 0, "the log has caught up", 60, 0.1)
         with MemoryWatch(router) as watch:
-            sent = senders.send(router, STEADY_RATE, STEADY_SECONDS, 2048, prefix="s", answers=True)
+            sent = senders.send(router, STEADY_RATE, STEADY_SECONDS, 2048, prefix="s", answers=True, patient=True)
         most = memory_mib(router)[1]
         stop = router.stop()
         both = totals([warm, sent])
@@ -54,6 +54,7 @@ def test_a_steady_stream_loses_nothing_and_memory_stays_flat():
         figure("steady: %d calls/s x 2 KiB for %g s: calls, lost" % (STEADY_RATE, STEADY_SECONDS), "%d, 0" % sent["calls"])
         figure("steady: memory in its second fifth, its last, change, highest", "%.1f, %.1f MiB, %+.1f %%, %.1f MiB" % (first, last, change * 100, most))
         figure("steady: slowest write", "%.1f ms" % (sent["slowest_us"] / 1e3))
+        check(sent["slowest_us"] < 2e6, "a sender waited %.1f s" % (sent["slowest_us"] / 1e6))
         check(abs(change) <= FLAT, "memory went from %.1f to %.1f MiB" % (first, last))
 
 
@@ -87,7 +88,7 @@ def test_reloads_under_load_lose_nothing_and_each_call_has_one_generation():
         def traffic():
             try:
                 for number in itertools.count():
-                    sent.append(senders.send(router, 2000, 3, 1024, connections=8, prefix="r%d" % number, answers=number % 2 == 0))
+                    sent.append(senders.send(router, 2000, 3, 1024, connections=8, prefix="r%d" % number, answers=number % 2 == 0, patient=True))
                     if is_done.is_set():
                         return
             except Exception as why:
@@ -129,6 +130,7 @@ def test_reloads_under_load_lose_nothing_and_each_call_has_one_generation():
         stop, whole = router.stop(), totals(sent)
         check_exact(stop, whole)
         equal((whole["dropped"], stop["shed"]), (0, 0), "dropped by the senders, shed")
+        check(whole["slowest_us"] < 2e6, "a sender waited %.1f s" % (whole["slowest_us"] / 1e6))
         equal(sorted(generations), list(range(1, RELOADS // 2 + 2)), "generations")
         decisions, newest, wrong = 0, 0, []
         for line in stream(router, "decision"):

@@ -1,11 +1,10 @@
 import Agreements
-import Evidence
 import Testing
 import Wire
 
+@testable import Deciding
 @testable import PolicyFiles
 @testable import RouterCore
-@testable import Service
 
 @Suite("Joining")
 struct JoiningTests {

@@ -1,14 +1,15 @@
 /* A sender of calls at a steady rate, as agents' clients are: it never waits. What the socket does not take is dropped and
  * counted, and leaves a hole in the numbers of the frames.
  *
- *   sender SOCKET RATE SECONDS BYTES CONNECTIONS PREFIX [answers]
+ *   sender SOCKET RATE SECONDS BYTES CONNECTIONS PREFIX [answers] [patient]
  *
  * RATE: calls a second over all connections; 0: as fast as it can, waiting for the socket instead of dropping, SECONDS × 1000
- * calls in all. BYTES: of a call's frame. answers: each call is followed by its answer, of about 300 bytes. Every tenth call names
+ * calls in all. BYTES: of a call's frame. patient: waits rather than drop, as a client with a queue does. answers: each call is followed by its answer, of about 300 bytes. Every tenth call names
  * the task `open`, the others `t`.
  *
  * Ends each connection with a numbered ping and waits for its pong, so that every frame that was taken has been handled. Prints one
- * JSON object: frames written and dropped, calls and answers among those written, microseconds of the slowest write, seconds.
+ * JSON object: frames written and dropped, calls and answers among those written, microseconds of the slowest write and of
+ * whatever it waited for the socket, seconds.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -45,10 +46,7 @@ static long written, dropped, calls, answers;
 static double slowest;
 
 static ssize_t give(struct sender *s, const char *bytes, size_t count) {
-  double start = now();
   ssize_t sent = send(s->fd, bytes, count, MSG_NOSIGNAL | MSG_DONTWAIT);
-  double took = now() - start;
-  if (took > slowest) slowest = took;
   if (sent < 0 && errno != EAGAIN) die("send");
   return sent < 0 ? 0 : sent;
 }
@@ -71,7 +69,7 @@ static int finish(struct sender *s, int waits) {
 }
 
 /* Whether the frame went out, or so much of it that the rest has to. */
-static int put(struct sender *s, const char *frame, size_t count, int waits) {
+static int try_to_put(struct sender *s, const char *frame, size_t count, int waits) {
   ssize_t sent = 0;
   s->number++;
   if (!finish(s, waits)) return dropped++, 0;
@@ -85,10 +83,22 @@ static int put(struct sender *s, const char *frame, size_t count, int waits) {
   return 1;
 }
 
+static int put(struct sender *s, const char *frame, size_t count, int waits) {
+  double start = now();
+  int is_out = try_to_put(s, frame, count, waits);
+  double took = now() - start;
+  if (took > slowest) slowest = took;
+  return is_out;
+}
+
 int main(int argc, char **argv) {
-  if (argc < 7) return fprintf(stderr, "usage: sender SOCKET RATE SECONDS BYTES CONNECTIONS PREFIX [answers]\n"), 2;
+  if (argc < 7) return fprintf(stderr, "usage: sender SOCKET RATE SECONDS BYTES CONNECTIONS PREFIX [answers] [patient]\n"), 2;
   double rate = atof(argv[2]), seconds = atof(argv[3]);
-  int bytes = atoi(argv[4]), count = atoi(argv[5]), with_answers = argc > 7;
+  int bytes = atoi(argv[4]), count = atoi(argv[5]), with_answers = 0, waits = rate == 0;
+  for (int i = 7; i < argc; i++) {
+    with_answers |= !strcmp(argv[i], "answers");
+    waits |= !strcmp(argv[i], "patient");
+  }
   if (bytes < 200 || bytes > 4096 || count < 1 || count > MOST) return fprintf(stderr, "200 to 4,096 bytes, 1 to %d connections\n", MOST), 2;
   for (int i = 0; i < count; i++) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -111,12 +121,12 @@ int main(int argc, char **argv) {
                         s->number + 1, i % 10 == 0 ? "open" : "t");
     int room = bytes - head - 3;
     int size = head + snprintf(frame + head, sizeof frame - head, "%.*s\"}\n", room, text);
-    if (!put(s, frame, size, rate == 0)) continue;
+    if (!put(s, frame, size, waits)) continue;
     calls++;
     if (!with_answers) continue;
     size = snprintf(frame, sizeof frame, "{\"kind\":\"answer\",\"call_id\":\"%s-%ld\",\"n\":%ld,\"latency_ms\":812,\"output\":\"%.200s\"}\n", argv[6], i,
                     s->number + 1, text);
-    if (put(s, frame, size, rate == 0)) answers++;
+    if (put(s, frame, size, waits)) answers++;
   }
   double took = now() - start;
   for (int i = 0; i < count; i++) {

@@ -1,4 +1,7 @@
+import Commands
+import Deciding
 import Journal
+import LogRequests
 import Overload
 import Posix
 import RouterCore

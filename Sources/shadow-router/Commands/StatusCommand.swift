@@ -1,6 +1,7 @@
+import Commands
+import Deciding
 import RouterCore
 import Screens
-import Service
 import Wire
 
 enum StatusCommand {
