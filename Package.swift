@@ -42,6 +42,7 @@ let package = Package(
     module("Rollout", ["Statistics", "RouterCore", "Wire"]),
     module("Live", ["Rollout", "RouterCore", "Wire"]),
     module("Anchors", ["RouterCore"]),
+    module("Overload"),
     // Pure, from records to figures.
     module("Statistics", ["RouterCore"]),
     module("LogReading", ["RouterCore", "Wire"]),
@@ -62,6 +63,7 @@ let package = Package(
     // The edge.
     module("Posix", ["CSystem"]),
     module("PolicyYAML", ["CYAML", "PolicyLanguage", "RouterCore"]),
+    module("Senders", ["Posix", "Wire"]),
     module("Journal", ["Anchors", "Posix", "RouterCore", "Wire"]),
     module("Retention", ["Anchors", "Journal", "Posix", "RouterCore", "Wire"]),
     module("Receipts", ["Journal", "Rollout", "Gates", "RouterCore", "Wire"]),
@@ -82,7 +84,7 @@ let package = Package(
     module(
       "Deciding",
       [
-        "Live", "Rollout", "Agreements", "Gates", "Reviews", "Candidates", "Captures", "Probes",
+        "Overload", "Senders", "Live", "Rollout", "Agreements", "Gates", "Reviews", "Candidates", "Captures", "Probes",
         "PolicyFiles",
         "Journal", "Posix", "RouterCore", "Wire",
       ]),
@@ -98,6 +100,7 @@ let package = Package(
         "Operations", "Deciding", "LogRequests", "RouterCore", "Wire", "Rollout", "Live", "LogReading",
         "Gates",
         "ConsolePage", "Posix", "Journal", "Receipts", "Retention", "Candidates", "Captures", "PolicyFiles",
+        "Overload", "Senders",
       ]),
     module("Commands", ["LogRequests", "Posix", "Wire"]),
     module(
@@ -109,7 +112,7 @@ let package = Package(
         "PolicyLanguage", "Statistics", "LogReading", "Gates", "Reviews", "Rows", "Advice",
         "Evidence", "Simulations", "Reports", "Evaluations", "Screens", "Posix", "Journal", "Anchors",
         "Retention",
-        "BuiltIn", "Candidates", "Probes", "PolicyFiles", "Rollout",
+        "BuiltIn", "Candidates", "Probes", "PolicyFiles", "Rollout", "Overload",
       ],
       swiftSettings: settings),
     // The helper for https endpoints: the only user of FoundationNetworking, in a process of its own.
@@ -158,6 +161,8 @@ let package = Package(
     tests("ScreensTests", ["Screens", "Wire"]),
     tests("RolloutTests", ["Rollout", "RouterCore", "Wire"]),
     tests("PosixTests", ["Posix"]),
+    tests("OverloadTests", ["Overload"]),
+    tests("SendersTests", ["Senders", "Posix", "Wire"]),
     tests("PolicyYAMLTests", ["PolicyYAML", "PolicyLanguage", "RouterCore", "Wire", "TestData"]),
     tests("AnchorsTests", ["Anchors", "RouterCore"]),
     tests("JournalTests", ["Journal", "Posix", "RouterCore", "Wire"]),

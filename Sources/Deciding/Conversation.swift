@@ -1,5 +1,6 @@
 import Candidates
 import Journal
+import Overload
 import PolicyFiles
 import Posix
 import Rollout
@@ -22,6 +23,8 @@ package struct Conversation: Sendable {
   /// Spent deciding so far, the candidates' own time not counted.
   var nanoseconds: UInt64
   var steps: CandidateSteps
+  /// Its text counts as waiting for as long as anybody works on it.
+  var held: Pressure.Held?
 }
 
 extension Conversation {
@@ -59,7 +62,7 @@ extension Pipeline {
       return Asked(outcome: .unavailable(cause: "no_candidate"), figures: AskFigures(), nanoseconds: 0)
     }
     // Under pressure the log comes first: a call that is decided without a candidate is still a decided call.
-    guard recorder.journal.status.pendingBytes < Self.pressureBytes else { return pool.dropped(Self.shed) }
+    guard pressure.level == .calm else { return pool.dropped(Self.shed) }
     // Each step has its model's own time; that of the first counts from the call frame.
     let start = conversation.steps.position == 0 ? conversation.arrived : Clocks.monotonic()
     let priority: Question.Priority = conversation.ticket == nil ? .shadow : .live
@@ -115,7 +118,7 @@ extension Pipeline {
       return hearChallenger(nobody, conversation)
     }
     // Let go of long before the candidate is.
-    guard recorder.journal.status.pendingBytes < Self.pressureBytes / 4 else {
+    guard pressure.mayChallenge else {
       return hearChallenger(pool.dropped(Self.shed), conversation)
     }
     let question = question(conversation, for: pool, since: conversation.arrived, .challenge)
@@ -138,9 +141,7 @@ extension Pipeline {
 
   // MARK: - Both
 
-  /// Bytes of records waiting for the disk above which no candidate is asked: half of what the log can hold.
-  static let pressureBytes = 32 << 20
-  /// The `detail` of a call whose candidate is not asked because of it.
+  /// The `detail` of a call whose candidate is not asked because too much is waiting.
   static let shed = "shed"
 
   private func question(

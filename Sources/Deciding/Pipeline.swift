@@ -1,10 +1,12 @@
 import Candidates
 import Journal
 package import Live
+package import Overload
 package import PolicyFiles
 package import Posix
 package import Rollout
 package import RouterCore
+import Senders
 package import Synchronization
 import Wire
 
@@ -13,6 +15,7 @@ import Wire
 /// `handle` runs on the tap's thread alone; a candidate's answer comes back on its model's thread.
 package final class Pipeline: Sendable {
   package let recorder: Recorder
+  package let pressure: Pressure
   package let kill: KillSwitch
   package let rollouts: Rollouts
   /// What the flags say of a call whose task is known: those of ``rollouts``, but in tests.
@@ -24,10 +27,12 @@ package final class Pipeline: Sendable {
   private let generation: Mutex<Generation>
 
   package init(
-    recorder: Recorder, kill: KillSwitch, generation: Generation, rollouts: Rollouts = Rollouts(),
+    recorder: Recorder, kill: KillSwitch, generation: Generation, plan: MemoryPlan = MemoryPlan(),
+    rollouts: Rollouts = Rollouts(),
     standing: (@Sendable (Call, PreparedTask, Generation) -> Standing)? = nil
   ) throws(PosixError) {
     self.recorder = recorder
+    pressure = Pressure(plan, journal: recorder.journal)
     self.kill = kill
     self.rollouts = rollouts
     self.standing = standing ?? { rollouts.standing(of: $0, task: $1, in: $2) }
@@ -90,16 +95,33 @@ package final class Pipeline: Sendable {
       return handle(answer, line, &scratch)
     case .call(var call):
       call.sealIdentifiers(generation.seal)
-      return handle(call, line, arrived: arrived, &scratch)
+      return handle(call, line, generation, arrived: arrived, &scratch)
     }
   }
 
-  /// A line that was skipped: over the limit, so that nothing of it is known.
-  package func tooLong() {
+  /// A line that was skipped, so that nothing of it is known: over the limit, or given up on the way for want of memory.
+  package func skipped(forMemory: Bool) {
     recorder.balance.withLock { balance in
       balance.arrived(.invalid)
-      balance.skipped(.frameTooLarge)
+      if forMemory { balance.dropped(.overload) } else { balance.skipped(.frameTooLarge) }
     }
+  }
+
+  /// A frame of a user who sends more than it may: not looked at but for whether somebody waits for a reply.
+  ///
+  /// - Returns: As ``handle(_:_:numbered:)``.
+  package func turnAway(_ line: Span<UInt8>, _ scratch: inout Scratch, numbered: inout Int?) -> [UInt8]? {
+    recorder.balance.withLock { balance in
+      balance.arrived(.invalid)
+      balance.dropped(.rateLimited)
+    }
+    numbered = scratch.decoder.number(unread: line)
+    let address = scratch.decoder.replyAddress(line)
+    guard address.wantsReply else { return nil }
+    return Reply.error(
+      Balance.ShedCause.rateLimited.rawValue, callID: address.callID,
+      "more frames a second than this user may send (`run --peer-frames-per-second`); go on with the frontier"
+    )
   }
 
   private func refuse(
@@ -116,10 +138,15 @@ package final class Pipeline: Sendable {
   private func complaint(_ line: Span<UInt8>, _ fault: FrameFault, _ scratch: inout Scratch) -> [UInt8]? {
     let address = scratch.decoder.replyAddress(line)
     guard address.wantsReply else { return nil }
-    return Reply.error(fault, callID: address.callID, scratch.decoder.remedy(fault, line))
+    return Reply.error(fault.rawValue, callID: address.callID, scratch.decoder.remedy(fault, line))
   }
 
   private func handle(_ frame: AnswerFrame, _ line: Span<UInt8>, _ scratch: inout Scratch) -> [UInt8]? {
+    // Its comparison would only be refused. What is known of its call stays, until it is forgotten with time.
+    if pressure.level == .shedding {
+      recorder.shedAnswer()
+      return nil
+    }
     // Counted before it is joined: from then on a candidate's thread may have its comparison in the log at any time, and
     // more would have been recorded than ever came.
     recorder.balance.withLock { $0.arrived(.answer) }
@@ -138,14 +165,15 @@ package final class Pipeline: Sendable {
 
   // MARK: - Calls
 
+  /// - Parameter generation: That the frame was read for: no other decides it.
   private func handle(
-    _ call: Call, _ line: Span<UInt8>, arrived: UInt64, _ scratch: inout Scratch
+    _ call: Call, _ line: Span<UInt8>, _ generation: Generation, arrived: UInt64, _ scratch: inout Scratch
   ) -> [UInt8]? {
     guard recorder.joining.withLock({ $0.called(call.callID) }) else {
       return refuse(line, .duplicateCall, kind: .call, &scratch)
     }
     recorder.balance.withLock { $0.arrived(.call) }
-    let generation = current
+    let level = pressure.level
     let context = DecisionContext(
       override: kill.override(seesFile: scratch.seesKillFile), today: scratch.today.text)
     let screening = Engine.screen(
@@ -161,23 +189,31 @@ package final class Pipeline: Sendable {
       let budget = budget(of: task, call)
       conversation.steps = steps(
         of: task, generation, isRotated: standing.isRotated, maySpend: budget.maySpend)
-      if let cause = refusal(call, task, standing, budget, conversation.steps) {
+      let cause =
+        level == .calm
+        ? refusal(call, task, standing, budget, conversation.steps)
+        : (standing.isLive(for: call) && !isLogSound ? Self.logFailing : Self.shed)
+      if let cause {
         var refused = Engine.withoutCandidate(screening)
         refused.withhold(cause)
         decision = refused
       } else if standing.isLive(for: call) {
+        conversation.held = pressure.hold(call)
         wait(for: &conversation, task, standing, &scratch)
         converse(conversation)
         return nil
       }
     }
     let reply = call.wantsReply ? immediateReply(conversation, decision, &scratch) : nil
-    if let decision {
+    let told = RouteTold(standing, screening)
+    if level == .shedding, told.isShadow {
+      recorder.shed(call)
+    } else if let decision {
       let candidate = CandidateRecord(task: screening.task, decision: decision)
       record(
-        call, screening, candidate, generation, RouteTold(standing, screening), arrived: arrived,
-        nanoseconds: screened - arrived)
+        call, screening, candidate, generation, told, arrived: arrived, nanoseconds: screened - arrived)
     } else {
+      conversation.held = pressure.hold(call)
       converse(conversation)
     }
     return reply
@@ -255,7 +291,7 @@ package struct Today {
 enum Reply {
   static let pong = Array("{\"kind\":\"pong\"}\n".utf8)
 
-  static func error(_ fault: FrameFault, callID: String?, _ message: String) -> [UInt8] {
+  static func error(_ code: String, callID: String?, _ message: String) -> [UInt8] {
     var writer = JSONWriter()
     writer.beginObject()
     writer.key("kind")
@@ -263,7 +299,7 @@ enum Reply {
     writer.key("call_id")
     if let callID { writer.string(callID) } else { writer.null() }
     writer.key("code")
-    writer.string(fault.rawValue)
+    writer.string(code)
     writer.key("message")
     writer.string(message)
     writer.endObject()

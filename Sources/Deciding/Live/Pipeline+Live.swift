@@ -28,8 +28,7 @@ extension Pipeline {
   /// Whether a record that is made now can be expected to reach the disk. A live answer that the log does not hold would
   /// be one that nobody can account for.
   var isLogSound: Bool {
-    let status = recorder.journal.status
-    return status.failingSince == nil && status.pendingBytes < Self.pressureBytes
+    recorder.journal.status.failingSince == nil && pressure.isLogNear
   }
 
   /// Why a call that no check stopped is not put to its candidates, where the agent or the budget forbid it.

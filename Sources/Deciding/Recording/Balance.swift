@@ -23,7 +23,10 @@ package struct Balance: Sendable {
   package enum ShedCause: String, CaseIterable, Sendable {
     /// The log could not take the record: its buffer is full, or it is closed.
     case logRefused = "log_refused"
+    /// Too much was waiting: before it was decided or, of a long line, before it was whole.
     case overload
+    /// Its user sends more than it may.
+    case rateLimited = "rate_limited"
   }
 
   package private(set) var received: [Kind: UInt64] = [:]

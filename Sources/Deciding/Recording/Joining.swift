@@ -16,13 +16,16 @@ package struct Joining: Sendable {
     var challenger: Side?
     /// Monotonic nanoseconds of the call frame.
     var arrived: UInt64
-    var generation: Generation
+    /// Of the call's generation.
+    var basis: AnswerBasis
     var isShadow = true
     /// A local answer that the frontier is asked about as well.
     var isAudited = false
 
-    /// Bytes of memory, near enough for a bound.
-    var weight: Int { 200 + candidate.weight + (challenger?.weight ?? 0) }
+    /// Bytes of memory, near enough for a bound: of this value in a box, its place in the tables, and its texts.
+    var weight: Int {
+      MemoryLayout<Decided>.stride + Joining.placeBytes + candidate.weight + (challenger?.weight ?? 0)
+    }
   }
 
   /// What one model leaves behind to be compared.
@@ -47,7 +50,8 @@ package struct Joining: Sendable {
     fileprivate var weight: Int {
       let answer = frame.answer
       let calls = answer.toolCalls.reduce(0) { $0 + 100 + $1.arguments.jsonText.utf8.count * 4 }
-      return 300 + answer.text.utf8.count * (answer.value == nil ? 1 : 5) + calls
+      return MemoryLayout<Arrived>.stride + Joining.placeBytes + calls
+        + answer.text.utf8.count * (answer.value == nil ? 1 : 5)
     }
   }
 
@@ -62,9 +66,10 @@ package struct Joining: Sendable {
     }
   }
 
-  enum Entry {
+  /// Each in a box of its own: the table that holds them is never full, and its empty places should cost little.
+  indirect enum Entry {
     case asking(answer: Arrived?)
-    indirect case contested(Contest)
+    case contested(Contest)
     case decided(Decided)
     case answered(Arrived)
   }
@@ -88,13 +93,22 @@ package struct Joining: Sendable {
   static let patience: UInt64 = 600_000_000_000
   /// An answer ahead of its call is a race between two connections: it is over in moments or not at all.
   static let answerPatience: UInt64 = 10_000_000_000
-  static let capacityBytes = 64 << 20
+  static let usualBytes = 64 << 20
+  /// Of an entry in the table, in the order, and of its box's head.
+  private static let placeBytes = 160
 
+  /// Most that everything which waits may weigh, in bytes.
+  let capacityBytes: Int
   private(set) var recent = RecentCalls()
   private var entries: [RecentCalls.Key: Entry] = [:]
   private var order = Fifo()
   private var answerOrder = Fifo()
   private(set) var bytes = 0
+
+  /// Entries in the order of decided calls, those that are gone among them.
+  var places: Int { order.count }
+
+  init(capacityBytes: Int = usualBytes) { self.capacityBytes = capacityBytes }
 
   /// A call has come.
   ///
@@ -118,6 +132,16 @@ package struct Joining: Sendable {
 
   /// A call known from before this process started.
   package mutating func restored(_ id: String) { _ = recent.insert(RecentCalls.Key(id), as: .restored) }
+
+  /// A call that has come is dropped. Of its answer, also of one that was here before, nothing is known then.
+  mutating func shed(_ id: String) {
+    let key = RecentCalls.Key(id)
+    guard case .asking(let answer) = entries[key] else { return }
+    entries[key] = nil
+    guard let answer else { return }
+    bytes -= answer.weight
+    lost.append(Pair(answer: answer))
+  }
 
   /// A challenger is asked about a call: its comparison waits for both.
   mutating func challenged(_ id: String) {
@@ -188,6 +212,7 @@ package struct Joining: Sendable {
     bytes += weight
     // Most calls are compared long before their time is over: what is gone from the front is let go at once.
     order.dropLeading { entries[$0] == nil }
+    if order.count > 2 * entries.count + 1024 { order.keep { entries[$0] != nil } }
     order.push(key, at: now)
     shrink()
   }
@@ -204,10 +229,15 @@ package struct Joining: Sendable {
       recent.answer(key)
       return .compare(Pair(answer: answer, decided: decided))
     case .asking(nil):
+      recent.answer(key)
+      guard makeRoom(answer.weight) else { return .unmatched(.expired) }
       entries[key] = .asking(answer: answer)
       bytes += answer.weight
-      recent.answer(key)
       return .waits
+    case .contested(let contest)
+    where contest.answer == nil && contest.decided == nil && !makeRoom(answer.weight):
+      recent.answer(key)
+      return .unmatched(.expired)
     case .contested(var contest) where contest.answer == nil:
       contest.answer = answer
       entries[key] = .contested(contest)
@@ -251,8 +281,16 @@ package struct Joining: Sendable {
   /// Answers that wait no longer, to be recorded at the next sweep.
   private var lost: [Pair] = []
 
-  private mutating func shrink() {
-    while bytes > Self.capacityBytes {
+  /// Lets go of what can be, for an answer that nothing but its candidate can end the waiting of.
+  private mutating func makeRoom(_ weight: Int) -> Bool {
+    shrink(to: capacityBytes - weight)
+    return bytes <= capacityBytes - weight
+  }
+
+  private mutating func shrink() { shrink(to: capacityBytes) }
+
+  private mutating func shrink(to limit: Int) {
+    while bytes > limit {
       if let id = order.pop(olderThan: .max) {
         forget(id)
       } else if let id = answerOrder.pop(olderThan: .max) {
@@ -293,7 +331,15 @@ private struct Fifo: Sendable {
   private var items: [(id: RecentCalls.Key, at: UInt64)] = []
   private var head = 0
 
+  var count: Int { items.count - head }
+
   mutating func push(_ id: RecentCalls.Key, at now: UInt64) { items.append((id, now)) }
+
+  /// Forgets the others: one that stays long at the front must not have all behind it stay too.
+  mutating func keep(where isThere: (RecentCalls.Key) -> Bool) {
+    items = items[head...].filter { isThere($0.id) }
+    head = 0
+  }
 
   mutating func dropLeading(where isGone: (RecentCalls.Key) -> Bool) {
     while head < items.count, isGone(items[head].id) { _ = pop(olderThan: .max) }

@@ -16,7 +16,7 @@ package final class Recorder: Sendable {
   package let journal: Journal
   package let balance = Mutex(Balance())
   package let metrics = Mutex(Metrics())
-  package let joining = Mutex(Joining())
+  package let joining: Mutex<Joining>
   package let budgets = Mutex(BudgetLedger())
   private let drawing: Drawing?
   /// Told when something happened that may send a task back to shadow.
@@ -33,9 +33,12 @@ package final class Recorder: Sendable {
     }
   }
 
-  /// - Parameter drawing: nil: nothing is drawn for review.
-  package init(journal: Journal, drawing: Drawing? = nil) {
+  /// - Parameters:
+  ///   - drawing: nil: nothing is drawn for review.
+  ///   - waitingBytes: Most that calls and answers which wait for each other may hold.
+  package init(journal: Journal, drawing: Drawing? = nil, waitingBytes: Int = Joining.usualBytes) {
     self.journal = journal
+    joining = Mutex(Joining(capacityBytes: waitingBytes))
     self.drawing = drawing
   }
 
@@ -66,6 +69,22 @@ package final class Recorder: Sendable {
     return isAccepted
   }
 
+  /// Drops a call that has been counted, before anything is made of it: its record would only be refused. Its answer will
+  /// find no call.
+  func shed(_ call: Call) {
+    joining.withLock { $0.shed(call.callID) }
+    journal.missed(at: Clocks.realtime())
+    balance.withLock { $0.dropped(.overload) }
+  }
+
+  func shedAnswer() {
+    journal.missed(at: Clocks.realtime())
+    balance.withLock { balance in
+      balance.arrived(.answer)
+      balance.dropped(.overload)
+    }
+  }
+
   // MARK: - Decisions
 
   /// Records a decision and compares it with the answer where that came first.
@@ -78,7 +97,7 @@ package final class Recorder: Sendable {
     let now = Clocks.realtime()
     let isDrawn = isDrawn(record.candidate, record.call.callID, isChallenger: false, at: now)
     let isAccepted = settle(
-      .call, record.body(sealedBy: seal(generation), isDrawn: isDrawn), at: now,
+      .call, record.body(sealedBy: seal(generation.seal), isDrawn: isDrawn), at: now,
       isExpendable: record.told.isShadow)
     let isKept =
       isAccepted && keep(record.call, record.candidate, "candidate", isDrawn: isDrawn, at: now)
@@ -101,7 +120,7 @@ package final class Recorder: Sendable {
         Joining.Side(cause: .notAsked)
       },
       arrived: arrived,
-      generation: generation, isShadow: record.told.isShadow, isAudited: record.told.isAudited)
+      basis: generation.answers, isShadow: record.told.isShadow, isAudited: record.told.isAudited)
     let waiting = joining.withLock { $0.decided(record.call.callID, left, now: Clocks.monotonic()) }
     if let waiting { compare(waiting, generation: generation) }
     return isAccepted
@@ -113,7 +132,7 @@ package final class Recorder: Sendable {
     let now = Clocks.realtime()
     let isDrawn = isDrawn(candidate, record.callID, isChallenger: true, at: now)
     var side = Self.side(candidate.decision)
-    let body = record.body(sealedBy: seal(generation), isDrawn: isDrawn)
+    let body = record.body(sealedBy: seal(generation.seal), isDrawn: isDrawn)
     if write("challenge", body, at: now, isExpendable: true) {
       side.isKept = keep(call, candidate, "challenger", isDrawn: isDrawn, at: now)
       metrics.withLock {
@@ -125,10 +144,10 @@ package final class Recorder: Sendable {
   }
 
   /// Previews are the first that a log short of room goes without.
-  private func seal(_ generation: Generation) -> TextSeal {
-    guard generation.seal.keepsPreviews, journal.isShortOfRoom else { return generation.seal }
+  private func seal(_ seal: TextSeal) -> TextSeal {
+    guard seal.keepsPreviews, journal.isShortOfRoom else { return seal }
     metrics.withLock { $0.previewsDropped += 1 }
-    return generation.seal.withoutPreviews
+    return seal.withoutPreviews
   }
 
   private static func side(_ decision: Decision) -> Joining.Side {
@@ -209,7 +228,7 @@ package final class Recorder: Sendable {
       challenger: decided.challenger.map { Self.agreement($0, frame, task) }, task: task?.name,
       // An answer may overtake its call.
       fallbackMs: Double(at - min(at, decided.arrived)) / 1e6)
-    write(frame, comparison, decided.generation, isExpendable: decided.isShadow)
+    write(frame, comparison, decided.basis, isExpendable: decided.isShadow)
     if decided.isAudited, comparison.candidate.verdict == .disagree {
       doubts.withLock { $0 = true }
       doubts.notify()
@@ -226,7 +245,8 @@ package final class Recorder: Sendable {
   /// An answer that found no call: one `comparison` all the same.
   func unmatched(_ frame: AnswerFrame, cause: AgreementDetail, generation: Generation) {
     write(
-      frame, Comparison(candidate: AgreementResult(.unknown, detail: cause)), generation, isExpendable: true)
+      frame, Comparison(candidate: AgreementResult(.unknown, detail: cause)), generation.answers,
+      isExpendable: true)
   }
 
   private struct Comparison {
@@ -239,15 +259,15 @@ package final class Recorder: Sendable {
   }
 
   private func write(
-    _ frame: AnswerFrame, _ comparison: Comparison, _ generation: Generation, isExpendable: Bool
+    _ frame: AnswerFrame, _ comparison: Comparison, _ basis: AnswerBasis, isExpendable: Bool
   ) {
-    let seal = seal(generation)
+    let seal = seal(basis.seal)
     let (result, task) = (comparison.candidate, comparison.task)
     let answer = frame.answer
-    let cost = answer.costUSD ?? generation.frontierCost(of: answer)
+    let cost = answer.costUSD ?? basis.frontierCost(of: answer)
     var record = RecordBody()
     record.field("call_id", frame.callID)
-    record.field("frontier_model", generation.seal.name(answer.model))
+    record.field("frontier_model", basis.seal.name(answer.model))
     record.field("frontier_status", word: answer.error == nil ? "ok" : "error")
     var text = answer.comparableText
     text.withUTF8 { bytes in
@@ -257,7 +277,7 @@ package final class Recorder: Sendable {
       }
       record.field("frontier_answer_preview", utf8: span.isEmpty ? nil : seal.preview(span))
     }
-    record.field("frontier_label", result.frontierLabel.flatMap { generation.seal.label($0, limit: 128) })
+    record.field("frontier_label", result.frontierLabel.flatMap { basis.seal.label($0, limit: 128) })
     record.field("agreement", result.verdict.rawValue)
     record.field("agreement_score", result.score)
     record.field("agreement_detail", result.detail)
@@ -305,19 +325,5 @@ extension FrontierAnswer {
       JSONValue.object([JSONMember("name", .string(call.name)), JSONMember("arguments", call.arguments)])
     }
     return JSONValue.array(calls).jsonText
-  }
-}
-
-extension Generation {
-  /// From the tokens and the policy's price of the model; nil where either is not known.
-  func frontierCost(of answer: FrontierAnswer) -> Double? {
-    let policy = prepared.policy
-    let named = policy.models.first { $0.name == answer.model || $0.id == answer.model }
-    guard let price = (named ?? policy.frontier.flatMap(policy.model))?.price,
-      price.inputPerMtok + price.outputPerMtok > 0,
-      answer.inputTokens != nil || answer.outputTokens != nil
-    else { return nil }
-    return Double(answer.inputTokens ?? 0) * price.inputPerMtok / 1e6
-      + Double(answer.outputTokens ?? 0) * price.outputPerMtok / 1e6
   }
 }
