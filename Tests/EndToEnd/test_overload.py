@@ -1,4 +1,6 @@
 """Overload: what is given up at which point, and what floods cannot do (contract, section 2, "Limits")."""
+import shlex
+
 from load import *
 from test_disk import TinyDisk, SMALL
 
@@ -51,8 +53,7 @@ class Agent:
             check(self.slowest < 2, "an agent waited %.2f s beside the flood" % self.slowest)
 
     def check_decided(self, router):
-        decided = router.decisions()
-        equal([i for i in range(self.sent) if "agent-%d" % i not in decided], [], "the agent's calls without a decision")
+        until(lambda: {"agent-%d" % i for i in range(self.sent)} <= set(router.decisions()), "a decision of each of the agent's calls", 20, 0.2)
 
 
 def test_at_80_percent_no_candidate_is_asked_at_95_calls_are_shed_and_below_70_all_is_as_before():
@@ -117,25 +118,26 @@ def test_at_80_percent_no_candidate_is_asked_at_95_calls_are_shed_and_below_70_a
 def test_texts_with_a_slow_candidate_count_towards_the_queue():
     with Server(lambda peer: peer.recv(1 << 20) and time.sleep(600)) as hang:
         with Sidecar(CANDIDATE % hang.endpoint, *TIGHT) as router:
-            tap, body = router.tap(), "lorem ipsum " * 80000
+            tap, body = router.tap(), "lorem ipsum " * 40000
             with BalanceWatch(router), Agent(router):
                 for i in range(60):
                     tap.send(call("big%d" % i, "open", text=body))
                 tap.ping(60)
                 now = limits(router)
-                equal(now["level"], "no_candidates", "the level (%s)" % now)
+                reasons = [(r["call_id"], r["reason"], r["detail"], r["local_latency_ms"]) for r in router.records("decision") if r["task_type"] == "open"]
+                equal(now["level"], "no_candidates", "the level (%s, %s)" % (now, reasons[:70]))
                 # Answers to calls that still wait for their candidate wait too, within their own part.
                 for i in range(60):
                     tap.send(answer("big%d" % i, body))
                 tap.ping(60)
                 now = limits(router)
                 check(now["waiting_bytes"] <= now["waiting_limit_bytes"] == QUEUE, "what waits for each other: %s" % now)
-            most = within_budget(router, "1 MiB texts before a hanging candidate")
+            most = within_budget(router, "large texts before a hanging candidate")
             shed = sum(r["detail"] == "shed" for r in router.records("decision") if r["reason"] == "local_unavailable")
-            check(40 <= shed < 60, "%d of 60 calls found no room before the candidate" % shed)
+            check(40 <= shed < 52, "%d of 60 calls found no room before the candidate" % shed)
             stop = router.stop()
             equal(stop["shed"], 0, "shed")
-            figure("60 texts of 1 MiB before a hanging candidate: asked, not asked, memory", "%d, %d, %s" % (60 - shed, shed, most))
+            figure("60 texts of 480 KB before a hanging candidate: asked, not asked, memory", "%d, %d, %s" % (60 - shed, shed, most))
 
 
 def test_calls_that_nobody_answers_stay_within_their_part():
@@ -199,33 +201,31 @@ def test_where_all_places_are_taken_others_wait_and_half_open_ones_make_room():
 
 def test_one_byte_at_a_time_from_many_hurts_nobody():
     with Sidecar(SIMPLE, *TIGHT) as router:
-        line, wanted = call("b%04d", text="x" * 300), 0
+        line = call("b%04d", text="x" * 300)
         with BalanceWatch(router), Agent(router) as agent, Crowd(router) as crowd:
-            peers = [(crowd.connect(), b"") for _ in range(100)]
+            peers = [(crowd.connect(), b"") for _ in range(90)]
             sent, number, end = 0, 0, time.monotonic() + 5
             while time.monotonic() < end:
                 for place, (peer, rest) in enumerate(peers):
                     if not rest:
                         rest, number = line.replace(b"%04d", b"%d" % number), number + 1
-                    sent += send_what_fits(peer, rest[:1])
-                    peers[place] = (peer, rest[1:])
+                    taken = send_what_fits(peer, rest[:1])
+                    sent += taken
+                    peers[place] = (peer, rest[taken:])
             for peer, rest in peers:
-                peer.setblocking(True)
-                peer.sendall(rest)
-                if rest:
-                    wanted += 1
-            wanted = number
-            until(lambda: router.status()["balance"]["received"] >= wanted + 2 * agent.sent, "all of them", 20)
+                peer.settimeout(20)
+                peer.sendall(rest + frame("ping"))
+                equal(peer.recv(100), b'{"kind":"pong"}\n', "the end of a stream sent one byte at a time")
         agent.check_decided(router)
         stop = router.stop()
         equal((stop["shed"], stop["malformed"]), (0, 0), "shed, malformed")
-        equal(sum(name.startswith("b") for name in router.decisions()), wanted, "calls decided")
-        figure("one byte a write from 100 peers: bytes, calls, the agent's slowest turn", "%d, %d, %.0f ms" % (sent, wanted, agent.slowest * 1000))
+        equal(sum(name.startswith("b") for name in router.decisions()), number, "calls decided")
+        figure("one byte a write from 90 peers: bytes, calls, the agent's slowest turn", "%d, %d, %.0f ms" % (sent, number, agent.slowest * 1000))
 
 
 def test_half_open_frames_stay_within_their_part_and_are_counted_when_they_end():
     with Sidecar(SIMPLE, *TIGHT) as router:
-        size, count = 900 << 10, 100
+        size, count = 900 << 10, 90
         whole = call("h%03d", text="x" * size)
         with BalanceWatch(router), Agent(router) as agent, Crowd(router) as crowd:
             peers = [crowd.connect() for _ in range(count)]
@@ -247,7 +247,7 @@ def test_half_open_frames_stay_within_their_part_and_are_counted_when_they_end()
         decided = sum(name.startswith("h") for name in router.decisions())
         equal((decided + stop["shed"], stop["malformed"]), (count, 0), "decided or shed, malformed")
         check(10 <= decided <= 17, "%d frames of 900 KiB were taken with room for %d" % (decided, QUEUE // size))
-        figure("100 half-open frames of 900 KiB: decided, shed, memory", "%d, %d, %s" % (decided, stop["shed"], most))
+        figure("90 half-open frames of 900 KiB: decided, shed, memory", "%d, %d, %s" % (decided, stop["shed"], most))
 
 
 def test_large_frames_at_full_speed_stay_within_the_budget():
@@ -283,17 +283,19 @@ def test_large_frames_at_full_speed_stay_within_the_budget():
 
 
 def test_few_descriptors_mean_fewer_connections_and_nothing_worse():
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
     router = Sidecar(start=False)
+    # The limit that a process has once taken it may not be able to give back: the router alone gets it.
+    few = os.path.join(router.folder, "few")
+    with open(few, "w") as f:
+        f.write('#!/bin/sh\nulimit -n 300\nexec %s "$@"\n' % shlex.quote(binary()))
+    os.chmod(few, 0o755)
+    before = os.environ.get("SHADOW_ROUTER_BIN")
     try:
+        os.environ["SHADOW_ROUTER_BIN"] = few
         try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (300, 300))
             router.start()
         finally:
-            try:
-                resource.setrlimit(resource.RLIMIT_NOFILE, before)
-            except (ValueError, OSError):
-                raise Skipped("the limit of open files cannot be put back here")
+            os.environ.pop("SHADOW_ROUTER_BIN") if before is None else os.environ.update(SHADOW_ROUTER_BIN=before)
         check("connections_limited" in router.messages, "it does not say that there are few: " + router.messages)
         now = limits(router)
         equal((now["descriptors_limit"], now["connections_limit"]), (300, 44), "limits of descriptors and connections")
