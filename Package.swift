@@ -84,7 +84,7 @@ let package = Package(
     module(
       "Deciding",
       [
-        "Live", "Rollout", "Agreements", "Gates", "Reviews", "Candidates", "Captures", "Probes",
+        "Overload", "Senders", "Live", "Rollout", "Agreements", "Gates", "Reviews", "Candidates", "Captures", "Probes",
         "PolicyFiles",
         "Journal", "Overload", "Senders", "Posix", "RouterCore", "Wire",
       ]),
