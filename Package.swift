@@ -84,9 +84,8 @@ let package = Package(
     module(
       "Deciding",
       [
-        "Overload", "Senders", "Live", "Rollout", "Agreements", "Gates", "Reviews", "Candidates", "Captures", "Probes",
-        "PolicyFiles",
-        "Journal", "Overload", "Senders", "Posix", "RouterCore", "Wire",
+        "Overload", "Senders", "Live", "Rollout", "Agreements", "Gates", "Reviews", "Candidates", "Captures",
+        "Probes", "PolicyFiles", "Journal", "Posix", "RouterCore", "Wire",
       ]),
     module(
       "Operations",
