@@ -84,7 +84,8 @@ let package = Package(
     module(
       "Deciding",
       [
-        "Overload", "Senders", "Live", "Rollout", "Agreements", "Gates", "Reviews", "Candidates", "Captures", "Probes",
+        "Overload", "Senders", "Live", "Rollout", "Agreements", "Gates", "Reviews", "Candidates", "Captures",
+        "Probes",
         "PolicyFiles",
         "Journal", "Posix", "RouterCore", "Wire",
       ]),
