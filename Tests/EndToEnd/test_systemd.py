@@ -103,8 +103,14 @@ def test_the_units_are_right():
         shutil.copytree("/lib/systemd/system", os.path.join(root, "usr", "lib", "systemd", "system"), symlinks=True)
         os.symlink("usr/lib", os.path.join(root, "lib"))
         shutil.copy("/bin/true", os.path.join(root, "usr", "local", "bin", "shadow-router"))
-        names = [n for n in os.listdir(UNITS) if n.endswith((".service", ".timer"))]
-        equal(len(names), 3, "units")
+        # With the drop-ins that change how it is run, as they are installed.
+        os.mkdir(os.path.join(units, "shadow-router.service.d"))
+        drop_ins = [n for n in os.listdir(UNITS) if n.endswith(".conf")]
+        equal(sorted(drop_ins), ["hash-key.conf", "no-network.conf"], "drop-ins")
+        for name in drop_ins:
+            shutil.copy(os.path.join(UNITS, name), os.path.join(units, "shadow-router.service.d"))
+        names = [n for n in os.listdir(UNITS) if n.endswith((".service", ".timer", ".path"))]
+        equal(len(names), 5, "units")
         for name in names:
             shutil.copy(os.path.join(UNITS, name), units)
             done = analyze("verify", "--root=" + root, "--man=no", os.path.join(units, name))
@@ -112,6 +118,10 @@ def test_the_units_are_right():
         with open(os.path.join(units, "shadow-router.service"), "a") as f:
             f.write("ProtectEverything=yes\n")
         check(analyze("verify", "--root=" + root, "--man=no", os.path.join(units, "shadow-router.service")).stdout, "verify finds no fault where there is one")
+        shutil.copy(os.path.join(UNITS, "shadow-router.service"), units)
+        with open(os.path.join(units, "shadow-router.service.d", "hash-key.conf"), "a") as f:
+            f.write("LoadCredential=../hash-key:relative\n")
+        check(analyze("verify", "--root=" + root, "--man=no", os.path.join(units, "shadow-router.service")).stdout, "verify does not look at the drop-in")
 
 
 def test_the_units_expose_little():

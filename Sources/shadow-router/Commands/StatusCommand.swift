@@ -145,6 +145,7 @@ enum StatusCommand {
     }
     if log?["damage"]?.stringValue != nil {
       row("", Terminal.styled("DAMAGED: \(text(log?["damage"])); shadow-router verify-log", .red))
+      row("", "left as it is, the log goes on; copy \(text(log?["folder"])) elsewhere, then look at the disk")
     }
     for peer in status["refused_peers"]?.arrayValue ?? [] {
       row("refused", "uid \(text(peer["uid"])) \(text(peer["count"])) times; admit it with:")
