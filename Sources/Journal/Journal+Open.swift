@@ -209,13 +209,15 @@ private struct Opening {
       var reader = try SegmentLines(path, number)
       try reader.visit { _, _ in lines += 1 }
       let size = try reaching { () throws(PosixError) in try Files.status(path)?.size ?? 0 }
-      guard try size == 0 || cut(number, from: size, to: 0, lines: lines) else { return }
+      if size > 0 {
+        guard try cut(number, from: size, to: 0, lines: lines) else { return }
+      }
       // The first may stay and be written on; an empty one between others may not.
       guard number > first else { return }
-      try reaching { [storage, folder] () throws(PosixError) in
+      do throws(PosixError) {
         try storage.remove(path)
         try storage.synchronizeFolder(folder)
-      }
+      } catch { throw .system(error) }
       segments = SegmentList(folder: folder, numbers: segments.numbers.filter { $0 < number })
     }
   }
@@ -226,9 +228,7 @@ private struct Opening {
     guard try lines.refill() else { return nil }
     var found: SHA256Digest?
     _ = lines.show { line, _ in
-      if RecordLine(line) != nil, RecordLine.hash(line) == RecordLine.statedHash(line) {
-        found = RecordLine.statedPrevious(line)
-      }
+      if SegmentScan.Link(at: line) != nil { found = RecordLine.statedPrevious(line) }
       return false
     }
     return found

@@ -143,7 +143,7 @@ private struct FollowingLines {
 
 extension SegmentScan.Link {
   /// What a line that is a whole record leaves to the next; nil for any other.
-  fileprivate init?(at line: Span<UInt8>) {
+  init?(at line: Span<UInt8>) {
     guard let record = RecordLine(line), let stated = RecordLine.statedHash(line),
       RecordLine.hash(line) == stated || KeptForm.isErased(line)
     else { return nil }

@@ -25,13 +25,14 @@ package struct CheckpointProof: Sendable {
     _ checkpoint: Checkpoint, logFolder: String, historyPath: String,
     observe: (Span<UInt8>) -> Void = { _ in }
   ) throws(JournalError) {
-    self = try Self.look(checkpoint, logFolder, historyPath, observe)
-    for pause in JournalVerification.usualPauses where !holds {
-      let before = (outcome.damage, problem)
+    var proof = try Self.look(checkpoint, logFolder, historyPath, observe)
+    for pause in JournalVerification.usualPauses where !proof.holds {
+      let before = proof
       Clocks.sleep(milliseconds: pause)
-      self = try Self.look(checkpoint, logFolder, historyPath, observe)
-      if before == (outcome.damage, problem) { break }
+      proof = try Self.look(checkpoint, logFolder, historyPath, observe)
+      if proof.problem == before.problem, proof.outcome.damage == before.outcome.damage { break }
     }
+    self = proof
   }
 
   private init(outcome: JournalVerification.Outcome) { self.outcome = outcome }

@@ -38,9 +38,8 @@ struct ReadMeanwhileTests {
   }
 
   private func removeOld(_ state: borrowing StateFolder, _ journal: Journal, days: Int64) {
-    #expect(throws: Never.self) {
-      #expect(try state.remove(journal, olderThan: days * day, now: now) != nil)
-    }
+    let notice = try? state.remove(journal, olderThan: days * day, now: now)
+    #expect(notice != nil)
   }
 
   @Test("does not take an erasure for damage")
