@@ -103,6 +103,8 @@ def test_the_units_are_right():
         shutil.copytree("/lib/systemd/system", os.path.join(root, "usr", "lib", "systemd", "system"), symlinks=True)
         os.symlink("usr/lib", os.path.join(root, "lib"))
         shutil.copy("/bin/true", os.path.join(root, "usr", "local", "bin", "shadow-router"))
+        os.makedirs(os.path.join(root, "bin"))
+        shutil.copy("/bin/true", os.path.join(root, "bin", "sh"))
         # With the drop-ins that change how it is run, as they are installed.
         os.mkdir(os.path.join(units, "shadow-router.service.d"))
         drop_ins = [n for n in os.listdir(UNITS) if n.endswith(".conf")]
