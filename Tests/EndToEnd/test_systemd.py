@@ -102,9 +102,9 @@ def test_the_units_are_right():
             raise Skipped("no units of the system")
         shutil.copytree("/lib/systemd/system", os.path.join(root, "usr", "lib", "systemd", "system"), symlinks=True)
         os.symlink("usr/lib", os.path.join(root, "lib"))
-        shutil.copy("/bin/true", os.path.join(root, "usr", "local", "bin", "shadow-router"))
-        os.makedirs(os.path.join(root, "bin"))
-        shutil.copy("/bin/true", os.path.join(root, "bin", "sh"))
+        os.mkdir(os.path.join(root, "bin"))
+        for program in ("usr/local/bin/shadow-router", "bin/sh"):
+            shutil.copy("/bin/true", os.path.join(root, program))
         # With the drop-ins that change how it is run, as they are installed.
         os.mkdir(os.path.join(units, "shadow-router.service.d"))
         drop_ins = [n for n in os.listdir(UNITS) if n.endswith(".conf")]
@@ -133,8 +133,9 @@ def test_the_units_expose_little():
         os.mkdir(unit + ".d")
         shutil.copy(os.path.join(UNITS, "no-network.conf"), unit + ".d")
         without = exposure(unit)
-    report = exposure(os.path.join(UNITS, "shadow-router-report.service"))
-    for name, value, most in (("loopback for models", with_loopback, 1.1), ("without loopback (no-network.conf)", without, 1.0), ("the report", report, 1.0)):
+    report, checkpoint = (exposure(os.path.join(UNITS, "shadow-router-%s.service" % name)) for name in ("report", "checkpoint"))
+    for name, value, most in (("loopback for models", with_loopback, 1.1), ("without loopback (no-network.conf)", without, 1.0), ("the report", report, 1.0),
+                              ("the checkpoint", checkpoint, 1.0)):
         figure("systemd-analyze security, %s" % name, "%.1f of at most %.1f" % (value, most))
         check(value <= most, "%s: exposure %.1f, over %.1f" % (name, value, most))
 
