@@ -1,8 +1,10 @@
 import Candidates
+import Commands
+import Evaluations
 import Evidence
+import LogRequests
 import Posix
 import RouterCore
-import Service
 import Statistics
 import Wire
 

@@ -1,9 +1,10 @@
 import Candidates
-import Evidence
+import Commands
+import Evaluations
+import LogRequests
 import PolicyFiles
 import Posix
 import RouterCore
-import Service
 import Statistics
 import Wire
 

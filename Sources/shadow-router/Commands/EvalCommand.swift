@@ -1,12 +1,14 @@
 import Candidates
+import Commands
+import Evaluations
 import Evidence
 import Gates
+import LogRequests
 import PolicyFiles
 import PolicyLanguage
 import Posix
 import Reports
 import RouterCore
-import Service
 import Statistics
 import Wire
 

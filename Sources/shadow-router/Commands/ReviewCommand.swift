@@ -1,4 +1,4 @@
-import Evidence
+import Commands
 import Journal
 import LogReading
 import Posix

@@ -1,5 +1,6 @@
 import BuiltIn
-import Evidence
+import Commands
+import Evaluations
 import Posix
 import RouterCore
 import Statistics
