@@ -85,7 +85,9 @@ let package = Package(
       "Deciding",
       [
         "Overload", "Senders", "Live", "Rollout", "Agreements", "Gates", "Reviews", "Candidates", "Captures",
-        "Probes", "PolicyFiles", "Journal", "Posix", "RouterCore", "Wire",
+        "Probes",
+        "PolicyFiles",
+        "Journal", "Posix", "RouterCore", "Wire",
       ]),
     module(
       "Operations",
