@@ -54,6 +54,7 @@ let package = Package(
       "Reports", ["Evidence", "Simulations", "Gates", "Statistics", "LogReading", "Agreements", "Wire"]),
     module("ConsolePage", ["Reports"]),
     module("Screens", ["Statistics", "Wire"]),
+    module("LabelledFiles", ["Evidence", "LogReading", "RouterCore", "Wire"]),
     // The edge.
     module("Posix", ["CSystem"]),
     module("PolicyYAML", ["CYAML", "PolicyLanguage", "RouterCore"]),
@@ -82,7 +83,7 @@ let package = Package(
         "Gates", "Reviews", "Evidence", "Simulations", "Reports", "Screens", "Posix", "Journal", "Anchors",
         "Retention", "BuiltIn",
         "Candidates",
-        "Probes", "PolicyFiles", "Rollout",
+        "Probes", "PolicyFiles", "Rollout", "LabelledFiles",
       ],
       swiftSettings: settings),
     // The helper for https endpoints: the only user of FoundationNetworking, in a process of its own.
@@ -123,6 +124,7 @@ let package = Package(
       ["Simulations", "Evidence", "LogReading", "RouterCore", "Wire", "Text", "TestLogs", "TestData"]),
     tests("ReportsTests", ["Reports", "Evidence", "LogReading", "RouterCore", "Wire", "TestLogs"]),
     tests("ScreensTests", ["Screens", "Wire"]),
+    tests("LabelledFilesTests", ["LabelledFiles", "Evidence", "RouterCore", "Wire"]),
     tests("RolloutTests", ["Rollout", "RouterCore", "Wire"]),
     tests("PosixTests", ["Posix"]),
     tests("PolicyYAMLTests", ["PolicyYAML", "PolicyLanguage", "RouterCore", "Wire", "TestData"]),
@@ -141,6 +143,17 @@ let package = Package(
         "Service", "PolicyFiles", "Candidates", "Reviews", "Evidence", "Rollout", "RouterCore", "Wire",
         "Posix",
       ]),
+    // What fuzzers try, run over the kept corpus by the unit tests.
+    .target(
+      name: "FuzzTargets",
+      dependencies: [
+        "Agreements", "Anchors", "BuiltIn", "Candidates", "Evidence", "Gates", "JSONSchema", "Journal",
+        "LabelledFiles", "LogReading", "PolicyLanguage", "PolicyYAML", "Posix", "Redaction", "Reports",
+        "Reviews",
+        "Rollout", "RouterCore", "Screens", "Simulations", "TestData", "Text", "Wire",
+      ],
+      path: "Tests/Fuzz/Targets", swiftSettings: settings),
+    tests("FuzzTests", ["FuzzTargets"]),
   ],
   swiftLanguageModes: [.v6]
 )
@@ -156,4 +169,20 @@ if Context.environment["SHADOW_ROUTER_BENCHMARKS"] != nil {
         "RouterCore", "Wire", "Text", "Redaction", "PolicyLanguage", "Posix", "PolicyYAML", "Journal",
       ],
       path: "Tests/Benchmarks/Program", swiftSettings: settings))
+}
+
+// The fuzzer: see deploy/fuzz.sh, which builds it with the sanitizers that it needs.
+if Context.environment["SHADOW_ROUTER_FUZZ"] != nil {
+  package.products.append(.executable(name: "fuzz", targets: ["Fuzz"]))
+  package.targets += [
+    .target(name: "CFuzzer", path: "Tests/Fuzz/CFuzzer"),
+    .executableTarget(
+      name: "Fuzz",
+      dependencies: [
+        "CFuzzer", "FuzzTargets", "BuiltIn", "Evidence", "Gates", "Posix", "Rollout", "RouterCore",
+        "TestData",
+        "TestLogs", "Wire",
+      ],
+      path: "Tests/Fuzz/Program", swiftSettings: settings),
+  ]
 }

@@ -1,5 +1,6 @@
 import Candidates
 import Evidence
+import LabelledFiles
 import Posix
 import RouterCore
 import Service

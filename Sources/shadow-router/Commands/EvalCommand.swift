@@ -1,6 +1,7 @@
 import Candidates
 import Evidence
 import Gates
+import LabelledFiles
 import PolicyFiles
 import PolicyLanguage
 import Posix

@@ -1,5 +1,6 @@
 import BuiltIn
 import Evidence
+import LabelledFiles
 import Posix
 import RouterCore
 import Statistics
