@@ -175,14 +175,13 @@ if Context.environment["SHADOW_ROUTER_BENCHMARKS"] != nil {
 if Context.environment["SHADOW_ROUTER_FUZZ"] != nil {
   package.products.append(.executable(name: "fuzz", targets: ["Fuzz"]))
   package.targets += [
-    .target(name: "CFuzzer", path: "Tests/Fuzz/CFuzzer"),
     .executableTarget(
       name: "Fuzz",
       dependencies: [
-        "CFuzzer", "FuzzTargets", "BuiltIn", "Evidence", "Gates", "Posix", "Rollout", "RouterCore",
+        "FuzzTargets", "BuiltIn", "Evidence", "Gates", "Posix", "Rollout", "RouterCore",
         "TestData",
         "TestLogs", "Wire",
       ],
-      path: "Tests/Fuzz/Program", swiftSettings: settings),
+      path: "Tests/Fuzz/Program", swiftSettings: settings)
   ]
 }

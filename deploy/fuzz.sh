@@ -31,7 +31,9 @@ export SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0
 work=.build/fuzz-work
 mkdir -p "$work/found" || exit 1
 
-swift build -c release --product fuzz --scratch-path .build/fuzz --sanitize address --sanitize fuzzer >"$work/build.log" 2>&1 ||
+# Of several -sanitize options the compiler takes the last alone; SwiftPM has to know of both for C and for the link.
+sanitizers=(--sanitize address --sanitize fuzzer -Xswiftc -sanitize=fuzzer,address --disable-dead-strip)
+swift build -c release --product fuzz --scratch-path .build/fuzz "${sanitizers[@]}" >"$work/build.log" 2>&1 ||
   { cat "$work/build.log"; exit 1; }
 fuzz=.build/fuzz/release/fuzz
 mapfile -t known < <("$fuzz" --list)
@@ -45,8 +47,9 @@ for line in "${known[@]}"; do
   [ ${#targets[@]} = 0 ] || [[ " ${targets[*]} " == *" $target "* ]] || continue
   corpus=$work/corpus/$target log=$work/$target.log
   mkdir -p "$corpus" "$work/seeds/$target"
-  "$fuzz" --words "$target" >"$work/$target.dict"
-  nice "$fuzz" "$target" "$corpus" "$work/seeds/$target" "$bound" -max_len="$bytes" -dict="$work/$target.dict" \
+  words=()
+  "$fuzz" --words "$target" >"$work/$target.dict" && [ -s "$work/$target.dict" ] && words=(-dict="$work/$target.dict")
+  nice "$fuzz" "$target" "$corpus" "$work/seeds/$target" "$bound" -max_len="$bytes" "${words[@]}" \
     -artifact_prefix="$work/found/$target-" -print_final_stats=1 -rss_limit_mb=4096 -timeout=20 -reload=0 >"$log" 2>&1 &
   process=$! rc=0
   wait "$process" || rc=$?

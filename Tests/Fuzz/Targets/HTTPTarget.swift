@@ -111,6 +111,8 @@ enum HTTPTarget {
       result.response = parser.response
       result.needsClose = parser.needsClose
     } catch {
+      // Where bytes were refused, how many were taken before says nothing.
+      result.taken = 0
       result.fault = error
     }
     return result

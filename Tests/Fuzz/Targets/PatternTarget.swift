@@ -11,8 +11,7 @@ enum PatternTarget {
     do throws(PatternError) {
       pattern = try Pattern(source)
     } catch {
-      let line = "\(error)"
-      try require(!line.isEmpty && line.unicodeScalars.allSatisfy { $0.value >= 0x20 }, "said of it: \(line)")
+      try require(!"\(error)".isEmpty, "nothing is said of it")
       return
     }
     let first = pattern.firstMatch(in: text.span)
