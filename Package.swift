@@ -37,27 +37,34 @@ let package = Package(
     module("Redaction", ["Text"]),
     module("JSONSchema", ["Wire", "Text"]),
     module("RouterCore", ["Wire", "Text", "Redaction", "JSONSchema", "CSHA256"]),
+    module("Schemas", ["RouterCore", "Wire"]),
     module("PolicyLanguage", ["RouterCore", "Wire", "Text", "JSONSchema"]),
     module("Rollout", ["Statistics", "RouterCore", "Wire"]),
     module("Live", ["Rollout", "RouterCore", "Wire"]),
     module("Anchors", ["RouterCore"]),
+    module("Overload"),
     // Pure, from records to figures.
     module("Statistics", ["RouterCore"]),
     module("LogReading", ["RouterCore", "Wire"]),
     module("Agreements", ["RouterCore", "Wire", "Text"]),
     module("Gates", ["Statistics", "LogReading", "RouterCore", "Wire"]),
     module("Reviews", ["Statistics", "LogReading", "RouterCore", "Wire"]),
+    module("Rows", ["LogReading", "Wire"]),
     module("Evidence", ["Statistics", "LogReading", "Agreements", "Gates", "Reviews", "RouterCore", "Wire"]),
+    module("Advice", ["Evidence", "Gates", "Statistics", "LogReading", "RouterCore", "Wire"]),
     module(
       "Simulations", ["Evidence", "Statistics", "LogReading", "Agreements", "RouterCore", "Wire", "Text"]),
     module(
-      "Reports", ["Evidence", "Simulations", "Gates", "Statistics", "LogReading", "Agreements", "Wire"]),
+      "Reports",
+      ["Advice", "Evidence", "Simulations", "Gates", "Statistics", "LogReading", "Wire"]),
+    module("Evaluations", ["Reports", "Evidence", "Statistics", "Agreements", "RouterCore", "Wire"]),
     module("ConsolePage", ["Reports"]),
     module("Screens", ["Statistics", "Wire"]),
-    module("LabelledFiles", ["Evidence", "LogReading", "RouterCore", "Wire"]),
+    module("LabelledFiles", ["Evaluations", "LogReading", "RouterCore", "Wire"]),
     // The edge.
     module("Posix", ["CSystem"]),
     module("PolicyYAML", ["CYAML", "PolicyLanguage", "RouterCore"]),
+    module("Senders", ["Posix", "Wire"]),
     module("Journal", ["Anchors", "Posix", "RouterCore", "Wire"]),
     module("Retention", ["Anchors", "Journal", "Posix", "RouterCore", "Wire"]),
     module("Receipts", ["Journal", "Rollout", "Gates", "RouterCore", "Wire"]),
@@ -69,21 +76,45 @@ let package = Package(
       "PolicyFiles",
       ["PolicyYAML", "PolicyLanguage", "Gates", "BuiltIn", "Candidates", "Posix", "RouterCore", "Wire"]),
     module(
+      "LogRequests",
+      [
+        "Reports", "Rows", "Advice", "Evidence", "Gates", "LogReading", "PolicyLanguage", "Journal", "Posix",
+        "RouterCore", "Wire",
+      ]),
+    // The running router: the way of a call, what people change in it, and what surrounds both.
+    module(
+      "Deciding",
+      [
+        "Overload", "Senders", "Live", "Rollout", "Agreements", "Gates", "Reviews", "Candidates", "Captures",
+        "Probes",
+        "PolicyFiles",
+        "Journal", "Posix", "RouterCore", "Wire",
+      ]),
+    module(
+      "Operations",
+      [
+        "Deciding", "LogRequests", "Rollout", "Receipts", "Gates", "Reviews", "LogReading", "Screens",
+        "Candidates", "Captures", "PolicyFiles", "Journal", "Posix", "RouterCore", "Wire",
+      ]),
+    module(
       "Service",
       [
-        "RouterCore", "Wire", "Text", "Rollout", "Live", "LogReading", "Agreements", "Gates", "Reviews",
-        "Evidence",
-        "Simulations", "Reports", "ConsolePage", "Posix", "Journal", "Receipts", "Retention", "Anchors",
-        "Candidates", "Captures", "Probes", "PolicyFiles", "Screens",
+        "Operations", "Deciding", "LogRequests", "RouterCore", "Wire", "Rollout", "Live", "LogReading",
+        "Gates",
+        "ConsolePage", "Posix", "Journal", "Receipts", "Retention", "Candidates", "Captures", "PolicyFiles",
+        "Overload", "Senders",
       ]),
+    module("Commands", ["LogRequests", "Posix", "Wire"]),
+    module(
+      "Demo", ["Commands", "LogRequests", "PolicyFiles", "Journal", "Posix", "RouterCore", "Wire"]),
     .executableTarget(
       name: "shadow-router",
       dependencies: [
-        "Service", "RouterCore", "Wire", "Text", "PolicyLanguage", "Statistics", "LogReading", "Agreements",
-        "Gates", "Reviews", "Evidence", "Simulations", "Reports", "Screens", "Posix", "Journal", "Anchors",
-        "Retention", "BuiltIn",
-        "Candidates",
-        "Probes", "PolicyFiles", "Rollout", "LabelledFiles",
+        "Commands", "Demo", "Service", "Deciding", "LogRequests", "Schemas", "RouterCore", "Wire",
+        "PolicyLanguage", "Statistics", "LogReading", "Gates", "Reviews", "Rows", "Advice",
+        "Evidence", "Simulations", "Reports", "Evaluations", "Screens", "Posix", "Journal", "Anchors",
+        "Retention",
+        "BuiltIn", "Candidates", "Probes", "PolicyFiles", "Rollout", "Overload", "LabelledFiles",
       ],
       swiftSettings: settings),
     // The helper for https endpoints: the only user of FoundationNetworking, in a process of its own.
@@ -116,17 +147,25 @@ let package = Package(
     tests(
       "EvidenceTests",
       [
-        "Evidence", "Gates", "Statistics", "LogReading", "Reviews", "RouterCore", "Wire", "TestLogs",
-        "TestData",
+        "Evidence", "Advice", "Evaluations", "Rows", "Gates", "Statistics", "LogReading", "Reviews",
+        "RouterCore", "Wire", "TestLogs", "TestData",
       ]),
     tests(
       "SimulationsTests",
       ["Simulations", "Evidence", "LogReading", "RouterCore", "Wire", "Text", "TestLogs", "TestData"]),
-    tests("ReportsTests", ["Reports", "Evidence", "LogReading", "RouterCore", "Wire", "TestLogs"]),
+    tests(
+      "ReportsTests",
+      [
+        "Reports", "Evaluations", "Advice", "Evidence", "Gates", "Statistics", "LogReading", "RouterCore",
+        "Wire",
+        "TestLogs",
+      ]),
     tests("ScreensTests", ["Screens", "Wire"]),
-    tests("LabelledFilesTests", ["LabelledFiles", "Evidence", "RouterCore", "Wire"]),
+    tests("LabelledFilesTests", ["LabelledFiles", "Evaluations", "RouterCore", "Wire"]),
     tests("RolloutTests", ["Rollout", "RouterCore", "Wire"]),
     tests("PosixTests", ["Posix"]),
+    tests("OverloadTests", ["Overload"]),
+    tests("SendersTests", ["Senders", "Posix", "Wire"]),
     tests("PolicyYAMLTests", ["PolicyYAML", "PolicyLanguage", "RouterCore", "Wire", "TestData"]),
     tests("AnchorsTests", ["Anchors", "RouterCore"]),
     tests("JournalTests", ["Journal", "Posix", "RouterCore", "Wire"]),
@@ -140,14 +179,16 @@ let package = Package(
     tests(
       "ServiceTests",
       [
-        "Service", "PolicyFiles", "Candidates", "Reviews", "Evidence", "Rollout", "RouterCore", "Wire",
-        "Posix",
+        "Service", "Operations", "Deciding", "LogRequests", "PolicyFiles", "Candidates", "Reviews",
+        "Agreements", "Rollout",
+        "RouterCore", "Wire", "Posix",
       ]),
     // What fuzzers try, run over the kept corpus by the unit tests.
     .target(
       name: "FuzzTargets",
       dependencies: [
-        "Agreements", "Anchors", "BuiltIn", "Candidates", "Evidence", "Gates", "JSONSchema", "Journal",
+        "Advice", "Agreements", "Anchors", "BuiltIn", "Candidates", "Evidence", "Gates", "JSONSchema",
+        "Journal",
         "LabelledFiles", "LogReading", "PolicyLanguage", "PolicyYAML", "Posix", "Redaction", "Reports",
         "Reviews",
         "Rollout", "RouterCore", "Screens", "Simulations", "TestData", "Text", "Wire",

@@ -50,7 +50,7 @@ for line in "${known[@]}"; do
   words=()
   "$fuzz" --words "$target" >"$work/$target.dict" && [ -s "$work/$target.dict" ] && words=(-dict="$work/$target.dict")
   nice "$fuzz" "$target" "$corpus" "$work/seeds/$target" "$bound" -max_len="$bytes" "${words[@]}" \
-    -artifact_prefix="$work/found/$target-" -print_final_stats=1 -rss_limit_mb=4096 -timeout=20 -reload=0 >"$log" 2>&1 &
+    -artifact_prefix="$work/found/$target-" -print_final_stats=1 -rss_limit_mb=4096 -timeout=300 -reload=0 >"$log" 2>&1 &
   process=$! rc=0
   wait "$process" || rc=$?
   rm -rf "/dev/shm/shadow-router-fuzz-$process"

@@ -106,6 +106,18 @@ package final class Journal: Sendable {
     return shared.wait(for: hasEnded) { $0.status.durable == $0.status.accepted }
   }
 
+  /// Notes a record that was not even reported, for want of room: the next `gap` record counts it.
+  package func missed(at: Int64) {
+    shared.withLock { state in
+      guard !state.closing else { return }
+      state.status.refused[.bufferFull, default: 0] += 1
+      state.pending.miss(at: at)
+    }
+  }
+
+  /// Memory held by records that are not yet on the disk. Cheaper than ``status``.
+  package var pendingBytes: Int { shared.withLock { $0.heldBytes } }
+
   package var status: JournalStatus {
     shared.withLock { state in
       var status = state.status

@@ -1,4 +1,4 @@
-package import Evidence
+package import Evaluations
 package import RouterCore
 import Wire
 

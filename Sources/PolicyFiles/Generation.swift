@@ -5,7 +5,8 @@ import Wire
 /// Everything that deciding and recording under one policy needs. Built whole, swapped at once, never changed.
 package final class Generation: Sendable {
   package let prepared: PreparedPolicy
-  package let seal: TextSeal
+  package var seal: TextSeal { answers.seal }
+  package let answers: AnswerBasis
   /// By model id; pools of models that a reload left as they were go on with their connections and breakers.
   package let pools: [String: ModelPool]
 
@@ -19,7 +20,7 @@ package final class Generation: Sendable {
     calibrations: Calibrations = Calibrations()
   ) {
     self.prepared = prepared
-    self.seal = seal
+    answers = AnswerBasis(seal: seal, policy: prepared.policy)
     self.pools = pools
     self.calibrations = calibrations
     var revisions: [String: [String: String]] = [:]

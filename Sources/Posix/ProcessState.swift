@@ -40,6 +40,32 @@ package enum ProcessState {
     _ = try retrying("prctl", "PR_SET_DUMPABLE") { csystem_set_dumpable(0) }
   }
 
+  /// Raises the number of files that may be open, as far as the system allows it.
+  ///
+  /// - Returns: How many may be open now.
+  package static func raiseDescriptorLimit(to wanted: Int) throws(PosixError) -> Int {
+    var limit = rlimit()
+    _ = try retrying("getrlimit", "RLIMIT_NOFILE") {
+      unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    }
+    if limit.rlim_cur < rlim_t(wanted), limit.rlim_cur < limit.rlim_max {
+      limit.rlim_cur = min(rlim_t(wanted), limit.rlim_max)
+      _ = try retrying("setrlimit", "RLIMIT_NOFILE") {
+        unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+      }
+    }
+    return Int(clamping: limit.rlim_cur)
+  }
+
+  /// Files that are open now; nil where /proc does not say.
+  package static var openDescriptors: Int? {
+    // One of them is the folder that is being read.
+    (try? Files.list("/proc/self/fd")).map { $0.count - 1 }
+  }
+
+  /// Threads that run now; nil where /proc does not say.
+  package static var threads: Int? { (try? Files.list("/proc/self/task"))?.count }
+
   /// Bytes of memory resident now, or nil where /proc does not say.
   package static func residentBytes() -> Int? {
     guard let text = try? Files.read("/proc/self/statm", limit: 4096) else { return nil }

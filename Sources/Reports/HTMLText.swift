@@ -1,12 +1,12 @@
 /// HTML under construction. Markup comes from this program alone; every text goes through ``escaped(_:)``.
-struct HTMLText {
+package struct HTMLText {
   private(set) var markup = ""
 
   /// Writes markup as it is.
-  mutating func raw(_ markup: StaticString) { self.markup += markup.description }
+  package mutating func raw(_ markup: StaticString) { self.markup += markup.description }
 
   /// A whole page in the report's style, with what `body` writes.
-  static func page(title: String, _ body: (inout HTMLText) -> Void) -> String {
+  package static func page(title: String, _ body: (inout HTMLText) -> Void) -> String {
     var html = HTMLText()
     html.raw("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">")
     html.raw("<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">")
@@ -24,12 +24,12 @@ struct HTMLText {
   }
 
   /// Adds what another one holds, which is markup already.
-  mutating func append(_ other: HTMLText) { markup += other.markup }
+  package mutating func append(_ other: HTMLText) { markup += other.markup }
 
-  mutating func text(_ text: String) { markup += Self.escaped(text) }
+  package mutating func text(_ text: String) { markup += Self.escaped(text) }
 
   /// `<name class="…">` around what `body` writes, or around nothing.
-  mutating func element(
+  package mutating func element(
     _ name: StaticString, class style: StaticString = "", _ body: (inout HTMLText) -> Void = { _ in }
   ) {
     var attributes: [(StaticString, String)] = []
@@ -37,13 +37,13 @@ struct HTMLText {
     element(name, attributes, body)
   }
 
-  mutating func element(
+  package mutating func element(
     _ name: StaticString, class style: StaticString = "", _ content: String
   ) {
     element(name, class: style) { $0.text(content) }
   }
 
-  mutating func element(
+  package mutating func element(
     _ name: StaticString, _ attributes: [(StaticString, String)], _ body: (inout HTMLText) -> Void = { _ in }
   ) {
     markup += "<\(name)"
@@ -67,7 +67,9 @@ struct HTMLText {
 
   /// A table in a box of its own that scrolls sideways on a narrow screen. The first column names the row.
   /// A stacked one sets its rows one under the other on a phone, each cell with its column's name.
-  mutating func table(_ caption: String, _ header: [String], isStacked: Bool = false, _ rows: [[Cell]]) {
+  package mutating func table(
+    _ caption: String, _ header: [String], isStacked: Bool = false, _ rows: [[Cell]]
+  ) {
     guard !rows.isEmpty else { return }
     element("div", [("class", "scroll"), ("tabindex", "0"), ("role", "region"), ("aria-label", caption)]) {
       box in
@@ -115,11 +117,11 @@ struct HTMLText {
     }
   }
 
-  mutating func pill(_ text: String, _ tone: Tone) {
+  package mutating func pill(_ text: String, _ tone: Tone) {
     element("span", [("class", "pill \(tone.rawValue)")]) { $0.text(text) }
   }
 
-  enum Cell {
+  package enum Cell {
     case text(String)
     /// Words of this program with `code` between backticks.
     case prose(String)
@@ -135,7 +137,7 @@ struct HTMLText {
     }
   }
 
-  enum Tone: String { case good, bad, warn, mute }
+  package enum Tone: String { case good, bad, warn, mute }
 
   /// Text from outside as text: no markup, no control characters, and nothing that turns the reading direction round,
   /// with which a preview could make its neighbours say something else.

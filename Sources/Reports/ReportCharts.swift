@@ -2,8 +2,10 @@ import Evidence
 import Statistics
 
 /// Charts as inline SVG: coloured by the style sheet, described in words for those who do not see them.
-struct ReportCharts {
+package struct ReportCharts {
   private var nextID = 0
+
+  package init() {}
 
   /// Why calls of a task stay with the frontier.
   mutating func reasons(_ task: Report.Task) -> HTMLText {
@@ -86,7 +88,7 @@ struct ReportCharts {
     return chart.end()
   }
 
-  mutating func begin(_ width: Int, _ height: Int, _ title: String, _ description: String) -> SVG {
+  package mutating func begin(_ width: Int, _ height: Int, _ title: String, _ description: String) -> SVG {
     nextID += 1
     return SVG(width, height, id: "chart\(nextID)", title: title, description: description)
   }
@@ -97,7 +99,7 @@ struct ReportCharts {
 }
 
 /// One drawing. Coordinates are pixels of its view box, one decimal.
-struct SVG {
+package struct SVG {
   private var html = HTMLText()
   private let head: [(StaticString, String)]
   private let id: String
@@ -113,7 +115,7 @@ struct SVG {
     self.description = description
   }
 
-  mutating func bar(_ x: Double, _ y: Double, _ width: Double, _ height: Double, _ style: String) {
+  package mutating func bar(_ x: Double, _ y: Double, _ width: Double, _ height: Double, _ style: String) {
     guard width > 0, height > 0 else { return }
     html.element(
       "rect",
@@ -124,7 +126,7 @@ struct SVG {
       ])
   }
 
-  mutating func line(_ x1: Double, _ y1: Double, _ x2: Double, _ y2: Double, _ style: String) {
+  package mutating func line(_ x1: Double, _ y1: Double, _ x2: Double, _ y2: Double, _ style: String) {
     html.element(
       "line",
       [
@@ -133,23 +135,23 @@ struct SVG {
       ])
   }
 
-  mutating func dot(_ x: Double, _ y: Double, _ radius: Double, _ style: String) {
+  package mutating func dot(_ x: Double, _ y: Double, _ radius: Double, _ style: String) {
     html.element(
       "circle", [("cx", Self.place(x)), ("cy", Self.place(y)), ("r", Self.place(radius)), ("class", style)])
   }
 
   /// A line through all points.
-  mutating func trace(_ points: [(x: Double, y: Double)], _ style: String) {
+  package mutating func trace(_ points: [(x: Double, y: Double)], _ style: String) {
     guard points.count > 1 else { return }
     let places = points.map { "\(Self.place($0.x)),\(Self.place($0.y))" }.joined(separator: " ")
     html.element("polyline", [("points", places), ("class", style)])
   }
 
-  mutating func label(_ x: Double, _ y: Double, _ text: String, _ style: String) {
+  package mutating func label(_ x: Double, _ y: Double, _ text: String, _ style: String) {
     html.element("text", [("x", Self.place(x)), ("y", Self.place(y)), ("class", style)]) { $0.text(text) }
   }
 
-  func end() -> HTMLText {
+  package func end() -> HTMLText {
     var whole = HTMLText()
     whole.element("svg", head) { svg in
       svg.element("title", [("id", id + "t")]) { $0.text(title) }
@@ -164,7 +166,7 @@ struct SVG {
 
 extension HTMLText {
   /// A chart with its caption; `isWide` ones scroll in their own box on a phone.
-  mutating func figure(_ title: String, _ caption: String, isWide: Bool = false, _ chart: HTMLText) {
+  package mutating func figure(_ title: String, _ caption: String, isWide: Bool = false, _ chart: HTMLText) {
     element("figure") { figure in
       figure.element("h4", title)
       figure.element("div", class: isWide ? "chart wide" : "chart") { $0.append(chart) }

@@ -1,7 +1,7 @@
 package import Evidence
 import Gates
 import LogReading
-import Wire
+package import Wire
 
 extension Report {
   /// The report as one JSON object, versioned, ending in a newline. ``ReportSchema`` describes it.
@@ -515,28 +515,28 @@ extension Report.Head {
 
 /// Members and lists in one line each.
 extension JSONWriter {
-  mutating func object(_ body: (inout JSONWriter) -> Void) {
+  package mutating func object(_ body: (inout JSONWriter) -> Void) {
     beginObject()
     body(&self)
     endObject()
   }
 
-  mutating func member(_ name: StaticString, _ value: Int?) {
+  package mutating func member(_ name: StaticString, _ value: Int?) {
     key(name)
     if let value { int(value) } else { null() }
   }
 
-  mutating func member(_ name: StaticString, _ value: Double?) {
+  package mutating func member(_ name: StaticString, _ value: Double?) {
     key(name)
     if let value { double(value) } else { null() }
   }
 
-  mutating func member(_ name: StaticString, _ value: String?) {
+  package mutating func member(_ name: StaticString, _ value: String?) {
     key(name)
     if let value { string(value) } else { null() }
   }
 
-  mutating func list<Element>(
+  package mutating func list<Element>(
     _ name: StaticString, _ elements: [Element], _ body: (inout JSONWriter, Element) -> Void
   ) {
     key(name)
@@ -545,7 +545,7 @@ extension JSONWriter {
     endArray()
   }
 
-  mutating func counts(_ name: StaticString, _ counts: [Report.Count]) {
+  package mutating func counts(_ name: StaticString, _ counts: [Report.Count]) {
     key(name)
     object { writer in
       for count in counts {
@@ -555,7 +555,7 @@ extension JSONWriter {
     }
   }
 
-  mutating func latency(_ name: StaticString, _ latency: Report.Latency?) {
+  package mutating func latency(_ name: StaticString, _ latency: Report.Latency?) {
     key(name)
     guard let latency else { return null() }
     object {

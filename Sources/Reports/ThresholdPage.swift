@@ -1,5 +1,5 @@
 import Evidence
-import Simulations
+package import Simulations
 import Statistics
 package import Wire
 

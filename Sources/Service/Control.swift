@@ -1,9 +1,12 @@
-import Evidence
+import Deciding
 import Gates
 import Journal
+import LogRequests
+import Operations
 import PolicyFiles
 import Posix
 import RouterCore
+import Senders
 import Synchronization
 import Wire
 
@@ -26,6 +29,7 @@ import Wire
 ///     POST /v1/keys            {"do": "rotate"} or {"do": "destroy", "kid": K}
 ///     POST /v1/review          a label, an undo, a captured text to open, items to release
 ///
+/// For the router's own user and root, whatever rights the socket's file has.
 /// A thread a connection, at most sixteen: a slow client must not stand before the kill switch.
 final class Control: Sendable {
   private let state: SidecarState
@@ -50,15 +54,21 @@ final class Control: Sendable {
   }
 
   private func accept(from listener: consuming Descriptor) {
+    var access = AccessList.control(ownUser: ProcessState.effectiveUser)
     while !stopping.load(ordering: .acquiring) {
       let deadline = Clocks.deadline(afterMilliseconds: 100)
       guard (try? Poll.wait(listener, for: .readable, until: deadline)) == true else { continue }
       guard let socket = acceptOne(from: listener) else { continue }
+      guard let peer = try? UnixSocket.peer(of: socket) else { continue }
+      guard access.admits(peer, at: Clocks.monotonic()) else {
+        state.pipeline.refused.withLock { $0.count(peer.user, at: .control) }
+        continue
+      }
       guard connections.load(ordering: .relaxed) < Self.mostConnections else { continue }
       connections.add(1, ordering: .relaxed)
       let number = socket.release()
       let spawned = try? Thread.spawn(name: "control-client") { [self] in
-        serve(Descriptor(owning: number))
+        serve(Descriptor(owning: number), actor: "uid:\(peer.user)")
         connections.subtract(1, ordering: .relaxed)
       }
       if spawned == nil {
@@ -79,8 +89,7 @@ final class Control: Sendable {
   }
 
   /// One connection, until it closes or has been silent for ten seconds.
-  private func serve(_ socket: consuming Descriptor) {
-    let actor = (try? UnixSocket.peer(of: socket)).map { "uid:\($0.user)" } ?? "control"
+  private func serve(_ socket: consuming Descriptor, actor: String) {
     var parser = HTTPRequestParser()
     var buffer = [UInt8](repeating: 0, count: 16 << 10)
     while !stopping.load(ordering: .acquiring) {

@@ -1,5 +1,8 @@
+import Deciding
 import Gates
 import Journal
+import LogRequests
+import Operations
 import PolicyFiles
 import Posix
 import Retention

@@ -1,10 +1,14 @@
 import Candidates
 import Captures
+import Deciding
 import Journal
+import Operations
+import Overload
 import PolicyFiles
 import Posix
 import Rollout
 import RouterCore
+import Senders
 import Synchronization
 
 /// `/metrics` in Prometheus' text form.
@@ -19,6 +23,7 @@ struct MetricsText {
     page.frames(balance, metrics)
     page.work(metrics)
     page.log(sidecar.pipeline.recorder.journal.status, previewsDropped: metrics.previewsDropped)
+    page.limits(sidecar)
     page.state(sidecar)
     page.review(sidecar)
     return page.text
@@ -122,6 +127,27 @@ struct MetricsText {
     sample("log_pending_bytes", [], Double(status.pendingBytes))
     family("log_previews_dropped_total", "counter", "Records written without previews for want of room.")
     sample("log_previews_dropped_total", [], Double(previewsDropped))
+  }
+
+  private mutating func limits(_ sidecar: SidecarState) {
+    let (pressure, tap) = (sidecar.pipeline.pressure, sidecar.pipeline.activity.latest)
+    family("queue_bytes", "gauge", "Bytes of records that wait for the disk and of texts with candidates.")
+    sample("queue_bytes", [], Double(pressure.queuedBytes))
+    family("queue_limit_bytes", "gauge", "What queue_bytes may come to.")
+    sample("queue_limit_bytes", [], Double(pressure.plan.queueBytes))
+    family("pressure", "gauge", "1 for the level in force: what is given up because of the queue.")
+    let level = pressure.level
+    for each in PressureGauge.Level.allCases {
+      sample("pressure", [("level", each.rawValue)], each == level ? 1 : 0)
+    }
+    family("tap_connections", "gauge", "Senders that are connected.")
+    sample("tap_connections", [], Double(tap.connections))
+    family("tap_connections_limit", "gauge", "Past it nobody is accepted until one goes.")
+    sample("tap_connections_limit", [], Double(sidecar.limits.connections))
+    family("tap_turned_away_total", "counter", "Connections of users who had as many as they may.")
+    sample("tap_turned_away_total", [], Double(tap.turnedAway))
+    family("tap_let_go_total", "counter", "Half-open connections that had to make room.")
+    sample("tap_let_go_total", [], Double(tap.letGo))
   }
 
   private mutating func state(_ sidecar: SidecarState) {

@@ -1,12 +1,17 @@
 import Candidates
 import Captures
+package import Deciding
 package import Journal
+package import LogRequests
+import Operations
+package import Overload
 import PolicyFiles
 package import Posix
 import Receipts
 import Retention
 import Rollout
 package import RouterCore
+import Senders
 import Synchronization
 import Wire
 
@@ -19,6 +24,14 @@ package struct SidecarOptions: Sendable {
   /// Users and groups admitted to the tap besides root, the own user and the socket's group.
   package var allowedUsers: [UInt32] = []
   package var allowedGroups: [UInt32] = []
+  /// What may pile up in memory.
+  package var memory = MemoryPlan()
+  /// Most connections to the tap; nil: as many as take half of their part of the memory.
+  package var mostConnections: Int?
+  /// Most connections of one user; nil: three quarters of all.
+  package var mostConnectionsPerUser: Int?
+  /// Frames a second that each user may send; nil: as many as it likes.
+  package var framesPerSecond: Int?
   /// How long an item stays with a reviewer who says nothing.
   package var reservationMs: Int64 = 600_000
   /// How long captured text stays after the last label that it needs: to take the label back, to export the case.
@@ -35,6 +48,30 @@ package struct SidecarOptions: Sendable {
   package var notifyAddress: String?
 
   package init(paths: SidecarPaths) { self.paths = paths }
+}
+
+extension SidecarOptions {
+  /// Open files that are not connections to the tap: models' connections, the log, the console's and control's.
+  private static let otherDescriptors = 256
+  /// Where nobody says how many connections there may be.
+  private static let usuallyMostConnections = 4_096
+
+  /// How many connections there may be: what memory and open files allow of what is asked for.
+  fileprivate func senderLimits(_ log: EventLog) -> SenderLimits {
+    let fitting = memory.connections(of: 2 * Connection.leastBytes)
+    let wanted = mostConnections ?? min(Self.usuallyMostConnections, fitting)
+    let open = (try? ProcessState.raiseDescriptorLimit(to: wanted + Self.otherDescriptors)) ?? 1_024
+    let connections = min(wanted, max(8, open - Self.otherDescriptors))
+    if connections < wanted {
+      log.warning("connections_limited", ["to": "\(connections)", "open_files": "\(open)"])
+    }
+    let perUser = mostConnectionsPerUser ?? max(1, connections / 4 * 3)
+    return SenderLimits(
+      connections: connections, perUser: min(perUser, connections), bufferBytes: memory.bufferBytes)
+  }
+
+  /// Most connections that may be asked for.
+  package var fittingConnections: Int { memory.connections(of: Connection.leastBytes) }
 }
 
 /// Why a sidecar did not start.
@@ -89,6 +126,11 @@ package final class Sidecar {
     do throws(PosixError) {
       try Files.makeFolder(paths.state, mode: 0o700)
       try Files.makeFolder(paths.runtime, mode: 0o755)
+    } catch {
+      throw .surroundings(error.description)
+    }
+    try Self.checkFolders(paths, log)
+    do throws(PosixError) {
       loading = PolicyLoading(
         path: paths.policy, keys: try Keyring.open(stateFolder: paths.state, credentials: options.credentials)
       )
@@ -119,7 +161,9 @@ package final class Sidecar {
     } catch {
       throw .surroundings(error.description)
     }
-    recorder = Recorder(journal: journal, drawing: Recorder.Drawing(weeks: weeks, vault: vault))
+    recorder = Recorder(
+      journal: journal, drawing: Recorder.Drawing(weeks: weeks, vault: vault),
+      waitingBytes: options.memory.waitingBytes)
     try Self.recountBudgets(recorder, loaded.generation, logFolder: paths.log, now: now)
     recorder.joining.withLock { joining in
       for id in opened.recentCalls.reversed() { joining.restored(id) }
@@ -130,7 +174,7 @@ package final class Sidecar {
       place: RestoredFlags.place(paths))
     do throws(PosixError) {
       pipeline = try Pipeline(
-        recorder: recorder, kill: kill, generation: loaded.generation,
+        recorder: recorder, kill: kill, generation: loaded.generation, plan: options.memory,
         rollouts: Rollouts(file: paths.flags, restored, doubts: recorder.doubts))
     } catch {
       throw .surroundings(error.description)
@@ -157,22 +201,23 @@ package final class Sidecar {
       let controlListener = try UnixSocket.listen(at: paths.control, mode: 0o600)
       let page = try options.console.map { (address) throws(PosixError) in try ConsoleListener(address) }
       let group = try Files.status(paths.tap)?.group
-      var admission = Admission(ownUser: ProcessState.effectiveUser, socketGroup: group)
-      admission.users.formUnion(options.allowedUsers)
-      admission.groups.formUnion(options.allowedGroups)
+      var access = AccessList.tap(ownUser: ProcessState.effectiveUser, socketGroup: group)
+      access.users.formUnion(options.allowedUsers)
+      access.groups.formUnion(options.allowedGroups)
+      let limits = options.senderLimits(log)
       let state = SidecarState(
         pipeline: pipeline, reloading: reloading, probing: probing, reviewing: reviewing, gates: gates,
-        keeper: keeper, weeks: weeks, vault: vault, changes: changes, audit: audit, admission: admission,
-        paths: paths,
-        startedAt: now, log: log, consoleURL: page?.url)
+        keeper: keeper, weeks: weeks, vault: vault, changes: changes, audit: audit, access: access,
+        limits: limits, framesPerSecond: options.framesPerSecond, paths: paths, startedAt: now, log: log,
+        consoleURL: page?.url)
       control = Control(state)
       let control = control
       console = try page.map { (listener) throws(PosixError) in
         try Console(state, control: control, listener: listener)
       }
       tap = try Tap(
-        pipeline: pipeline, listener: listener, signals: signals, admission: admission,
-        frameLimit: options.frameLimit
+        pipeline: pipeline, listener: listener, signals: signals, access: access, limits: limits,
+        framesPerSecond: options.framesPerSecond, frameLimit: options.frameLimit
       ) { action in
         switch action {
         case .reload:
@@ -204,6 +249,20 @@ package final class Sidecar {
       try console?.start()
     } catch {
       throw .surroundings(error.description)
+    }
+  }
+
+  /// Whoever can change what stands in these folders decides what the router believes and who reads its texts.
+  private static func checkFolders(_ paths: SidecarPaths, _ log: EventLog) throws(SidecarFault) {
+    for folder in [paths.state, paths.runtime] {
+      do {
+        try FolderTrust.check(folder, ownedBy: ProcessState.effectiveUser)
+      } catch {
+        throw .surroundings("\(error)")
+      }
+      if let open = FolderTrust.openAncestor(of: folder) {
+        log.warning("folder_can_be_replaced", ["folder": folder, "everybody_may_write": open])
+      }
     }
   }
 
@@ -242,10 +301,14 @@ package final class Sidecar {
     // The record that proves the flags may be older than the calls that have to be known.
     let needsProof = Files.exists(options.paths.flags)
     var lastRecord: (seq: UInt64, at: Int64)?
+    var writing = options.journal
+    writing.bufferBytes = options.memory.queueBytes
+    // Less than what is left where calls begin to be shed, so that this is what happens first.
+    writing.reservedBytes = options.memory.queueBytes / 25
     do throws(JournalError) {
       try StateFolders(state: options.paths.state, log: options.paths.log).mendErasure()
       let (journal, recovery) = try Journal.open(
-        folder: options.paths.log, options: options.journal, now: now
+        folder: options.paths.log, options: writing, now: now
       ) { line in
         if let record = RecordLine(line), record.seq > lastRecord?.seq ?? 0 {
           lastRecord = (record.seq, record.at)

@@ -1,10 +1,14 @@
 import Captures
+import Deciding
 import Journal
 import Live
+import LogRequests
+import Operations
 import PolicyFiles
 import Posix
 import Retention
 import RouterCore
+import Senders
 import Synchronization
 import Wire
 
@@ -26,7 +30,11 @@ final class SidecarState: Sendable {
   let audit: JournalAudit
   let promotions: Promotions
   let gateAsking: GateAsking
-  let admission: Admission
+  /// Of the tap.
+  let access: AccessList
+  let limits: SenderLimits
+  /// That each user may send; nil: as many as it likes.
+  let framesPerSecond: Int?
   let paths: SidecarPaths
   let startedAt: Int64
   let log: EventLog
@@ -36,7 +44,8 @@ final class SidecarState: Sendable {
   init(
     pipeline: Pipeline, reloading: Reloading, probing: Probing, reviewing: Reviewing, gates: LiveGates,
     keeper: LogKeeper, weeks: WeekKeys,
-    vault: Vault, changes: FlagChanges, audit: JournalAudit, admission: Admission, paths: SidecarPaths,
+    vault: Vault, changes: FlagChanges, audit: JournalAudit, access: AccessList,
+    limits: SenderLimits, framesPerSecond: Int?, paths: SidecarPaths,
     startedAt: Int64, log: EventLog, consoleURL: String? = nil
   ) {
     self.consoleURL = consoleURL
@@ -52,7 +61,9 @@ final class SidecarState: Sendable {
     self.audit = audit
     gateAsking = GateAsking(pipeline: pipeline, gates: gates, paths: paths)
     promotions = Promotions(changes: changes, gates: gateAsking, logFolder: paths.log)
-    self.admission = admission
+    self.access = access
+    self.limits = limits
+    self.framesPerSecond = framesPerSecond
     self.paths = paths
     self.startedAt = startedAt
     self.log = log
@@ -77,7 +88,7 @@ enum StatusReport {
       "live_tasks": RolloutStatus.live(pipeline),
       "rollout": RolloutStatus.tasks(pipeline),
       "last_demotion": RolloutStatus.lastDemotion(pipeline.rollouts),
-      "flags": RolloutStatus.file(sidecar),
+      "flags": flags(sidecar),
       "candidates": CandidateStatus.list(generation, sidecar.probing),
       "balance": balance(pipeline),
       "tap": tap(pipeline.activity.latest, pipeline.recorder.balance.withLock { $0.receivedTotal }),
@@ -95,7 +106,8 @@ enum StatusReport {
         "tap": .string(sidecar.paths.tap), "control": .string(sidecar.paths.control),
         "console": sidecar.consoleURL.map { .string($0) } ?? .null,
       ],
-      "refused_peers": refused(pipeline, sidecar.admission),
+      "limits": LimitsStatus.document(sidecar),
+      "refused_peers": refused(pipeline, sidecar.access),
       "unmatched_shapes": shapes(pipeline),
       "resident_bytes": ProcessState.residentBytes().map { .number(JSONNumber($0)) } ?? .null,
     ]
@@ -143,6 +155,15 @@ enum StatusReport {
       "shed": number(balance.shedTotal), "in_flight": number(balance.inFlight),
       "lost_by_sender": number(balance.lostBySender), "incomplete": number(balance.incomplete),
       "malformed_by_cause": causes(balance.malformed), "shed_by_cause": causes(balance.shed),
+    ]
+  }
+
+  private static func flags(_ sidecar: SidecarState) -> JSONValue {
+    let rollouts = sidecar.pipeline.rollouts
+    return [
+      "file": .string(sidecar.paths.flags),
+      "readable": .bool(rollouts.problem == nil), "problem": rollouts.problem.map { .string($0) } ?? .null,
+      "saved": .bool(sidecar.changes.isSaved),
     ]
   }
 
@@ -229,19 +250,21 @@ enum StatusReport {
     ]
   }
 
-  private static func refused(_ pipeline: Pipeline, _ admission: Admission) -> JSONValue {
+  private static func refused(_ pipeline: Pipeline, _ access: AccessList) -> JSONValue {
     let counts = pipeline.refused.withLock { $0.counts }
     return .array(
-      counts.sorted { $0.key < $1.key }.map { user, count in
-        let name = Accounts.name(ofUser: user)
+      counts.sorted { ($0.key.socket.rawValue, $0.key.user) < ($1.key.socket.rawValue, $1.key.user) }.map {
+        peer, count in
+        let name = Accounts.name(ofUser: peer.user)
         // Never root's group: it opens more than the tap.
-        let group = admission.groups.filter { $0 != 0 }.min().map { Accounts.name(ofGroup: $0) ?? "\($0)" }
+        let group = access.groups.filter { $0 != 0 }.min().map { Accounts.name(ofGroup: $0) ?? "\($0)" }
         let byGroup = group.map { "   # or: usermod -aG \($0) \(name ?? "USER")" } ?? ""
+        let remedy = "shadow-router run --allow-uid \(peer.user)\(byGroup)"
         return [
-          "uid": .number(JSONNumber(Int(user))), "name": name.map { .string($0) } ?? .null,
-          "count": .number(JSONNumber(count)),
-          "admit_with": .string(
-            "shadow-router run --allow-uid \(user)\(byGroup)"),
+          "uid": .number(JSONNumber(Int(peer.user))), "name": name.map { .string($0) } ?? .null,
+          "socket": .string(peer.socket.rawValue), "count": .number(JSONNumber(count)),
+          // Nothing admits anybody else to control.
+          "admit_with": peer.socket == .tap ? .string(remedy) : .null,
         ]
       })
   }

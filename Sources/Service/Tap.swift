@@ -1,5 +1,8 @@
+import Deciding
+import Overload
 import Posix
 import RouterCore
+import Senders
 import Synchronization
 import Wire
 
@@ -12,13 +15,13 @@ final class Tap {
   private let pipeline: Pipeline
   private let listener: Descriptor
   private let signals: SignalReader
-  private let admission: Admission
+  private var access: AccessList
+  private var rates: PeerRates?
   private let frameLimit: Int
   private let onSignal: (SignalAction) -> Void
 
   private var loop: EventLoop
-  private var connections: [UInt64: Connection] = [:]
-  private var nextToken: UInt64 = 10
+  private var senders: SenderTable
   private var scratch = Pipeline.Scratch()
   private var isStopping = false
   private var isAccepting = true
@@ -29,15 +32,21 @@ final class Tap {
   static let deskToken: UInt64 = 3
   /// Bytes read from one connection before the others have their turn.
   private static let turnBytes = 512 << 10
+  /// Connections accepted before those that there are have their turn.
+  private static let turnConnections = 64
 
+  /// - Parameter framesPerSecond: That each user may send; nil: as many as it likes.
   init(
-    pipeline: Pipeline, listener: consuming Descriptor, signals: consuming SignalReader, admission: Admission,
-    frameLimit: Int, onSignal: @escaping (SignalAction) -> Void
+    pipeline: Pipeline, listener: consuming Descriptor, signals: consuming SignalReader, access: AccessList,
+    limits: SenderLimits, framesPerSecond: Int?, frameLimit: Int,
+    onSignal: @escaping (SignalAction) -> Void
   ) throws(PosixError) {
     self.pipeline = pipeline
     self.listener = listener
     self.signals = signals
-    self.admission = admission
+    self.access = access
+    senders = SenderTable(limits, firstToken: 10)
+    rates = framesPerSecond.map(PeerRates.init)
     self.frameLimit = frameLimit
     self.onSignal = onSignal
     loop = try EventLoop(capacity: 128)
@@ -65,24 +74,25 @@ final class Tap {
         nextSweep = now + Self.sweepInterval
       }
     }
-    acceptAll()
-    for (token, connection) in connections { drain(connection, token: token) }
+    // As many as the kernel keeps waiting.
+    for _ in 0..<4 { acceptAll() }
+    for (token, connection) in senders.all { drain(connection, token: token) }
     letGoOfWaiting()
-    for connection in connections.values { close(connection) }
-    connections = [:]
+    for (token, connection) in senders.all { end(connection, token: token) }
   }
 
   private static let sweepInterval: UInt64 = 1_000_000_000
 
   private func sweep() {
-    if !isAccepting {
+    let now = Clocks.monotonic()
+    for token in senders.sweep(at: now) { end(token) }
+    if !isAccepting, !senders.isFull {
       isAccepting = (try? loop.add(listener, token: Self.listenerToken, for: .readable)) != nil
     }
     pipeline.kill.flags(areUnreadable: pipeline.rollouts.look())
     pipeline.recorder.expire(generation: pipeline.current)
-    for connection in connections.values { connection.noteQuiet() }
     pipeline.activity.note(
-      received: pipeline.recorder.balance.withLock { $0.receivedTotal }, connections: connections.count,
+      received: pipeline.recorder.balance.withLock { $0.receivedTotal }, senders, isAccepting: isAccepting,
       now: Clocks.realtime())
   }
 
@@ -103,7 +113,7 @@ final class Tap {
     case Self.listenerToken: acceptAll()
     case Self.signalToken, Self.deskToken: break
     default:
-      guard let connection = connections[event.token] else { return }
+      guard let connection = senders[event.token] else { return }
       if event.readiness.contains(.writable) { flush(connection, token: event.token) }
       if connection.isAtEnd { return finishAtEnd(connection, event) }
       if !event.readiness.isDisjoint(with: [.readable, .hungUp, .failed, .peerClosed]) {
@@ -115,17 +125,19 @@ final class Tap {
   // MARK: - Connections
 
   private func acceptAll() {
-    while let socket = acceptOne() {
+    for _ in 0..<Self.turnConnections {
+      guard !senders.isFull else { return pauseAccepting() }
+      guard let socket = acceptOne() else { return }
       guard let peer = try? UnixSocket.peer(of: socket) else { continue }
-      guard admission.admits(peer) else {
-        pipeline.refused.withLock { $0.count(peer.user) }
+      let now = Clocks.monotonic()
+      guard access.admits(peer, at: now) else {
+        pipeline.refused.withLock { $0.count(peer.user, at: .tap) }
         continue
       }
-      let token = nextToken
-      nextToken += 1
-      let connection = Connection(socket, frameLimit: frameLimit)
-      guard (try? loop.add(connection.socket, token: token, for: .readable)) != nil else { continue }
-      connections[token] = connection
+      guard senders.admits(peer.user) else { continue }
+      let connection = Connection(socket, user: peer.user, frameLimit: frameLimit, now: now)
+      let token = senders.add(connection)
+      if (try? loop.add(connection.socket, token: token, for: .readable)) == nil { senders.remove(token) }
     }
   }
 
@@ -133,10 +145,15 @@ final class Tap {
     do throws(PosixError) {
       return try UnixSocket.accept(from: listener)
     } catch {
-      // Too many open files, most likely: the rest waits in the kernel until the next sweep, not in a spinning loop.
-      isAccepting = (try? loop.remove(listener)) == nil
+      // Too many open files, most likely.
+      pauseAccepting()
       return nil
     }
+  }
+
+  /// The rest waits in the kernel until the next sweep, not in a spinning loop.
+  private func pauseAccepting() {
+    if isAccepting { isAccepting = (try? loop.remove(listener)) == nil }
   }
 
   private func read(_ connection: Connection, token: UInt64) {
@@ -152,29 +169,44 @@ final class Tap {
       if connection.lastRead == .wouldBlock { break }
       if connection.isShort { break }
     }
+    senders.note(connection)
+    for token in senders.relieve() { end(token) }
+    guard senders[token] != nil else { return }
     finishTurn(connection, token: token)
   }
 
   private func handleLines(_ connection: Connection, _ token: UInt64) {
+    guard let first = connection.splitter.next() else { return }
     scratch.connection = token
+    connection.noteLine(at: Clocks.monotonic())
     // One look a read: whatever was read now was sent before it. A signal raised before a frame was sent may have come
     // after the loop last waited.
     try? readSignals()
     scratch.seesKillFile = pipeline.kill.seesFile
-    while let line = connection.splitter.next() {
+    var next: LineSplitter.Line? = first
+    while let line = next {
       switch line {
-      case .tooLong: pipeline.tooLong()
-      case .whole(let range):
-        var number: Int?
-        // Let go at the end of this turn, before the buffer is written to again: nothing is copied.
-        let bytes = connection.splitter.bytes
-        let frame = bytes.span.extracting(range)
-        if let reply = pipeline.handle(frame, &scratch, numbered: &number) { connection.queue(reply) }
-        if let number {
-          let lost = connection.lost(before: number)
-          if lost > 0 { pipeline.recorder.balance.withLock { $0.lost(lost) } }
-        }
+      case .tooLong: pipeline.skipped(forMemory: connection.skippedForMemory())
+      case .whole(let range): handleLine(range, connection)
       }
+      next = connection.splitter.next()
+    }
+  }
+
+  private func handleLine(_ range: Range<Int>, _ connection: Connection) {
+    var number: Int?
+    // Let go at the end of this turn, before the buffer is written to again: nothing is copied.
+    let bytes = connection.splitter.bytes
+    let frame = bytes.span.extracting(range)
+    let isTaken = rates?.admits(connection.user, at: Clocks.monotonic()) != false
+    let reply =
+      isTaken
+      ? pipeline.handle(frame, &scratch, numbered: &number)
+      : pipeline.turnAway(frame, &scratch, numbered: &number)
+    if let reply { connection.queue(reply) }
+    if let number {
+      let lost = connection.lost(before: number)
+      if lost > 0 { pipeline.recorder.balance.withLock { $0.lost(lost) } }
     }
   }
 
@@ -187,6 +219,7 @@ final class Tap {
     guard connection.output.count <= Connection.outputLimit, connection.flush() else {
       return end(connection, token: token)
     }
+    senders.note(connection)
     let wantsWrite = !connection.output.isEmpty
     guard wantsWrite != connection.isWatchedForWriting, !connection.isAtEnd else { return }
     connection.isWatchedForWriting = wantsWrite
@@ -194,13 +227,17 @@ final class Tap {
   }
 
   private func end(_ connection: Connection, token: UInt64) {
-    close(connection)
-    connections[token] = nil
-  }
-
-  private func close(_ connection: Connection) {
     if connection.splitter.pendingBytes > 0 { pipeline.recorder.balance.withLock { $0.incomplete += 1 } }
     try? loop.remove(connection.socket)
+    senders.remove(token)
+    // Somebody may be waiting for the place.
+    if !isAccepting, !isStopping {
+      isAccepting = (try? loop.add(listener, token: Self.listenerToken, for: .readable)) != nil
+    }
+  }
+
+  private func end(_ token: UInt64) {
+    if let connection = senders[token] { end(connection, token: token) }
   }
 
   /// What was written before the stop is taken in; bounded, so that a sender at full speed cannot hold the stop up.
@@ -250,7 +287,7 @@ final class Tap {
     for outcome in outcomes {
       guard let ticket = outcome.conversation.ticket else { continue }
       _ = scratch.live.remove(ticket)
-      let connection = connections[ticket.connection]
+      let connection = senders[ticket.connection]
       let reply = pipeline.tell(
         outcome, ticket, isReachable: connection?.takesReplies == true,
         override: pipeline.kill.override(seesFile: seesFile)?.description, &scratch.runs)
@@ -263,20 +300,20 @@ final class Tap {
 
   private func tellFrontier(_ live: LiveCall, _ told: LiveTicket.Told, _ touched: inout Set<UInt64>) {
     let reply = pipeline.tellFrontier(live, told, &scratch.runs)
-    guard let connection = connections[live.ticket.connection] else { return }
+    guard let connection = senders[live.ticket.connection] else { return }
     connection.queue(reply)
     touched.insert(live.ticket.connection)
   }
 
   private func finishReplies(_ token: UInt64) {
-    guard let connection = connections[token] else { return }
+    guard let connection = senders[token] else { return }
     finishTurn(connection, token: token)
     // It had ended its side and waited for nothing but this.
-    if connection.isAtEnd, connections[token] != nil { senderEnded(connection, token: token) }
+    if connection.isAtEnd, senders[token] != nil { senderEnded(connection, token: token) }
   }
 
   private func finishAtEnd(_ connection: Connection, _ event: EventLoop.Event) {
-    guard connections[event.token] != nil else { return }
+    guard senders[event.token] != nil else { return }
     if event.readiness.isDisjoint(with: [.hungUp, .failed]) {
       senderEnded(connection, token: event.token)
     } else {
@@ -300,84 +337,6 @@ final class Tap {
     var touched: Set<UInt64> = []
     tell(pipeline.desk.close(), &touched)
     for live in scratch.live.takeAll() { tellFrontier(live, .withheld("stopping"), &touched) }
-    for token in touched { _ = connections[token]?.flush() }
-  }
-}
-
-/// One sender. Belongs to the tap's thread.
-final class Connection {
-  let socket: Descriptor
-  var splitter: LineSplitter
-  var output: [UInt8] = []
-  var isWatchedForWriting = false
-  /// Its sender has closed its side and waits for replies.
-  var isAtEnd = false
-  private(set) var lastRead = ReadResult.wouldBlock
-  /// The last read did not fill the space it had: nothing more is waiting.
-  private(set) var isShort = false
-  private var lastNumber = 0
-  private var isQuiet = false
-
-  /// What a JSON number holds exactly everywhere: 2⁵³.
-  private static let largestNumber = 1 << 53
-
-  /// Replies waiting for a peer that does not read them, in bytes.
-  static let outputLimit = 1 << 20
-
-  init(_ socket: consuming Descriptor, frameLimit: Int) {
-    self.socket = socket
-    splitter = LineSplitter(limit: frameLimit)
-  }
-
-  func read() -> ReadResult {
-    isQuiet = false
-    var result = ReadResult.wouldBlock
-    var space = 0
-    _ = unsafe splitter.withFreeSpace { buffer in
-      space = buffer.count
-      result = unsafe (try? socket.read(into: buffer)) ?? .end
-      if case .bytes(let count) = result { return count }
-      return 0
-    }
-    if case .bytes(let count) = result { isShort = count < space } else { isShort = false }
-    lastRead = result
-    return result
-  }
-
-  /// Past the limit replies are dropped, frames are still taken in, and the connection ends with its turn: a peer
-  /// that does not read its replies is let go, never waited for.
-  func queue(_ reply: [UInt8]) {
-    if output.count <= Self.outputLimit { output += reply }
-  }
-
-  var takesReplies: Bool { output.count <= Self.outputLimit }
-
-  /// - Returns: False when the peer is gone.
-  func flush() -> Bool {
-    var sent = 0
-    let waiting = output
-    while sent < waiting.count {
-      do throws(PosixError) {
-        guard let count = try socket.send(waiting.span.extracting(sent..<waiting.count)) else { break }
-        sent += count
-      } catch {
-        return false
-      }
-    }
-    output.removeFirst(sent)
-    return true
-  }
-
-  /// Frames that were numbered before this one and did not come; a number out of all reason counts for nothing.
-  func lost(before number: Int) -> Int {
-    guard (1...Self.largestNumber).contains(number) else { return 0 }
-    defer { lastNumber = max(lastNumber, number) }
-    return max(0, number - lastNumber - 1)
-  }
-
-  /// Called once a second: a connection without traffic since the last time gives its memory back.
-  func noteQuiet() {
-    if isQuiet { splitter.releaseUnusedSpace() }
-    isQuiet = true
+    for token in touched { _ = senders[token]?.flush() }
   }
 }

@@ -7,7 +7,8 @@ package struct LineSplitter: Sendable {
   package enum Line: Equatable, Sendable {
     /// Where the line stands in ``LineSplitter/bytes``, its newline not counted.
     case whole(Range<Int>)
-    /// A line over the limit was skipped; this long in bytes with its newline.
+    /// A line over the limit, or one that was given up (``LineSplitter/abandonLine()``), was skipped; this long in bytes
+    /// with its newline.
     case tooLong(Int)
   }
 
@@ -32,12 +33,13 @@ package struct LineSplitter: Sendable {
 
   /// - Parameters:
   ///   - limit: 1 MiB as the tap has it.
-  ///   - initialCapacity: Bytes held while lines are short; the buffer grows to `limit` and comes back.
+  ///   - initialCapacity: Bytes held while lines are short, from the first read on; the buffer grows to `limit` and
+  ///     comes back.
   package init(limit: Int = 1 << 20, initialCapacity: Int = 64 << 10) {
     precondition(limit > 0 && initialCapacity > 0)
     self.limit = limit
     self.initialCapacity = min(limit, initialCapacity)
-    bytes = [UInt8](repeating: 0, count: self.initialCapacity)
+    bytes = []
   }
 
   /// Bytes of a last line that is not finished, also of one over the limit. After the end of the stream:
@@ -75,16 +77,35 @@ package struct LineSplitter: Sendable {
     }
     let line = start..<newline
     let length = dropped + line.count + 1
+    let isDropped = dropped > 0
     start = newline + 1
     searched = start
     dropped = 0
-    return length > limit ? .tooLong(length) : .whole(line)
+    return isDropped || length > limit ? .tooLong(length) : .whole(line)
   }
 
-  /// Gives memory back where no line is pending; for an owner who knows that the sender is idle.
+  /// Gives the memory back where no line is pending; for an owner who knows that the sender is idle.
   package mutating func releaseUnusedSpace() {
-    guard start == end, bytes.count > initialCapacity else { return }
-    bytes = [UInt8](repeating: 0, count: initialCapacity)
+    guard start == end else { return }
+    begin(withCapacity: 0)
+  }
+
+  /// Gives up the line that is pending, and its memory with it. It is skipped to its newline and then told as
+  /// ``Line/tooLong(_:)``. Call once every whole line has been taken out.
+  package mutating func abandonLine() {
+    guard start < end else { return }
+    drop(upTo: end)
+    begin(withCapacity: 0)
+  }
+
+  /// Gives up room that the line which is pending does not need, where it is a short one.
+  package mutating func shrink() {
+    guard bytes.count > initialCapacity, end - start <= initialCapacity / 2 else { return }
+    if start == end { begin(withCapacity: 0) } else { move(toCapacity: initialCapacity) }
+  }
+
+  private mutating func begin(withCapacity capacity: Int) {
+    bytes = [UInt8](repeating: 0, count: capacity)
     (start, searched, end, quietReads) = (0, 0, 0, 0)
   }
 
@@ -99,7 +120,9 @@ package struct LineSplitter: Sendable {
     noteUse()
     if start == end {
       (start, searched, end) = (0, 0, 0)
-      if quietReads >= Self.quietReadsUntilShrinking { releaseUnusedSpace() }
+      if bytes.isEmpty || quietReads >= Self.quietReadsUntilShrinking {
+        begin(withCapacity: initialCapacity)
+      }
       return
     }
     let pending = end - start

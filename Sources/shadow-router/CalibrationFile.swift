@@ -1,9 +1,11 @@
 import Candidates
+import Commands
+import Evaluations
 import Evidence
 import LabelledFiles
+import LogRequests
 import Posix
 import RouterCore
-import Service
 import Statistics
 import Wire
 

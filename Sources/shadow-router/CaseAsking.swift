@@ -1,9 +1,10 @@
 import Candidates
+import Commands
+import LogRequests
 import PolicyFiles
 import Posix
 import Probes
 import RouterCore
-import Service
 import Wire
 
 /// Labelled cases put to a model of a policy, just as the router would put them, several at a time.

@@ -1,14 +1,6 @@
+import Commands
+import Demo
 import Service
-
-/// One command: what it is called, what it does in a line, how it is used, and the work.
-struct Command: Sendable {
-  let name: String
-  let summary: String
-  /// Begins with examples.
-  let help: String
-  let options: Arguments.Known
-  let run: @Sendable (Arguments) throws(Failure) -> Exit
-}
 
 enum CommandTable {
   static let all: [Command] = [
@@ -75,11 +67,5 @@ enum CommandTable {
       `shadow-router COMMAND --help` shows examples and options.
 
       """
-  }
-}
-
-extension String {
-  func padded(to width: Int) -> String {
-    count >= width ? self : self + String(repeating: " ", count: width - count)
   }
 }

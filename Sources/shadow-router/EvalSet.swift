@@ -1,4 +1,5 @@
-import Evidence
+import Commands
+import Evaluations
 import LabelledFiles
 import RouterCore
 

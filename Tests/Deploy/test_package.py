@@ -182,6 +182,21 @@ def test_with_the_drop_in_there_is_no_network():
         equal(machine.tap().ask(call("n-1", reply=True))["route"], "frontier", "the route without a network")
 
 
+def test_checkpoints_leave_the_machine():
+    examples = "/usr/share/doc/shadow-router/examples/shadow-router-checkpoint."
+    with Machine(packages()) as machine:
+        install(machine, packages()[0])
+        serving(machine)
+        machine.run("mkdir", "-m", "700", "/mnt/checkpoints")
+        machine.run("sh", "-c", "cp %spath %sservice /etc/systemd/system && systemctl daemon-reload && systemctl enable --now shadow-router-checkpoint.path" % (examples, examples))
+        machine.tap().ask(call("c-1", reply=True))
+        until(lambda: os.path.exists(machine.inside(STATE + "/checkpoint")), "a checkpoint", 60)
+        until(lambda: machine.said("ls", "/mnt/checkpoints"), "a copy of it: " + machine.said("journalctl", "-u", "shadow-router-checkpoint", "-o", "cat"), 20)
+        copy = "/mnt/checkpoints/" + machine.said("ls", "/mnt/checkpoints").split()[0]
+        equal(machine.said("stat", "-c", "%U %a", copy), "root 600", "whose the copy is")
+        machine.run("shadow-router", "verify-log", "--checkpoint", copy)
+
+
 def test_without_a_package_the_readmes_commands_install_it():
     with open(os.path.join(ROOT, "README.md")) as f:
         block = next(b for b in f.read().split("```")[1::2] if b.lstrip().startswith("deploy/static.sh && "))

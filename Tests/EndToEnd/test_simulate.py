@@ -366,30 +366,5 @@ def test_alike_ones_are_listed_once():
         equal(router.command("report", "--json").stdout, router.command("report", "--json").stdout, "two reports of one log")
 
 
-def test_the_units_hold_for_systemd():
-    folder = os.path.join(ROOT, "deploy", "systemd")
-    if not any(os.access(os.path.join(p, "systemd-analyze"), os.X_OK) for p in os.environ["PATH"].split(":")):
-        raise Skipped("no systemd-analyze; install systemd")
-    with Sidecar(start=False) as router:
-        units = []
-        for name in sorted(os.listdir(folder)):
-            if not name.endswith((".service", ".timer")):
-                continue
-            with open(os.path.join(folder, name)) as file:
-                text = file.read().replace("/usr/local/bin/shadow-router", binary())
-            units.append(os.path.join(router.folder, name))
-            with open(units[-1], "w") as file:
-                file.write(text)
-        done = subprocess.run(["systemd-analyze", "verify", *units], capture_output=True, text=True)
-        said = "\n".join(line for line in done.stderr.splitlines() if "shadow-router" in line)
-        equal((done.returncode, said), (0, ""), "systemd-analyze verify")
-        for unit in units:
-            if unit.endswith(".service"):
-                done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--threshold=20", unit], capture_output=True, text=True)
-                level = (done.stdout.strip().splitlines() or [done.stderr])[-1]
-                figure("exposure of " + os.path.basename(unit), level.split(":")[-1].strip(" 🙂😀"))
-                equal(done.returncode, 0, "systemd-analyze security: " + level)
-
-
 if __name__ == "__main__":
     main(globals())

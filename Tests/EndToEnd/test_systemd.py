@@ -102,9 +102,11 @@ def test_the_units_are_right():
             raise Skipped("no units of the system")
         shutil.copytree("/lib/systemd/system", os.path.join(root, "usr", "lib", "systemd", "system"), symlinks=True)
         os.symlink("usr/lib", os.path.join(root, "lib"))
-        shutil.copy("/bin/true", os.path.join(root, "usr", "local", "bin", "shadow-router"))
-        names = [n for n in os.listdir(UNITS) if n.endswith((".service", ".timer"))]
-        equal(len(names), 3, "units")
+        os.mkdir(os.path.join(root, "bin"))
+        for program in ("usr/local/bin/shadow-router", "bin/sh"):
+            shutil.copy("/bin/true", os.path.join(root, program))
+        names = [n for n in os.listdir(UNITS) if n.endswith((".service", ".timer", ".path"))]
+        equal(len(names), 5, "units")
         for name in names:
             shutil.copy(os.path.join(UNITS, name), units)
             done = analyze("verify", "--root=" + root, "--man=no", os.path.join(units, name))
@@ -121,8 +123,9 @@ def test_the_units_expose_little():
         os.mkdir(unit + ".d")
         shutil.copy(os.path.join(UNITS, "no-network.conf"), unit + ".d")
         without = exposure(unit)
-    report = exposure(os.path.join(UNITS, "shadow-router-report.service"))
-    for name, value, most in (("loopback for models", with_loopback, 1.1), ("without loopback (no-network.conf)", without, 1.0), ("the report", report, 1.0)):
+    report, checkpoint = (exposure(os.path.join(UNITS, "shadow-router-%s.service" % name)) for name in ("report", "checkpoint"))
+    for name, value, most in (("loopback for models", with_loopback, 1.1), ("without loopback (no-network.conf)", without, 1.0), ("the report", report, 1.0),
+                              ("the checkpoint", checkpoint, 1.0)):
         figure("systemd-analyze security, %s" % name, "%.1f of at most %.1f" % (value, most))
         check(value <= most, "%s: exposure %.1f, over %.1f" % (name, value, most))
 

@@ -1,3 +1,4 @@
+import Advice
 import TestData
 import TestLogs
 import Testing

@@ -1,3 +1,4 @@
+import Advice
 import TestLogs
 import Testing
 import Wire

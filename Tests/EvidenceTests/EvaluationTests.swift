@@ -2,6 +2,7 @@ import RouterCore
 import Testing
 import Wire
 
+@testable import Evaluations
 @testable import Evidence
 @testable import Statistics
 

@@ -1,3 +1,4 @@
+import Advice
 import Gates
 import LogReading
 import RouterCore

@@ -1,3 +1,4 @@
+import Advice
 import Gates
 import RouterCore
 import TestData

@@ -1,3 +1,4 @@
+import Advice
 import Gates
 import RouterCore
 import TestData
@@ -7,6 +8,7 @@ import Wire
 
 @testable import Evidence
 @testable import LogReading
+@testable import Rows
 
 @Suite("Joined rows")
 struct RowTests {

@@ -1,4 +1,4 @@
-import Evidence
+import Evaluations
 import RouterCore
 import Testing
 import Wire

@@ -1,9 +1,11 @@
+import Advice
 import Reports
 import RouterCore
 import TestLogs
 import Testing
 import Wire
 
+@testable import Evaluations
 @testable import Evidence
 
 @Suite("Pages about evaluations and challengers")

@@ -1,3 +1,4 @@
+import Advice
 import Evidence
 import Foundation
 import Reports

@@ -1,8 +1,8 @@
 import Candidates
 import Testing
 
+@testable import Deciding
 @testable import RouterCore
-@testable import Service
 
 @Suite("Steps of a cascade")
 struct CandidateStepsTests {

@@ -178,20 +178,3 @@ struct ConsoleTokenTests {
     ] as [([UInt8], String)])
   func base64(bytes: [UInt8], text: String) { #expect(Base64URL.text(bytes) == text) }
 }
-
-@Suite("The console's rate")
-struct RequestRateTests {
-  @Test("takes so many at once, then so many each second, and no more after a pause")
-  func bucket() {
-    var rate = RequestRate(perSecond: 10, most: 20, now: 0)
-    func taken(at seconds: Double, of count: Int) -> Int {
-      (0..<count).count { _ in rate.admit(at: UInt64(seconds * 1e9)) }
-    }
-    #expect(taken(at: 0, of: 100) == 20)
-    #expect(taken(at: 1, of: 100) == 10)
-    #expect(taken(at: 1.5, of: 100) == 5)
-    #expect(taken(at: 1000, of: 100) == 20)
-    // A clock that seems to go back gives nothing away.
-    #expect(taken(at: 900, of: 100) == 0)
-  }
-}

@@ -1,11 +1,10 @@
 import Agreements
-import Evidence
 import Testing
 import Wire
 
+@testable import Deciding
 @testable import PolicyFiles
 @testable import RouterCore
-@testable import Service
 
 @Suite("Joining")
 struct JoiningTests {
@@ -16,11 +15,10 @@ struct JoiningTests {
   }
 
   private func decided(_ text: String = "y") -> Joining.Decided {
-    let prepared = PreparedPolicy(Policy(), generation: 1)
     let seal = TextSeal(keyID: "k", key: HMACSHA256Key([1]), privacy: PrivacyPolicy())
     return Joining.Decided(
       task: nil, candidate: side(text), arrived: 0,
-      generation: Generation(prepared: prepared, seal: seal, pools: [:]))
+      basis: AnswerBasis(seal: seal, policy: Policy()))
   }
 
   private func side(_ text: String) -> Joining.Side {
@@ -89,7 +87,7 @@ struct JoiningTests {
       holds(joining.called("d\(i)"))
       holds(joining.decided("d\(i)", decided(big), now: 0) == nil)
     }
-    #expect(joining.bytes <= Joining.capacityBytes)
+    #expect(joining.bytes <= Joining.usualBytes)
     guard case .unmatched(.expired) = joining.answered(frame("d0"), now: 0) else {
       return #expect(Bool(false))
     }
@@ -98,6 +96,60 @@ struct JoiningTests {
     let lost = joining.expire(now: 0, everything: true)
     #expect(Set(lost.map(\.answer.frame.callID)) == Set((0..<100).map { "a\($0)" }))
     #expect(joining.bytes == 0)
+  }
+
+  @Test("of a call that was dropped nothing waits, and an answer that was here comes out")
+  func shed() {
+    var joining = Joining()
+    holds(joining.called("a"))
+    joining.shed("a")
+    holds(!joining.called("a"))
+    guard case .unmatched(.expired) = joining.answered(frame("a"), now: 0) else {
+      return #expect(Bool(false))
+    }
+    holds(isWaiting(joining.answered(frame("b"), now: 0)))
+    holds(joining.called("b"))
+    joining.shed("b")
+    let lost = joining.expire(now: 0)
+    #expect(lost.map(\.answer.frame.callID) == ["b"] && lost[0].decided == nil)
+    #expect(joining.bytes == 0)
+  }
+
+  @Test("answers that only their candidates can end the waiting of are bounded too")
+  func manyAsking() {
+    var joining = Joining(capacityBytes: 8 << 20)
+    let big = String(repeating: "x", count: 1 << 20)
+    var waiting: [Int] = []
+    for i in 0..<20 {
+      holds(joining.called("q\(i)"))
+      if i % 2 == 0 { joining.challenged("q\(i)") }
+      switch joining.answered(frame("q\(i)", big), now: 0) {
+      case .waits: waiting.append(i)
+      case .unmatched(.expired): break
+      case .compare, .duplicate, .unmatched: holds(false)
+      }
+      holds(joining.bytes <= 8 << 20)
+    }
+    #expect(!waiting.isEmpty && waiting.count < 20)
+    for i in 0..<20 where i % 2 == 1 {
+      let pair = joining.decided("q\(i)", decided(), now: 0)
+      #expect((pair != nil) == waiting.contains(i))
+    }
+    _ = joining.expire(now: 0, everything: true)
+  }
+
+  @Test("one call that nobody answers does not keep the places of all that came after it")
+  func longFront() {
+    var joining = Joining(capacityBytes: 1 << 20)
+    holds(joining.called("quiet"))
+    holds(joining.decided("quiet", decided(), now: 0) == nil)
+    for i in 0..<50_000 {
+      holds(joining.called("c\(i)"))
+      holds(joining.decided("c\(i)", decided(), now: 1) == nil)
+      guard case .compare = joining.answered(frame("c\(i)"), now: 1) else { return #expect(Bool(false)) }
+      holds(joining.places <= 2048)
+    }
+    guard case .compare = joining.answered(frame("quiet"), now: 2) else { return #expect(Bool(false)) }
   }
 
   private enum Event: CaseIterable { case decision, challenge, answer }
@@ -176,7 +228,7 @@ struct JoiningTests {
       case .waits: break
       case .duplicate, .unmatched: holds(false)
       }
-      holds(joining.bytes <= Joining.capacityBytes)
+      holds(joining.bytes <= Joining.usualBytes)
     }
     compared += joining.expire(now: 0, everything: true).count
     #expect(compared == 50)

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Service
+@testable import Deciding
 
 @Suite("When models are probed")
 struct ProbeScheduleTests {

@@ -1,7 +1,7 @@
 import Posix
 import Testing
 
-@testable import Service
+@testable import LogRequests
 
 /// What a report keeps beside the log never changes what it says.
 @Suite("Summaries beside the log")

@@ -2,7 +2,7 @@ import Rollout
 import RouterCore
 import Testing
 
-@testable import Service
+@testable import Deciding
 
 @Suite("Flags at a start")
 struct RestoredFlagsTests {

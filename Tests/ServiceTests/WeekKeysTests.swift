@@ -3,9 +3,10 @@ import Synchronization
 import Testing
 import Wire
 
+@testable import Deciding
+@testable import Operations
 @testable import Reviews
 @testable import RouterCore
-@testable import Service
 
 @Suite("Week keys")
 struct WeekKeysTests {

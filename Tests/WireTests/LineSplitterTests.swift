@@ -107,6 +107,61 @@ struct LineSplitterTests {
     #expect(got.count == 201)
   }
 
+  @Test(
+    "a line that is given up is skipped to its newline, told with its length, and costs nothing meanwhile")
+  func abandoned() {
+    var splitter = LineSplitter(limit: 1 << 20, initialCapacity: 1 << 10)
+    var got: [Got] = []
+    func send(_ bytes: [UInt8]) {
+      var rest = bytes[...]
+      while !rest.isEmpty {
+        rest = rest.dropFirst(feed(&splitter, rest))
+        drain(&splitter, into: &got)
+      }
+    }
+    #expect(splitter.capacity == 0)
+    splitter.abandonLine()
+    send([0x61, 0x0A])
+    splitter.abandonLine()
+    let half = [UInt8](repeating: 0x62, count: 300_000)
+    send(half)
+    splitter.abandonLine()
+    #expect(splitter.capacity == 0)
+    #expect(splitter.pendingBytes == half.count)
+    send(half)
+    #expect(splitter.capacity <= 512 << 10)
+    splitter.abandonLine()
+    splitter.abandonLine()
+    send([0x0A, 0x63, 0x0A])
+    #expect(got == [.line([0x61]), .tooLong(2 * half.count + 1), .line([0x63])])
+  }
+
+  @Test("room that a short line does not need can be had back, and the line with it")
+  func shrunk() {
+    var splitter = LineSplitter(limit: 1 << 20, initialCapacity: 1 << 10)
+    var got: [Got] = []
+    var rest = ([UInt8](repeating: 0x61, count: 100_000) + [0x0A, 0x62, 0x63])[...]
+    while !rest.isEmpty {
+      rest = rest.dropFirst(feed(&splitter, rest))
+      drain(&splitter, into: &got)
+    }
+    #expect(splitter.capacity > 64 << 10)
+    splitter.shrink()
+    #expect(splitter.capacity == 1 << 10)
+    _ = feed(&splitter, [0x64, 0x0A])
+    drain(&splitter, into: &got)
+    #expect(got.last == .line([0x62, 0x63, 0x64]))
+    // Nothing pending: nothing held. A line that needs its room keeps it.
+    rest = [UInt8](repeating: 0x61, count: 100_000)[...]
+    while !rest.isEmpty {
+      rest = rest.dropFirst(feed(&splitter, rest))
+      drain(&splitter, into: &got)
+    }
+    let needed = splitter.capacity
+    splitter.shrink()
+    #expect(splitter.capacity == needed)
+  }
+
   @Test("an owner who takes no lines out loses none")
   func neverDrained() {
     var splitter = LineSplitter(limit: 16, initialCapacity: 4)

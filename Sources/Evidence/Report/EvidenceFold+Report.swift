@@ -5,8 +5,8 @@ import Reviews
 import RouterCore
 
 extension EvidenceFold {
-  /// The report on what was read so far. Reading may go on afterwards.
-  package func report() -> Report {
+  /// The figures on what was read so far: everything in a report but its advice. Reading may go on afterwards.
+  package func figures() -> Report {
     let joined = joinedCalls()
     var report = Report()
     report.window = options.window
@@ -19,7 +19,7 @@ extension EvidenceFold {
     report.changes.sort { $0.ts < $1.ts }
     report.asOf = head.report.flatMap { LogTime.parse($0.ts) }
     let gates = gates.gates()
-    report.tasks = taskReports(joined, gates)
+    report.tasks = taskReports(joined)
     report.gates = report.tasks.flatMap { task in gates.filter { $0.subject.task == task.name } }
     report.totals = Self.totals(report.tasks)
     report.rotated = rotated(gates)
@@ -39,8 +39,6 @@ extension EvidenceFold {
     report.reviewers = reviewerReports()
     report.reviewerAgreement = reviewerAgreement()
     report.head = head.report
-    report.sentence = ReportSentence(report).sentence
-    report.actions = ReportActions(report).actions
     return report
   }
 
@@ -111,14 +109,14 @@ extension EvidenceFold {
 
   // MARK: Tasks
 
-  private func taskReports(_ joined: Joined, _ gates: [Gate]) -> [Report.Task] {
+  private func taskReports(_ joined: Joined) -> [Report.Task] {
     let seen = tallies.indices.sorted { taskNames[$0] < taskNames[$1] }
     let inPolicy = (options.policy?.tasks ?? []).map { policy in
       let number = tallies.indices.first { taskNames[$0] == policy.name }
-      return taskReport(policy.name, number, policy, joined, gates)
+      return taskReport(policy.name, number, policy, joined)
     }
     let others = seen.filter { options.policy?.task(taskNames[$0]) == nil && tallies[$0].calls > 0 }
-    return inPolicy + others.map { taskReport(taskNames[$0], $0, nil, joined, gates) }
+    return inPolicy + others.map { taskReport(taskNames[$0], $0, nil, joined) }
   }
 
   /// Without a challenger there is nothing that could have the candidate's place.
@@ -128,7 +126,7 @@ extension EvidenceFold {
   }
 
   private func taskReport(
-    _ name: String, _ number: Int?, _ policy: TaskPolicy?, _ joined: Joined, _ gates: [Gate]
+    _ name: String, _ number: Int?, _ policy: TaskPolicy?, _ joined: Joined
   ) -> Report.Task {
     var task = Report.Task()
     task.name = name
@@ -157,12 +155,7 @@ extension EvidenceFold {
     let days = Double(spanMs) / Double(LogTime.dayMs)
     task.upkeep = (policy?.upkeepUSDPerMonth ?? 0) * days / 30.4375
     if let number { task.saving = saving(task, tallies[number]) }
-    let gate = gates.first { $0.subject == Report.subject(name, rotated(gates)) }
     task.rollout = rollouts[name]
-    let verdict = TaskVerdict(task, policy: policy, gate: gate, now: gates.isEmpty ? nil : self.gates.now)
-    task.looks = verdict.looks
-    task.pace = verdict.pace
-    task.readiness = verdict.readiness
     return task
   }
 

@@ -26,7 +26,7 @@ package struct ReportOptions: Sendable {
 /// A call's records are joined by `call_id` in whatever order they come; of a repeated decision or comparison the
 /// first counts, of a repeated outcome the last, of reviews what ``CallLabels`` makes of them. Reads no clock: the same lines give the same report.
 package struct EvidenceFold: Sendable {
-  let options: ReportOptions
+  package let options: ReportOptions
   var line = LogLine()
   /// For the decision's line while the comparison's is being read.
   var earlierLine = LogLine()
@@ -45,7 +45,7 @@ package struct EvidenceFold: Sendable {
   var knownStops = KnownStops()
   var reasons = KnownReasons()
   /// The same folds that `gate` uses.
-  var gates: GatesFold
+  package internal(set) var gates: GatesFold
   /// Whether ``gates`` know the lines already that are being read.
   package var gatesAreAhead = false
   var planted = PlantedLabels()

@@ -1,7 +1,7 @@
 /// Latencies in milliseconds: each value that came, and how often. Percentiles are exact, by nearest rank.
 ///
 /// Models answer in few different whole milliseconds, or in many different fractions; either way a value takes 8 bytes, once.
-struct LatencySample: Sendable {
+package struct LatencySample: Sendable {
   /// Ascending; beside each how often it came.
   private(set) var values: [Float] = []
   private(set) var counts: [UInt32] = []
@@ -9,7 +9,7 @@ struct LatencySample: Sendable {
   private var fresh: [UInt32] = []
   private var scratch: [UInt32] = []
 
-  init() {}
+  package init() {}
 
   /// What was stored; nil where it is none: `values` are to ascend, with a count each.
   init?(values: [Float], counts: [UInt32]) {
@@ -19,7 +19,7 @@ struct LatencySample: Sendable {
     (self.values, self.counts) = (values, counts)
   }
 
-  mutating func add(_ ms: Double?) {
+  package mutating func add(_ ms: Double?) {
     guard let ms, ms.isFinite, ms >= 0 else { return }
     // Without the sign of zero, numbers from zero on are in the order of their bits.
     fresh.append(Float(ms).bitPattern & 0x7FFF_FFFF)
@@ -81,7 +81,7 @@ struct LatencySample: Sendable {
     }
   }
 
-  var summary: Report.Latency? {
+  package var summary: Report.Latency? {
     var settled = self
     settled.settle()
     let count = settled.counts.reduce(0) { $0 + Int($1) }

@@ -141,6 +141,8 @@ extension Report {
     package var next = ""
     /// What to type; nil where there is nothing to do.
     package var command: String?
+
+    package init() {}
   }
 
   /// What it looks like before anybody has labelled anything. No gate listens to it.
@@ -173,6 +175,21 @@ extension Report {
     /// Labels a week.
     package var weeklyNow: Double
     package var weeklyNeeded: Double
+
+    package init(
+      needed: Int, labelled: Int, expected: Int, labelsExpected: Int, windowDays: Int, daysLeft: Double,
+      sampleShare: Double, weeklyNow: Double, weeklyNeeded: Double
+    ) {
+      self.needed = needed
+      self.labelled = labelled
+      self.expected = expected
+      self.labelsExpected = labelsExpected
+      self.windowDays = windowDays
+      self.daysLeft = daysLeft
+      self.sampleShare = sampleShare
+      self.weeklyNow = weeklyNow
+      self.weeklyNeeded = weeklyNeeded
+    }
 
     package var isDrawnEnough: Bool { expected >= needed }
     package var suffices: Bool { isDrawnEnough && labelsExpected >= needed }

@@ -51,6 +51,11 @@ package struct Report: Sendable {
   package struct Sentence: Sendable, Equatable {
     package var claim = ""
     package var caveats: [String] = []
+
+    package init(claim: String = "", caveats: [String] = []) {
+      self.claim = claim
+      self.caveats = caveats
+    }
   }
 
   package struct Totals: Sendable, Equatable {
@@ -368,6 +373,12 @@ package struct Report: Sendable {
     package var task: String?
     package var text: String
     package var command: String?
+
+    package init(task: String? = nil, text: String, command: String? = nil) {
+      self.task = task
+      self.text = text
+      self.command = command
+    }
   }
 
   /// Money, in USD. In shadow nothing is saved: the figures say what would have been.
@@ -417,7 +428,9 @@ extension Report {
     gates.first { $0.subject == Self.subject(task, isChallenger: isChallenger, rotated) }
   }
 
-  static func subject(_ task: String, isChallenger: Bool = false, _ rotated: Set<String>) -> EvidenceSubject {
+  package static func subject(_ task: String, isChallenger: Bool = false, _ rotated: Set<String>)
+    -> EvidenceSubject
+  {
     EvidenceSubject(task: task, isChallenger: isChallenger != rotated.contains(task))
   }
 }

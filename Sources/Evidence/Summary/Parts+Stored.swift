@@ -306,9 +306,9 @@ extension Counts: Stored where Key: Stored {
 }
 
 extension LatencySample: Stored {
-  static var blank: Self { Self() }
+  package static var blank: Self { Self() }
 
-  mutating func pass(_ state: inout StateCoder) throws(StateFault) {
+  package mutating func pass(_ state: inout StateCoder) throws(StateFault) {
     settle()
     var (values, counts) = (values, counts)
     try state.bulk(&values)

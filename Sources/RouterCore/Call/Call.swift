@@ -51,6 +51,9 @@ package struct Call: Sendable {
     sentID = callID
   }
 
+  /// Memory that keeping it takes, near enough for a bound: its text is copied for the question that a model is asked.
+  package var heldBytes: Int { 2048 + 2 * text.bytes.count + (toolText?.count ?? 0) }
+
   /// Puts into the place of identifiers what may be kept of them.
   package mutating func sealIdentifiers(_ seal: TextSeal) {
     callID = seal.identifier(callID)

@@ -51,6 +51,12 @@ package struct FrameDecoder: ~Copyable {
     return nil
   }
 
+  /// The same of a frame that is not decoded.
+  package mutating func number(unread frame: Span<UInt8>) -> Int? {
+    guard (try? JSONIndex.members(of: frame, into: &members)) != nil else { return nil }
+    return number(frame)
+  }
+
   // MARK: - The three kinds
 
   private mutating func call(_ frame: Span<UInt8>, _ top: TopLevel) throws(FrameFault) -> Call {

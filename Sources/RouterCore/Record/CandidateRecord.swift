@@ -12,7 +12,7 @@ package struct CandidateRecord: Sendable {
   package var cascadeStep: Int?
   /// How many steps the task's cascade has; nil where ``cascadeStep`` is.
   package var cascadeLength: Int?
-  /// ``ConfidenceCorrection/id`` of the correction that the confidence went through.
+  /// The id of the correction that the confidence went through.
   package var calibration: String?
 
   package init(task: PreparedTask?, decision: Decision, ask: AskFigures = AskFigures()) {

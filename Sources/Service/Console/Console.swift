@@ -1,3 +1,5 @@
+import Deciding
+import LogRequests
 import Posix
 import Synchronization
 import Wire

@@ -1,4 +1,5 @@
 import ConsolePage
+import Deciding
 import Posix
 import Synchronization
 import Wire

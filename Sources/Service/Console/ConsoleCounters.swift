@@ -1,4 +1,6 @@
+import Deciding
 import Journal
+import Operations
 import PolicyFiles
 import Posix
 import Rollout

@@ -1,4 +1,6 @@
+import Deciding
 import Journal
+import LogRequests
 import Posix
 import RouterCore
 import Synchronization

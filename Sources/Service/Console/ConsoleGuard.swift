@@ -45,29 +45,3 @@ struct ConsoleGuard: Sendable {
     return nil
   }
 }
-
-/// How many requests are taken: a bucket that fills steadily. Used by one thread.
-struct RequestRate {
-  private let perSecond: Double
-  private let most: Double
-  private var level: Double
-  private var last: UInt64
-
-  /// - Parameters:
-  ///   - most: What may come at once after a pause.
-  ///   - now: Monotonic nanoseconds, here as below.
-  init(perSecond: Double, most: Double, now: UInt64) {
-    self.perSecond = perSecond
-    self.most = most
-    level = most
-    last = now
-  }
-
-  mutating func admit(at now: UInt64) -> Bool {
-    level = min(most, level + Double(now - min(now, last)) / 1e9 * perSecond)
-    last = max(last, now)
-    guard level >= 1 else { return false }
-    level -= 1
-    return true
-  }
-}

@@ -1,3 +1,4 @@
+import Deciding
 import Posix
 
 /// A thread that works off requests of one sort, so that neither a long report nor a label that waits

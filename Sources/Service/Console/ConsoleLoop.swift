@@ -1,3 +1,4 @@
+import Overload
 import Posix
 import Wire
 

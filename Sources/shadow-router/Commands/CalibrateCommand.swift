@@ -1,10 +1,11 @@
 import Candidates
-import Evidence
+import Commands
+import Evaluations
 import LabelledFiles
+import LogRequests
 import PolicyFiles
 import Posix
 import RouterCore
-import Service
 import Statistics
 import Wire
 

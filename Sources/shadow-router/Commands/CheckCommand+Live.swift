@@ -1,9 +1,10 @@
 import Candidates
+import Commands
+import Deciding
 import PolicyFiles
 import Posix
 import Probes
 import RouterCore
-import Service
 import Wire
 
 extension CheckCommand {

@@ -1,9 +1,10 @@
+import Commands
+import LogRequests
 import PolicyFiles
 import PolicyLanguage
 import Posix
 import Rollout
 import RouterCore
-import Service
 import Wire
 
 enum CheckCommand {

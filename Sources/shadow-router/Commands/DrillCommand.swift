@@ -1,4 +1,4 @@
-import Service
+import Commands
 import Wire
 
 enum DrillCommand {

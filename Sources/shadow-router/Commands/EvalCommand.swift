@@ -1,13 +1,15 @@
 import Candidates
+import Commands
+import Evaluations
 import Evidence
 import Gates
 import LabelledFiles
+import LogRequests
 import PolicyFiles
 import PolicyLanguage
 import Posix
 import Reports
 import RouterCore
-import Service
 import Statistics
 import Wire
 

@@ -1,9 +1,10 @@
+import Commands
 import Gates
 import Journal
+import LogRequests
 import PolicyFiles
 import Posix
 import RouterCore
-import Service
 import Statistics
 import Wire
 

@@ -1,10 +1,11 @@
 import Anchors
+import Commands
 import Journal
+import LogRequests
 import PolicyFiles
 import Posix
 import Retention
 import RouterCore
-import Service
 import Wire
 
 enum VerifyLogCommand {

@@ -1,9 +1,9 @@
+import Commands
 import Journal
 import PolicyFiles
 import Posix
 import RouterCore
 import Screens
-import Service
 import Wire
 
 enum ReplayCommand {

@@ -1,4 +1,4 @@
-import Evidence
+import Commands
 import Journal
 import LabelledFiles
 import LogReading

@@ -1,5 +1,5 @@
+import Commands
 import Screens
-import Service
 import Wire
 
 enum PromoteCommand {

@@ -1,4 +1,8 @@
+import Commands
+import Deciding
 import Journal
+import LogRequests
+import Overload
 import Posix
 import RouterCore
 import Service
@@ -23,6 +27,12 @@ enum RunCommand {
                                 what writes there needs a token of keys/console-token in the state folder
         --allow-uid UID         admit this user to the tap as well; may be given again
         --allow-gid GID         admit this group's members to the tap as well; may be given again
+        --memory-mb N           what waits in memory, and the program, stay within this (default 256, from 96): a quarter
+                                each for records and candidates, for answers, for connections. At 80 % of the first no
+                                candidate is asked, at 95 % calls are dropped and counted; all is as before below 70 %
+        --max-connections N     connections to the tap (by default as the memory allows, 512 at 256 MiB)
+        --peer-connections N    connections of one user (default three quarters of all)
+        --peer-frames-per-second N  frames of one user; more are dropped and counted (default no limit)
         --max-frame-bytes N     longest frame, line feed included (default 1048576)
         --sync-interval-ms N    longest time a record waits for the disk (default 200)
         --sync-records N        most records that wait for the disk (default 256)
@@ -39,6 +49,7 @@ enum RunCommand {
     options: [
       "tap": true, "allow-uid": true, "allow-gid": true, "max-frame-bytes": true, "sync-interval-ms": true,
       "sync-records": true, "segment-mb": true, "reservation-seconds": true, "capture-grace-seconds": true,
+      "memory-mb": true, "max-connections": true, "peer-connections": true, "peer-frames-per-second": true,
       "console": true, "checkpoint-seconds": true, "breaker-patience-seconds": true,
     ],
     run: run)
@@ -88,6 +99,10 @@ enum RunCommand {
         throw .usage(error.message)
       }
     }
+    guard options.paths.tap != options.paths.control else {
+      throw .usage("--tap has to be another path than the control socket's, \(options.paths.control)")
+    }
+    try bound(&options, arguments)
     options.allowedUsers = try ids(arguments.all("allow-uid"), "allow-uid")
     options.allowedGroups = try ids(arguments.all("allow-gid"), "allow-gid")
     if let bytes = try arguments.wholeNumber("max-frame-bytes", in: 1_024...(64 << 20)) {
@@ -116,6 +131,20 @@ enum RunCommand {
       options.breakerPatienceSeconds = seconds
     }
     return options
+  }
+
+  private static func bound(_ options: inout SidecarOptions, _ arguments: Arguments) throws(Failure) {
+    if let megabytes = try arguments.wholeNumber("memory-mb", in: MemoryPlan.megabytes) {
+      options.memory = MemoryPlan(megabytes: megabytes)
+    }
+    options.mostConnections = try arguments.wholeNumber("max-connections", in: 1...1_000_000)
+    if let most = options.mostConnections, most > options.fittingConnections {
+      throw .usage(
+        "--max-connections: \(options.fittingConnections) fit into this --memory-mb, each taking 64 KiB while it sends"
+      )
+    }
+    options.mostConnectionsPerUser = try arguments.wholeNumber("peer-connections", in: 1...1_000_000)
+    options.framesPerSecond = try arguments.wholeNumber("peer-frames-per-second", in: 1...10_000_000)
   }
 
   private static func ids(_ texts: [String], _ name: String) throws(Failure) -> [UInt32] {

@@ -1,10 +1,11 @@
+import Commands
 import Journal
 import LogReading
+import LogRequests
 import PolicyFiles
 import Posix
 import Reports
 import RouterCore
-import Service
 import Simulations
 import Wire
 

@@ -1,13 +1,16 @@
-import Evidence
+import Advice
+import Commands
+import Deciding
 import Journal
 import LogReading
+import LogRequests
 import PolicyFiles
 import PolicyLanguage
 import Posix
 import Reports
 import RouterCore
+import Schemas
 import Screens
-import Service
 import Wire
 
 enum SchemaCommand {

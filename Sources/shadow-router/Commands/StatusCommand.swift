@@ -1,6 +1,7 @@
+import Commands
+import Deciding
 import RouterCore
 import Screens
-import Service
 import Wire
 
 enum StatusCommand {
@@ -138,17 +139,26 @@ enum StatusCommand {
       let seconds = text(log?["failing_seconds"])
       row("", Terminal.styled("FAILING for \(seconds) s: \(text(log?["last_error"]))", .red))
       let waiting = (log?["pending_bytes"]?.intValue ?? 0) >> 20
+      let queue = (status["limits"]?["queue_limit_bytes"]?.intValue ?? 0) >> 20
       row(
         "",
-        "\(waiting) of 64 MiB wait in memory; past them calls are decided, but lost to the log; make room where \(text(log?["folder"])) is"
+        "\(waiting) of \(queue) MiB wait in memory; past them calls are decided, but lost to the log; make room where \(text(log?["folder"])) is"
       )
     }
     if log?["damage"]?.stringValue != nil {
       row("", Terminal.styled("DAMAGED: \(text(log?["damage"])); shadow-router verify-log", .red))
     }
+    for (number, line) in LimitLines.lines(status["limits"]).enumerated() {
+      row(number == 0 ? "limits" : "", Terminal.styled(line, .red))
+    }
     for peer in status["refused_peers"]?.arrayValue ?? [] {
-      row("refused", "uid \(text(peer["uid"])) \(text(peer["count"])) times; admit it with:")
-      row("", text(peer["admit_with"]))
+      let times = "uid \(text(peer["uid"])) \(text(peer["count"])) times"
+      guard let remedy = peer["admit_with"]?.stringValue else {
+        row("refused", "\(times) at the control socket, which is for the router's own user and root")
+        continue
+      }
+      row("refused", "\(times); admit it with:")
+      row("", TerminalText.oneLine(remedy))
     }
     for shape in status["unmatched_shapes"]?.arrayValue ?? [] {
       row("unmatched", "\(text(shape["count"])) calls without a task type; under classifier.rules:")

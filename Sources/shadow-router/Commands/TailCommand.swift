@@ -1,10 +1,11 @@
-import Evidence
+import Commands
 import Journal
+import LogRequests
 import PolicyFiles
 import Posix
 import RouterCore
+import Rows
 import Screens
-import Service
 import Wire
 
 enum TailCommand {

@@ -1,5 +1,6 @@
 import BuiltIn
-import Evidence
+import Commands
+import Evaluations
 import LabelledFiles
 import Posix
 import RouterCore

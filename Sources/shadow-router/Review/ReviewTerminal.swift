@@ -1,6 +1,7 @@
+import Commands
+import LogRequests
 import Posix
 import Screens
-import Service
 import Wire
 
 /// The review queue on a terminal: one item a screen, one key a label.

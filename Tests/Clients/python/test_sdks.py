@@ -2,9 +2,12 @@
 call once and whole. Needs openai, anthropic and httpx (run.sh installs them); without them it says so and skips."""
 import asyncio
 import contextlib
+import gc
 import gzip
 import json
 import os
+import subprocess
+import sys
 import threading
 import time
 import unittest
@@ -390,6 +393,127 @@ class Unhurt(unittest.TestCase):
         finally:
             os.environ.clear()
             os.environ.update(saved)
+
+
+class Later(unittest.TestCase):
+    """What a transport leaves to the observer's thread, which the agent does not pay for."""
+
+    @contextlib.contextmanager
+    def slow_thread(self):
+        """Looks so seldom that nothing happens by itself."""
+        saved = shadow_router.LOOK_PAUSE
+        shadow_router.LOOK_PAUSE = 30.0
+        try:
+            yield
+        finally:
+            shadow_router.LOOK_PAUSE = saved
+
+    def kinds(self, router, count):
+        return [frame["kind"] for frame in router.wait(count)]
+
+    def test_the_agents_thread_encodes_and_sends_nothing(self):
+        with scene((200, {}, CHAT)) as (router, frontier, observer):
+            threads, put = [], observer._put
+            observer._put = lambda *frame: threads.append(threading.current_thread()) or put(*frame)
+            client = shadowed(openai.OpenAI, frontier, observer)
+            for _ in range(3):
+                client.chat.completions.create(model="gpt-x", messages=ASK)
+            self.assertEqual(self.kinds(router, 6), ["call", "answer"] * 3)
+            self.assertNotIn(threading.current_thread(), threads)
+
+    def test_whoever_asks_for_more_does_what_is_left_first(self):
+        with scene((200, {}, CHAT)) as (router, frontier, observer), self.slow_thread():
+            client = shadowed(openai.OpenAI, frontier, observer)
+            client.chat.completions.create(model="gpt-x", messages=ASK)
+            self.assertEqual((observer.sent, len(observer._work)), (0, 2))
+            self.assertTrue(observer.outcome(run_id="r", result="success"))
+            self.assertEqual(self.kinds(router, 3), ["call", "answer", "outcome"])
+            client.chat.completions.create(model="gpt-x", messages=ASK)
+            self.assertEqual(observer.counters()["sent"], 5)
+            client.chat.completions.create(model="gpt-x", messages=ASK)
+            observer.close()
+            self.assertEqual(self.kinds(router, 7), ["call", "answer", "outcome", "call", "answer", "call", "answer"])
+
+    def test_the_latency_is_that_of_the_call(self):
+        with scene((200, {}, CHAT)) as (router, frontier, observer), self.slow_thread():
+            shadowed(openai.OpenAI, frontier, observer).chat.completions.create(model="gpt-x", messages=ASK)
+            time.sleep(0.4)
+            observer.close()
+            self.assertLess(pair(self, router)[1]["latency_ms"], 400)
+
+    def test_without_a_thread_the_caller_does_it(self):
+        with scene((200, {}, CHAT)) as (router, frontier, observer):
+            client = shadowed(openai.OpenAI, frontier, observer)
+            saved = threading.Thread.start
+            threading.Thread.start = lambda thread: (_ for _ in ()).throw(RuntimeError("can't start new thread")) if thread.name == "shadow-router" else saved(thread)
+            try:
+                client.chat.completions.create(model="gpt-x", messages=ASK)
+            finally:
+                threading.Thread.start = saved
+            self.assertEqual((observer.sent, len(observer._work)), (2, 0))
+            pair(self, router)
+
+    def test_too_much_left_is_done_by_the_caller(self):
+        with scene((200, {}, CHAT)) as (router, frontier, observer), self.slow_thread():
+            client = shadowed(openai.OpenAI, frontier, observer)
+            for _ in range(shadow_router.WORK_ROOM):
+                client.chat.completions.create(model="gpt-x", messages=ASK)
+            self.assertLessEqual(len(observer._work), shadow_router.WORK_ROOM)
+            self.assertGreater(observer.sent, 0)
+
+    def test_a_thread_that_sleeps_is_woken(self):
+        saved = shadow_router.LOOK_UNTIL
+        shadow_router.LOOK_UNTIL = 0.0
+        try:
+            with scene((200, {}, CHAT)) as (router, frontier, observer):
+                client = shadowed(openai.OpenAI, frontier, observer)
+                for calls in range(1, 4):
+                    client.chat.completions.create(model="gpt-x", messages=ASK)
+                    self.assertEqual(len(router.wait(2 * calls)), 2 * calls)
+                    end = time.monotonic() + 5
+                    while not observer._worker._sleeps and time.monotonic() < end:
+                        time.sleep(0.001)
+                    self.assertTrue(observer._worker._sleeps)
+        finally:
+            shadow_router.LOOK_UNTIL = saved
+
+    @unittest.skipUnless(hasattr(os, "fork"), "no fork")
+    def test_after_a_fork_each_shows_its_own(self):
+        with scene((200, {}, CHAT)) as (router, frontier, observer), self.slow_thread():
+            client = shadowed(openai.OpenAI, frontier, observer)
+            client.chat.completions.create(model="gpt-x", messages=ASK)
+            child = os.fork()
+            if child == 0:
+                with contextlib.suppress(BaseException):
+                    shadowed(openai.OpenAI, frontier, observer).chat.completions.create(model="gpt-x", messages=ASK)
+                    observer.close()
+                os._exit(0)
+            os.waitpid(child, 0)
+            observer.close()
+            frames = router.wait(4)
+            self.assertEqual(sorted(frame["kind"] for frame in frames), ["answer", "answer", "call", "call"])
+            self.assertEqual((len({frame["call_id"] for frame in frames}), len({frame["connection"] for frame in frames})), (2, 2))
+
+    def test_a_program_that_ends_at_once_has_shown_its_calls(self):
+        with scene((200, {}, CHAT)) as (router, frontier, _):
+            program = ("import openai, shadow_router\n"
+                       "client = openai.OpenAI(api_key='k', base_url=%r, http_client=shadow_router.http_client(observer=shadow_router.Observer(%r)))\n"
+                       "client.chat.completions.create(model='gpt-x', messages=[])\n" % (frontier.url + "/v1", router.path))
+            subprocess.run([sys.executable, "-c", program], check=True, timeout=60, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+            pair(self, router)
+
+    def test_the_thread_ends_with_its_observer(self):
+        with scene((200, {}, CHAT)) as (router, frontier, _):
+            observer = shadow_router.Observer(router.path)
+            client = shadowed(openai.OpenAI, frontier, observer)
+            client.chat.completions.create(model="gpt-x", messages=ASK)
+            router.wait(2)
+            thread = observer._worker._thread
+            client.close()
+            del observer, client
+            gc.collect()
+            thread.join(5)
+            self.assertFalse(thread.is_alive())
 
 
 class RecordedExchanges(unittest.TestCase):

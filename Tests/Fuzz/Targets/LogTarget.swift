@@ -1,3 +1,4 @@
+import Advice
 package import Evidence
 import Gates
 import LogReading

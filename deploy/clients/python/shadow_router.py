@@ -60,6 +60,10 @@ RETRY_SLACK = 5.0
 RETRY_ROOM = 256
 #: Frames left to the thread that is just sending one, at most.
 LEFT_ROOM = 1024
+#: Seconds between two looks of an observer's thread for what a transport has left to it, and without anything until it sleeps.
+LOOK_PAUSE, LOOK_UNTIL = 0.003, 1.0
+#: Pieces of work left to that thread at most; past them the caller does it.
+WORK_ROOM = 64
 #: Milliseconds that `decide` waits where nothing else is said.
 DECIDE_MS = 50
 #: Questions in a row without a reply until the router is left alone for a while (1 s, doubling to 30 s).
@@ -228,6 +232,9 @@ class Observer:
         self._connect_pause = 1.0
         self._next_connect = 0.0
         self._keeper = _Keeper(self)
+        self._work: collections.deque = collections.deque()  # what a transport left: (function, arguments), in order
+        self._working = threading.Lock()
+        self._worker = _Worker(self)
         self._lines: collections.deque = collections.deque()  # idle connections for questions
         self._misses = 0
         self._rest_until, self._rest, self._rest_cause = 0.0, 1.0, ""
@@ -250,6 +257,8 @@ class Observer:
                 call_id = _fresh_id()
             elif type(call_id) is not str or len(call_id) > 128:
                 call_id = _call_id(call_id)
+            if self._work:
+                self._work_off()
             if _monotonic() < self._quiet_until:
                 self._count_drop(self._quiet_cause)
                 return call_id
@@ -360,6 +369,7 @@ class Observer:
     def counters(self) -> dict:
         """Frames and bytes handed to the kernel, frames dropped by cause, connections made, our own faults; questions asked,
         how many were answered locally, and why the others that the router did not decide were not."""
+        self._work_off(0.05)
         with_causes = dict(self.dropped)
         for cause in list(self._uncounted):
             with_causes[cause] = with_causes.get(cause, 0) + 1
@@ -379,6 +389,7 @@ class Observer:
         """Shows what still waits for a retry, gives a half-sent frame `timeout` seconds, closes. Later frames reopen."""
         try:
             self._keeper.release_all()
+            self._work_off(0.05)
             end = _monotonic() + timeout
             while self._tail and _monotonic() < end:
                 self._flush_tail()
@@ -411,11 +422,38 @@ class Observer:
             head += self._agent_part
         return head if frontier is None else head + ',"frontier":' + _encode(frontier)
 
+    # Work that can wait.
+
+    def _later(self, work, *arguments) -> None:
+        """Leaves `work` to the observer's thread, which does it in order and within milliseconds: while the agent waits for the
+        frontier, so that it pays neither for encoding nor for waking the router. The caller does it where there is no thread
+        or too much is left."""
+        self._work.append((work, arguments))
+        if not self._worker.is_up() or len(self._work) > WORK_ROOM:
+            self._work_off()
+
+    def _work_off(self, patience: float = 0.0) -> None:
+        """Does what was left. Who finds another thread at it waits `patience` seconds at most."""
+        while self._work:
+            if not (self._working.acquire(True, patience) if patience else self._working.acquire(False)):
+                return
+            try:
+                while self._work:
+                    work, arguments = self._work.popleft()
+                    try:
+                        work(*arguments)
+                    except Exception:
+                        self.internal_errors += 1
+            finally:
+                self._working.release()
+
     # Sending.
 
     def _is_quiet(self) -> bool:
         """Whether the router is known not to listen just now. Asked before anything is encoded: then a call costs
         the agent well under a microsecond."""
+        if self._work:
+            self._work_off()  # what was left before comes first
         if _monotonic() >= self._quiet_until:
             return False
         self._count_drop(self._quiet_cause)
@@ -1011,6 +1049,55 @@ class _Keeper:
             del observer  # while this waits an observer may be forgotten, and the thread ends
             self._work.wait(max(0.0, min(next_due - now, 1.0)))
         return True
+
+
+class _Worker:
+    """Does what transports leave for later. A daemon thread that looks every few milliseconds while there are calls, and sleeps
+    when there are none: waking it for each call would cost the agent more than the work."""
+
+    def __init__(self, observer):
+        self._observer = weakref.ref(observer)
+        self._thread = None
+        self._call = threading.Event()
+        self._sleeps = False
+
+    def is_up(self) -> bool:
+        """Whether it will look soon. Asked after the work was left."""
+        if self._thread is None:
+            try:
+                thread = threading.Thread(target=self._run, name="shadow-router", daemon=True)
+                self._thread = thread
+                thread.start()
+            except RuntimeError:  # no more threads, or the interpreter is ending
+                self._thread = None
+                return False
+        elif self._sleeps:
+            self._sleeps = False
+            self._call.set()
+        return True
+
+    def _run(self) -> None:
+        idle_since = _monotonic()
+        while True:
+            time.sleep(LOOK_PAUSE)
+            observer = self._observer()
+            if observer is None:
+                return
+            if observer._work:
+                observer._work_off()
+                idle_since = _monotonic()
+            is_over = _monotonic() - idle_since > LOOK_UNTIL
+            if is_over:
+                self._call.clear()
+                self._sleeps = True
+                is_over = not observer._work  # left before `_sleeps` could be seen
+            del observer  # while this sleeps an observer may be forgotten, and the thread ends
+            if is_over:
+                while not self._call.wait(5.0):
+                    if self._observer() is None:
+                        return
+                idle_since = _monotonic()
+            self._sleeps = False
 
 
 _observers: weakref.WeakSet = weakref.WeakSet()
@@ -1634,8 +1721,9 @@ class _Call:
     def again(self, count) -> None:
         self.attempt, self._redirected = count, False
 
-    def succeeded(self, model=None, usage=None, **frame) -> None:
-        self._finish(frame, model, usage)
+    def succeeded(self, model=None, usage=None, latency=None, **frame) -> None:
+        """With `latency` (ms) where that is known already, and then at once."""
+        self._finish(frame, model, usage, latency, latency is None)
 
     def failed(self, problem: str, model=None, usage=None, **frame) -> None:
         self._finish({"error": problem, **frame}, model, usage)
@@ -1662,10 +1750,17 @@ class _Call:
     def _latency(self) -> int:
         return int((_monotonic() - self.started) * 1000 + 0.5)
 
-    def _finish(self, frame, model, usage, latency=None) -> None:
+    def _finish(self, frame, model, usage, latency=None, later=True) -> None:
         if self.finished:
             return
         self.finished = True
+        arguments = (frame, model, usage, self._latency() if latency is None else latency)
+        if later:
+            self.observer._later(self._show_answer, *arguments)
+        else:
+            self._show_answer(*arguments)
+
+    def _show_answer(self, frame, model, usage, latency) -> None:
         if not self.shown:
             self.observer._count_drop("call_dropped")  # an answer to a call the router never saw tells it nothing
             return
@@ -1675,7 +1770,7 @@ class _Call:
             model=model if isinstance(model, str) else None,
             input_tokens=_count(usage, "input_tokens", "prompt_tokens"),
             output_tokens=_count(usage, "output_tokens", "completion_tokens"),
-            latency_ms=self._latency() if latency is None else latency,
+            latency_ms=latency,
             **frame,
         )
 
@@ -1763,8 +1858,11 @@ class _Watch:
                 self._refused()
             elif self._builder is not None:
                 self._stream_ended()
+            elif self._call.decision is not None:
+                self._whole()  # `route_of` must know the answer's id when the agent has it
             else:
-                self._whole()
+                self._over = True
+                self._call.observer._later(self._whole_later, self._call._latency())
         except Exception:
             self._fault()
 
@@ -1832,7 +1930,13 @@ class _Watch:
         else:
             self._end(self._call.succeeded, **frame)
 
-    def _whole(self) -> None:
+    def _whole_later(self, latency: int) -> None:
+        try:
+            self._whole(latency)
+        except Exception:
+            self._fault()
+
+    def _whole(self, latency=None) -> None:
         raw = self._decoded()
         try:
             body = json.loads(raw.decode("utf-8"))
@@ -1842,7 +1946,7 @@ class _Watch:
         if isinstance(body, dict):
             _remember(body.get("id"), self._call.decision)
             frame.update(model=body.get("model"), usage=body.get("usage"))
-        self._end(self._call.succeeded, **frame)
+        self._end(self._call.succeeded, latency=latency, **frame)
 
     def _refused(self) -> None:
         headers = self._response.headers
@@ -1964,7 +2068,7 @@ class _Transport:
             call.asking = _Asking(observer, self._decide_ms)
             call.asking.take(call.call_id, observer._head(call.call_id, fields, None) + ',"request":', _one_line(body))
         else:
-            call.shown = self._show(call, body, fields)
+            observer._later(self._show, call, body, fields)
             if asks:
                 call.decision = Decision(call.call_id, problem="not_askable")
                 _remember(call.call_id, call.decision)
@@ -2050,11 +2154,10 @@ class _Transport:
             self._observer.internal_errors += 1
         return response
 
-    def _show(self, call, body: bytes, fields: dict) -> bool:
+    def _show(self, call, body: bytes, fields: dict) -> None:
         observer = self._observer
-        if observer._is_quiet():
-            return False
-        return observer._put(observer._head(call.call_id, fields, None) + ',"request":', _one_line(body))
+        if not observer._is_quiet():
+            call.shown = observer._put(observer._head(call.call_id, fields, None) + ',"request":', _one_line(body))
 
     def _fields(self, headers, given, parsed) -> dict:
         """Header before context before function."""
