@@ -6,7 +6,7 @@ package import PolicyFiles
 package import Posix
 package import Rollout
 package import RouterCore
-import Senders
+package import Senders
 package import Synchronization
 import Wire
 

@@ -66,7 +66,7 @@ struct OpenedLog: Sendable {
 private struct Opening {
   let folder: String
   private let options: JournalOptions
-  private let segments: SegmentList
+  private var segments: SegmentList
   /// The segment to write on in, and what it holds.
   private(set) var number = 1
   private(set) var size: Int64 = 0
@@ -88,19 +88,19 @@ private struct Opening {
 
   /// Finds the record to go on from, cutting what a crash left behind it.
   mutating func recover(_ recent: ((Span<UInt8>) -> Bool)?) throws(JournalError) {
-    guard let last = segments.numbers.last else {
+    guard !segments.numbers.isEmpty else {
       recovery.isNew = true
       logID = Self.newLogID()
       return
     }
-    number = last
-    recovery.segment = last
     // A sync that failed in an earlier run may have left in memory what the disk never got.
     for segment in segments.numbers.suffix(Self.lookedAgain + 1) {
       let path = segments.path(segment)
       try reaching { () throws(PosixError) in try storage.forget(path, options.unsyncedBytes) }
     }
     try cutAgain()
+    number = segments.numbers.last ?? 1
+    recovery.segment = number
     var wantsMore = recent != nil
     var older = segments.numbers
     while let current = older.popLast() {
@@ -177,14 +177,48 @@ private struct Opening {
   /// Makes cuts again that the writer had made and a power failure took back.
   ///
   /// After a failed sync the writer cuts its segment to what is certain and writes the same lines to the next one. Where
-  /// that disk did not keep the cut, lines stand in both. They go from the first, but only where each stands in the second.
+  /// that disk did not keep the cut, lines stand in both; one of them has all of the other's, and stays. The last
+  /// segments first: the earlier are judged by them.
   private mutating func cutAgain() throws(JournalError) {
-    for (earlier, later) in zip(segments.numbers, segments.numbers.dropFirst()).suffix(Self.lookedAgain) {
-      guard let previous = try previousHash(of: later), try !ends(earlier, with: previous),
-        let end = try RepeatedLines.find(
-          segments, in: earlier, repeatedFrom: later, after: previous, options)
+    for later in segments.numbers.dropFirst().suffix(Self.lookedAgain).reversed() {
+      guard let earlier = segments.numbers.last(where: { $0 < later }),
+        let previous = try previousHash(of: later), try !ends(earlier, with: previous)
       else { continue }
-      _ = try cut(earlier, from: end.size, to: end.offset, lines: end.lines)
+      switch try RepeatedLines.remedy(
+        segments, in: earlier, repeatedFrom: later, after: previous, options)
+      {
+      case .cut(let end, let size, let lines): _ = try cut(earlier, from: size, to: end, lines: lines)
+      case .emptyNext: try empty(from: later, heldBy: earlier)
+      case nil: continue
+      }
+    }
+  }
+
+  /// Takes the records of the last segments away, from one on: the one before them has them too.
+  private mutating func empty(from first: Int, heldBy earlier: Int) throws(JournalError) {
+    do throws(PosixError) {
+      // What was one copy of two is the only one from here on.
+      try storage.synchronize(try storage.open(segments.path(earlier)))
+    } catch {
+      guard error.isForbidden else { throw .system(error) }
+      return
+    }
+    for number in segments.numbers.reversed() where number >= first {
+      let path = segments.path(number)
+      var lines = 0
+      var reader = try SegmentLines(path, number)
+      try reader.visit { _, _ in lines += 1 }
+      let size = try reaching { () throws(PosixError) in try Files.status(path)?.size ?? 0 }
+      if size > 0 {
+        guard try cut(number, from: size, to: 0, lines: lines) else { return }
+      }
+      // The first may stay and be written on; an empty one between others may not.
+      guard number > first else { return }
+      do throws(PosixError) {
+        try storage.remove(path)
+        try storage.synchronizeFolder(folder)
+      } catch { throw .system(error) }
+      segments = SegmentList(folder: folder, numbers: segments.numbers.filter { $0 < number })
     }
   }
 
@@ -194,9 +228,7 @@ private struct Opening {
     guard try lines.refill() else { return nil }
     var found: SHA256Digest?
     _ = lines.show { line, _ in
-      if RecordLine(line) != nil, RecordLine.hash(line) == RecordLine.statedHash(line) {
-        found = RecordLine.statedPrevious(line)
-      }
+      if SegmentScan.Link(at: line) != nil { found = RecordLine.statedPrevious(line) }
       return false
     }
     return found

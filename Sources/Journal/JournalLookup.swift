@@ -11,10 +11,30 @@ package enum JournalLookup: Equatable, Sendable {
 
   /// Finds the first record that is wanted and checks the chain of its segment, from the one before to the one after.
   ///
+  /// What looks damaged is looked at again, until two looks find the same: the router may be erasing a preview, or removing
+  /// what is old.
+  ///
   /// - Parameters:
   ///   - start: Milliseconds since 1970; older records are passed over.
   ///   - isWanted: Shown whole lines, not all of them records.
   package static func find(
+    in folder: String, from start: Int64, _ isWanted: (Span<UInt8>) -> Bool
+  ) throws(JournalError) -> JournalLookup {
+    var before: JournalLookup?
+    for pause in JournalVerification.usualPauses {
+      do throws(JournalError) {
+        let found = try look(in: folder, from: start, isWanted)
+        guard case .damaged = found, found != before else { return found }
+        before = found
+      } catch {
+        guard case .system(let cause) = error, cause.isMissing else { throw error }
+      }
+      Clocks.sleep(milliseconds: pause)
+    }
+    return try look(in: folder, from: start, isWanted)
+  }
+
+  private static func look(
     in folder: String, from start: Int64, _ isWanted: (Span<UInt8>) -> Bool
   ) throws(JournalError) -> JournalLookup {
     var reader = try JournalReader(folder: folder, from: .time(start))

@@ -195,7 +195,12 @@ package struct JournalReader: ~Copyable {
   }
 
   private static func firstRecord(of path: String) throws(JournalError) -> RecordLine? {
-    var lines = try SegmentLines(path, 0, chunkBytes: 0)
+    var lines: SegmentLines
+    do throws(JournalError) { lines = try SegmentLines(path, 0, chunkBytes: 0) } catch {
+      // Removed since it was listed: the oldest go.
+      guard Files.exists(path) else { return nil }
+      throw error
+    }
     var record: RecordLine?
     guard try lines.refill() else { return nil }
     _ = lines.show { line, _ in

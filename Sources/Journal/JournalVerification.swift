@@ -82,17 +82,42 @@ package enum JournalVerification {
     package var isWhole: Bool { damage == nil }
   }
 
-  /// Reads a whole log, also while a router writes it.
+  /// Reads a whole log, also while a router writes it, removes what is old from it or erases previews.
+  ///
+  /// What the router does to a log that is being read can look like damage. It is damage where the next look finds the
+  /// same.
   ///
   /// - Parameters:
   ///   - checkpoint: A head noted earlier, that the log must still hold: cutting whole records off the end can be seen
   ///     in no other way.
-  ///   - settling: Pauses in milliseconds, after each of which a last line that looks torn is looked at again.
-  ///   - observe: Shown each record that holds, in order.
+  ///   - settling: Pauses in milliseconds, after each of which what looked wrong is looked at again; none: nobody changes
+  ///     the log meanwhile.
+  ///   - passed: Told the bytes of each record that holds; may wait.
   /// - Returns: Stops at the first damage. A folder that is empty or absent is a whole log of no records.
   package static func verify(
-    _ folder: String, checkpoint: JournalHead? = nil, settling: [Int64] = [1, 10, 50],
-    observe: (Span<UInt8>) -> Void = { _ in }
+    _ folder: String, checkpoint: JournalHead? = nil, settling: [Int64] = usualPauses,
+    passed: (Int) -> Void = { _ in }
+  ) throws(JournalError) -> Outcome {
+    var outcome = try look(folder, checkpoint: checkpoint, settling: settling) { passed($0.count + 1) }
+    for pause in settling {
+      guard let before = outcome.damage else { return outcome }
+      Clocks.sleep(milliseconds: pause)
+      outcome = try look(folder, checkpoint: checkpoint, settling: settling) { passed($0.count + 1) }
+      if outcome.damage == before { break }
+    }
+    return outcome
+  }
+
+  package static let usualPauses: [Int64] = [1, 10, 50]
+
+  /// Reads a whole log once.
+  ///
+  /// - Parameters:
+  ///   - settling: Pauses after each of which a last line that looks torn is looked at again.
+  ///   - observe: Shown each record that holds, in order.
+  package static func look(
+    _ folder: String, checkpoint: JournalHead? = nil, settling: [Int64] = usualPauses,
+    observe: (Span<UInt8>) -> Void
   ) throws(JournalError) -> Outcome {
     guard try reaching({ () throws(PosixError) in try Files.status(folder) }) != nil else {
       return Outcome(checkpoint)

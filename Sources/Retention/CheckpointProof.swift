@@ -1,5 +1,6 @@
 package import Anchors
 package import Journal
+import Posix
 import RouterCore
 import Wire
 
@@ -14,25 +15,52 @@ package struct CheckpointProof: Sendable {
 
   package var holds: Bool { outcome.isWhole && problem == nil }
 
-  /// Reads the log from its beginning; also while a router writes it.
+  /// Reads the log from its beginning; also while a router writes it or removes what is old: what does not hold is looked
+  /// at again, until two looks find the same.
   ///
-  /// - Parameter historyPath: The file of all checkpoints; what is wrong in it can make a proof fail, never succeed.
-  package init(_ checkpoint: Checkpoint, logFolder: String, historyPath: String) throws(JournalError) {
+  /// - Parameters:
+  ///   - historyPath: The file of all checkpoints; what is wrong in it can make a proof fail, never succeed.
+  ///   - observe: Shown each record as it is read.
+  package init(
+    _ checkpoint: Checkpoint, logFolder: String, historyPath: String,
+    observe: (Span<UInt8>) -> Void = { _ in }
+  ) throws(JournalError) {
+    var proof = try Self.look(checkpoint, logFolder, historyPath, observe)
+    for pause in JournalVerification.usualPauses where !proof.holds {
+      let before = proof
+      Clocks.sleep(milliseconds: pause)
+      proof = try Self.look(checkpoint, logFolder, historyPath, observe)
+      if proof.problem == before.problem, proof.outcome.damage == before.outcome.damage { break }
+    }
+    self = proof
+  }
+
+  private init(outcome: JournalVerification.Outcome) { self.outcome = outcome }
+
+  /// Reads the log once.
+  private static func look(
+    _ checkpoint: Checkpoint, _ logFolder: String, _ historyPath: String, _ observe: (Span<UInt8>) -> Void
+  ) throws(JournalError) -> CheckpointProof {
     let notice = try RetentionNotice.newest(in: logFolder)
     var walk = Walk(checkpoint, notice)
-    outcome = try JournalVerification.verify(logFolder) { line in walk.add(line, historyPath) }
-    guard outcome.isWhole else { return }
+    let outcome = try JournalVerification.look(logFolder) { line in
+      walk.add(line, historyPath)
+      observe(line)
+    }
+    var proof = CheckpointProof(outcome: outcome)
+    guard outcome.isWhole else { return proof }
     guard let logID = walk.logID else {
-      problem = "the log has no records; the checkpoint covers \(checkpoint.size)"
-      return
+      proof.problem = "the log has no records; the checkpoint covers \(checkpoint.size)"
+      return proof
     }
     guard checkpoint.origin == Checkpoint.origin(ofLog: logID) else {
-      problem =
+      proof.problem =
         "the checkpoint is of another log (\(checkpoint.origin)); this one is \(Checkpoint.origin(ofLog: logID))"
-      return
+      return proof
     }
-    problem = walk.problem
-    removed = min(checkpoint.size, notice?.removed.end ?? 0)
+    proof.problem = walk.problem
+    proof.removed = min(checkpoint.size, notice?.removed.end ?? 0)
+    return proof
   }
 
   private struct Walk {

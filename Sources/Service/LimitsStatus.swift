@@ -1,4 +1,5 @@
 import Candidates
+import Deciding
 import Overload
 import PolicyFiles
 import Posix

@@ -23,6 +23,7 @@ struct MetricsText {
     page.frames(balance, metrics)
     page.work(metrics)
     page.log(sidecar.pipeline.recorder.journal.status, previewsDropped: metrics.previewsDropped)
+    page.audit(sidecar.audit)
     page.limits(sidecar)
     page.state(sidecar)
     page.review(sidecar)
@@ -127,6 +128,14 @@ struct MetricsText {
     sample("log_pending_bytes", [], Double(status.pendingBytes))
     family("log_previews_dropped_total", "counter", "Records written without previews for want of room.")
     sample("log_previews_dropped_total", [], Double(previewsDropped))
+  }
+
+  private mutating func audit(_ audit: JournalAudit) {
+    family("log_damaged", "gauge", "1 while the log is known not to be as it was written.")
+    sample("log_damaged", [], audit.damage == nil ? 0 : 1)
+    family(
+      "log_verified_timestamp_seconds", "gauge", "When the whole log was last read and checked; 0: not yet.")
+    sample("log_verified_timestamp_seconds", [], Double(audit.latest?.at ?? 0) / 1000)
   }
 
   private mutating func limits(_ sidecar: SidecarState) {

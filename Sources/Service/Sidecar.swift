@@ -193,7 +193,7 @@ package final class Sidecar {
     gates = LiveGates(pipeline: pipeline, paths: paths)
     keeper = LogKeeping.keeper(
       pipeline, reviewing, gates, options, log: log, lastRecordAt: opened.lastRecordAt, now: now)
-    audit = JournalAudit(folder: paths.log)
+    audit = JournalAudit(folder: paths.log, atStart: opened.recovery.damage)
     let reloads = Monitor(ReloadRequests())
     self.reloads = reloads
     do throws(PosixError) {

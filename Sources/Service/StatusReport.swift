@@ -97,7 +97,7 @@ enum StatusReport {
       "waiting_agents": .number(JSONNumber(pipeline.desk.waiting)),
       "budgets": budgets(pipeline),
       "log": log(
-        pipeline.recorder.journal, sidecar.audit.latest, folder: sidecar.paths.log,
+        pipeline.recorder.journal, sidecar.audit, folder: sidecar.paths.log,
         previewsDropped: pipeline.recorder.metrics.withLock { $0.previewsDropped }),
       "checkpoint": LogKeeping.checkpoint(sidecar.keeper.status, sidecar.paths),
       "retention": LogKeeping.retention(sidecar.keeper.status, generation.prepared.policy.privacy),
@@ -232,7 +232,7 @@ enum StatusReport {
   }
 
   private static func log(
-    _ journal: Journal, _ audit: JournalAudit.Finding?, folder: String, previewsDropped: UInt64
+    _ journal: Journal, _ audit: JournalAudit, folder: String, previewsDropped: UInt64
   ) -> JSONValue {
     let status = journal.status
     return [
@@ -245,8 +245,8 @@ enum StatusReport {
       } ?? .null,
       "last_error": status.lastError.map { .string($0) } ?? .null,
       "previews_dropped": .number(JSONNumber(Int(previewsDropped))),
-      "damage": audit?.damage.map { .string($0) } ?? .null,
-      "verified_at": audit.map { .string(Timestamp.string($0.at)) } ?? .null,
+      "damage": audit.damage.map { .string($0) } ?? .null,
+      "verified_at": audit.latest.map { .string(Timestamp.string($0.at)) } ?? .null,
     ]
   }
 

@@ -95,8 +95,8 @@ def asked(router, count=1, prefix="c-", text="the build stops at link time"):
     return tap
 
 
-def test_there_are_seven_symptoms_each_with_one_command_and_its_output():
-    equal(len(symptoms()), 7, "symptoms of " + HEADING)
+def test_there_are_eight_symptoms_each_with_one_command_and_its_output():
+    equal(len(symptoms()), 8, "symptoms of " + HEADING)
     for title, (command, output) in symptoms().items():
         check(output.strip(), "no output under " + title)
 
@@ -184,6 +184,28 @@ def test_the_log_cannot_be_written():
             os.unlink(os.path.join(disk, "ballast"))
             until(lambda: router.metrics()["shadow_router_log_failing"] == 0, "the metric falls when there is space", 30, 0.1)
             check("FAILING" not in router.command("status").stdout, "`status` still complains")
+
+
+def test_the_log_is_damaged():
+    with Sidecar(POLICY) as router:
+        equal(router.metrics()["shadow_router_log_damaged"], 0, "log_damaged on a whole log")
+        until(lambda: router.metrics()["shadow_router_log_verified_timestamp_seconds"] > 1e9, "the log was checked")
+        asked(router, 30)
+        router.stop()
+        path = os.path.join(router.state, "log", "0000000001.ndjson")
+        with open(path, "r+b") as file:
+            lines = file.read().split(b"\n")
+            file.seek(len(b"\n".join(lines[:len(lines) // 2])) + 200)
+            byte = file.read(1)
+            file.seek(-1, os.SEEK_CUR)
+            file.write(bytes([byte[0] ^ 1]))
+        router.start()
+        holds("The log is damaged", router)
+        equal(router.metrics()["shadow_router_log_damaged"], 1, "log_damaged")
+        until(lambda: router.status()["log"]["verified_at"], "the check of the whole log")
+        equal(router.metrics()["shadow_router_log_damaged"], 1, "log_damaged after the check")
+        check("DAMAGED: 0000000001.ndjson:" in router.command("status").stdout, "`status` says nothing of it")
+        router.decide(router.tap(), call("next", task="triage_log"))
 
 
 def test_nothing_is_received():

@@ -105,6 +105,12 @@ def test_the_units_are_right():
         os.mkdir(os.path.join(root, "bin"))
         for program in ("usr/local/bin/shadow-router", "bin/sh"):
             shutil.copy("/bin/true", os.path.join(root, program))
+        # With the drop-ins that change how it is run, as they are installed.
+        os.mkdir(os.path.join(units, "shadow-router.service.d"))
+        drop_ins = [n for n in os.listdir(UNITS) if n.endswith(".conf")]
+        equal(sorted(drop_ins), ["hash-key.conf", "no-network.conf"], "drop-ins")
+        for name in drop_ins:
+            shutil.copy(os.path.join(UNITS, name), os.path.join(units, "shadow-router.service.d"))
         names = [n for n in os.listdir(UNITS) if n.endswith((".service", ".timer", ".path"))]
         equal(len(names), 5, "units")
         for name in names:
@@ -114,6 +120,10 @@ def test_the_units_are_right():
         with open(os.path.join(units, "shadow-router.service"), "a") as f:
             f.write("ProtectEverything=yes\n")
         check(analyze("verify", "--root=" + root, "--man=no", os.path.join(units, "shadow-router.service")).stdout, "verify finds no fault where there is one")
+        shutil.copy(os.path.join(UNITS, "shadow-router.service"), units)
+        with open(os.path.join(units, "shadow-router.service.d", "hash-key.conf"), "a") as f:
+            f.write("LoadCredential=../hash-key:relative\n")
+        check(analyze("verify", "--root=" + root, "--man=no", os.path.join(units, "shadow-router.service")).stdout, "verify does not look at the drop-in")
 
 
 def test_the_units_expose_little():

@@ -151,6 +151,130 @@ struct RecoveryTests {
     #expect(try log.calls() == (0..<40).map { "c\($0)" })
   }
 
+  /// A first segment, and one that goes on from it and is the last.
+  private func twoSegments(_ log: borrowing LogFolder) throws -> (first: [UInt8], second: [UInt8]) {
+    try log.write(40) {
+      $0.segmentBytes = 8000
+      $0.syncRecords = 1
+    }
+    for segment in try log.segments().dropFirst(2) { try Files.remove(SegmentList.path(log.path, segment)) }
+    return (try log.bytes(1), try log.bytes(2))
+  }
+
+  /// What a power failure leaves of a line: nothing, half of it, or a hole where it was.
+  private func rest(of line: ArraySlice<UInt8>, _ torn: Int) -> [UInt8] {
+    switch torn {
+    case 0: []
+    case 1: Array(line.prefix(30))
+    default: [UInt8](repeating: 0, count: line.count - 1) + [10]
+    }
+  }
+
+  @Test(
+    "keeps of two copies of the same lines the one that goes further: the power took the end of the second",
+    arguments: 0...2)
+  func longerCopy(torn: Int) throws {
+    let log = try LogFolder()
+    let (first, second) = try twoSegments(log)
+    let starts = lineStarts(second)
+    let kept = Array(second[..<starts[3]])
+    try log.put(first + kept + second[starts[3]..<starts[3] + 100], 1)
+    let next = second[..<starts[1]] + rest(of: second[starts[1]..<starts[2]], torn)
+    try log.put(Array(next), 2)
+    #expect(try !log.verify().isWhole)
+    let (journal, recovery) = try log.open()
+    #expect(recovery.damage == nil)
+    #expect(
+      recovery.cuts == [
+        Recovery.Cut(segment: 2, bytes: Int64(next.count), lines: torn == 2 ? 2 : 1),
+        Recovery.Cut(segment: 1, bytes: 100, lines: 0),
+      ])
+    #expect(journal.close())
+    #expect(try log.bytes(1) == first + kept)
+    #expect(try log.verify().isWhole)
+    #expect(try log.calls() == (0..<lineStarts(first + kept).count - 1).map { "c\($0)" })
+  }
+
+  @Test(
+    "cuts lines behind a hole, though the next segment that has the hole's does not reach so far",
+    arguments: 0...2)
+  func behindHole(torn: Int) throws {
+    let log = try LogFolder()
+    let (first, second) = try twoSegments(log)
+    let starts = lineStarts(second)
+    let (one, hole) = (second[..<starts[1]], rest(of: second[starts[1]..<starts[2]], 2))
+    for back in [Array(one), []] {
+      let back = back + hole + second[starts[2]..<starts[3] + 100]
+      try log.put(first + back, 1)
+      try log.put(one + rest(of: second[starts[1]..<starts[2]], torn), 2)
+      let (journal, recovery) = try log.open()
+      #expect(recovery.damage == nil)
+      #expect(recovery.cuts.first?.segment == 1 && recovery.cuts.first?.bytes == Int64(back.count))
+      #expect(recovery.cuts.count == (torn == 0 ? 1 : 2))
+      #expect(journal.close())
+      #expect(try log.bytes(1) == first)
+      #expect(try log.bytes(2).starts(with: one))
+      #expect(try log.verify().isWhole)
+    }
+  }
+
+  @Test("keeps the longer copy also where the shorter one fills several segments")
+  func severalSegments() throws {
+    let log = try LogFolder()
+    let (first, second) = try twoSegments(log)
+    let starts = lineStarts(second)
+    try log.put(first + second[..<starts[4]], 1)
+    try log.put(Array(second[..<starts[1]]), 2)
+    try log.put(Array(second[starts[1]..<starts[2]]), 3)
+    let (journal, recovery) = try log.open()
+    #expect(recovery.damage == nil)
+    #expect(recovery.cuts.map(\.segment) == [3, 2])
+    #expect(journal.close())
+    #expect(try log.segments() == [1, 2])
+    #expect(try log.bytes(1) == first + second[..<starts[4]])
+    #expect(try log.verify().isWhole)
+  }
+
+  @Test("touches neither copy where they differ, or where one has other faults than a power failure leaves")
+  func onlyCopy() throws {
+    let log = try LogFolder()
+    let (first, second) = try twoSegments(log)
+    let starts = lineStarts(second)
+    var (flipped, zeros) = (second, second)
+    flipped[starts[1] + 140] ^= 1
+    for index in starts[1] + 100..<starts[1] + 200 { zeros[index] = 0 }
+    var other = Array(second[..<starts[1]])
+    var check = ChainCheck(after: SegmentScan.Link(head: .empty, logID: nil))
+    _ = check.add(
+      other.span.extracting(0..<other.count - 1),
+      at: JournalPlace(segment: 2, line: 1, offset: 0, isCut: false))
+    var formatter = RecordFormatter(logID: try #require(check.link.logID), head: check.link.head)
+    for index in 0..<2 {
+      formatter.append(
+        kind: Array("decision".utf8).span, at: LogFolder.now, body: LogFolder.body(900 + index).span,
+        to: &other)
+    }
+    let third = Array(second[starts[5]..<starts[6]])
+    let cases: [(next: [UInt8], behind: [UInt8]?)] = [
+      (flipped, nil), (Array(flipped[..<starts[2]]), nil), (other, nil),
+      // A segment behind the hole's says that a sync had confirmed what is missing.
+      (Array(zeros[..<starts[5]]), third),
+    ]
+    for (next, behind) in cases {
+      for segment in try log.segments().dropFirst(2) { try Files.remove(SegmentList.path(log.path, segment)) }
+      let back = first + second[..<starts[3]]
+      try log.put(back, 1)
+      try log.put(next, 2)
+      if let behind { try log.put(behind, 3) }
+      let (journal, recovery) = try log.open()
+      #expect(recovery.cuts.isEmpty)
+      journal.close()
+      #expect(try log.bytes(1) == back)
+      #expect(try log.bytes(2) == next)
+      #expect(try log.verify().damage != nil)
+    }
+  }
+
   @Test("cuts nothing that stands nowhere else, though the next segment does not follow it")
   func foreignLines() throws {
     let log = try LogFolder()

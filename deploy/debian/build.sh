@@ -32,8 +32,8 @@ cp "$binaries"/*.so "$tree/built/lib"
 version=$("$binaries/shadow-router" --version | awk '{ print $2 }')
 deploy/debian/man.sh "$binaries/shadow-router" "$version" >"$tree/built/shadow-router.1"
 cp deploy/debian/bash-completion "$tree/built/completions/shadow-router"
-cp policies/router-policy.yaml policies/every-key.yaml deploy/systemd/no-network.conf deploy/systemd/shadow-router-checkpoint.{path,service} \
-  "$tree/built"
+cp policies/router-policy.yaml policies/every-key.yaml deploy/systemd/{no-network,hash-key}.conf \
+  deploy/systemd/shadow-router-checkpoint.{path,service} "$tree/built"
 for unit in service timer; do
   cp "deploy/systemd/shadow-router-report.$unit" "$tree/debian/shadow-router.shadow-router-report.$unit"
 done

@@ -103,7 +103,7 @@ package struct Joining: Sendable {
   private var entries: [RecentCalls.Key: Entry] = [:]
   private var order = Fifo()
   private var answerOrder = Fifo()
-  private(set) var bytes = 0
+  package private(set) var bytes = 0
 
   /// Entries in the order of decided calls, those that are gone among them.
   var places: Int { order.count }

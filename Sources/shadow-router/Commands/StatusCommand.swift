@@ -147,6 +147,7 @@ enum StatusCommand {
     }
     if log?["damage"]?.stringValue != nil {
       row("", Terminal.styled("DAMAGED: \(text(log?["damage"])); shadow-router verify-log", .red))
+      row("", "left as it is, the log goes on; copy \(text(log?["folder"])) elsewhere, then look at the disk")
     }
     for (number, line) in LimitLines.lines(status["limits"]).enumerated() {
       row(number == 0 ? "limits" : "", Terminal.styled(line, .red))
