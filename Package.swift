@@ -60,6 +60,7 @@ let package = Package(
     module("Evaluations", ["Reports", "Evidence", "Statistics", "Agreements", "RouterCore", "Wire"]),
     module("ConsolePage", ["Reports"]),
     module("Screens", ["Statistics", "Wire"]),
+    module("LabelledFiles", ["Evaluations", "LogReading", "RouterCore", "Wire"]),
     // The edge.
     module("Posix", ["CSystem"]),
     module("PolicyYAML", ["CYAML", "PolicyLanguage", "RouterCore"]),
@@ -113,7 +114,7 @@ let package = Package(
         "PolicyLanguage", "Statistics", "LogReading", "Gates", "Reviews", "Rows", "Advice",
         "Evidence", "Simulations", "Reports", "Evaluations", "Screens", "Posix", "Journal", "Anchors",
         "Retention",
-        "BuiltIn", "Candidates", "Probes", "PolicyFiles", "Rollout", "Overload",
+        "BuiltIn", "Candidates", "Probes", "PolicyFiles", "Rollout", "Overload", "LabelledFiles",
       ],
       swiftSettings: settings),
     // The helper for https endpoints: the only user of FoundationNetworking, in a process of its own.
@@ -160,6 +161,7 @@ let package = Package(
         "TestLogs",
       ]),
     tests("ScreensTests", ["Screens", "Wire"]),
+    tests("LabelledFilesTests", ["LabelledFiles", "Evaluations", "RouterCore", "Wire"]),
     tests("RolloutTests", ["Rollout", "RouterCore", "Wire"]),
     tests("PosixTests", ["Posix"]),
     tests("OverloadTests", ["Overload"]),
@@ -181,6 +183,18 @@ let package = Package(
         "Agreements", "Rollout",
         "RouterCore", "Wire", "Posix",
       ]),
+    // What fuzzers try, run over the kept corpus by the unit tests.
+    .target(
+      name: "FuzzTargets",
+      dependencies: [
+        "Advice", "Agreements", "Anchors", "BuiltIn", "Candidates", "Evidence", "Gates", "JSONSchema",
+        "Journal",
+        "LabelledFiles", "LogReading", "PolicyLanguage", "PolicyYAML", "Posix", "Redaction", "Reports",
+        "Reviews",
+        "Rollout", "RouterCore", "Screens", "Simulations", "TestData", "Text", "Wire",
+      ],
+      path: "Tests/Fuzz/Targets", swiftSettings: settings),
+    tests("FuzzTests", ["FuzzTargets"]),
   ],
   swiftLanguageModes: [.v6]
 )
@@ -196,4 +210,19 @@ if Context.environment["SHADOW_ROUTER_BENCHMARKS"] != nil {
         "RouterCore", "Wire", "Text", "Redaction", "PolicyLanguage", "Posix", "PolicyYAML", "Journal",
       ],
       path: "Tests/Benchmarks/Program", swiftSettings: settings))
+}
+
+// The fuzzer: see deploy/fuzz.sh, which builds it with the sanitizers that it needs.
+if Context.environment["SHADOW_ROUTER_FUZZ"] != nil {
+  package.products.append(.executable(name: "fuzz", targets: ["Fuzz"]))
+  package.targets += [
+    .executableTarget(
+      name: "Fuzz",
+      dependencies: [
+        "FuzzTargets", "BuiltIn", "Evidence", "Gates", "Posix", "Rollout", "RouterCore",
+        "TestData",
+        "TestLogs", "Wire",
+      ],
+      path: "Tests/Fuzz/Program", swiftSettings: settings)
+  ]
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The long checks, before a release: everything that deploy/test --full does, then the tests under the thread and the address
-# sanitizer, the benchmarks, an agent beside a sidecar in every bad state, faults and load in full, and the documentation with warnings as errors.
-# About four hours on two cores.
+# sanitizer, three quarters of an hour of fuzzing, the benchmarks, an agent beside a sidecar in every bad state, faults and load in full, and the documentation with warnings as errors.
+# About five hours on two cores.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 . deploy/steps.sh
@@ -10,6 +10,7 @@ cd "$(dirname "$0")/.."
 step "everything of deploy/test --full" 3600 deploy/test --full
 step "tests, thread sanitizer" 1800 swift test --sanitize=thread --scratch-path .build/thread
 step "tests, address sanitizer" 1800 swift test --sanitize=address --scratch-path .build/address
+step "fuzzing, two minutes a target" 7200 deploy/fuzz.sh --seconds 120
 step "the log and the router under faults" 14400 deploy/faults.sh
 step "the router under load" 10800 deploy/load.sh
 step "100,000 calls against the classifier" 1800 env SHADOW_ROUTER_FLAT_CALLS=100000 python3 Tests/EndToEnd/test_flat.py

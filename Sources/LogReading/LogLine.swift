@@ -100,9 +100,15 @@ package struct LogLine {
     return text.extracting(Int(member.start) + 1..<Int(member.end) - 1).equals(expected)
   }
 
+  /// Numbers beyond this are none that a record has: taken for absent, so that sums of them stay sums.
+  private static let mostInt = 1 << 48
+
   package func int(_ field: LogField, in text: Span<UInt8>) -> Int? {
-    guard let member = member(field), case .number = member.kind else { return nil }
-    return JSONIndex.int(text, member.range)
+    guard let member = member(field), case .number = member.kind,
+      let value = JSONIndex.int(text, member.range),
+      -Self.mostInt...Self.mostInt ~= value
+    else { return nil }
+    return value
   }
 
   package func double(_ field: LogField, in text: Span<UInt8>) -> Double? {

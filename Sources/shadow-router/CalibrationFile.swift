@@ -2,6 +2,7 @@ import Candidates
 import Commands
 import Evaluations
 import Evidence
+import LabelledFiles
 import LogRequests
 import Posix
 import RouterCore

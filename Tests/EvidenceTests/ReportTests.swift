@@ -146,6 +146,36 @@ struct ReportTests {
     #expect(report.totals.calls == 1)
   }
 
+  @Test("numbers that no count can have stop no report", arguments: [Int.max, Int.min, 1 << 49])
+  func hugeNumbers(number: Int) {
+    let huge = JSONValue.number(JSONNumber(number))
+    var log = SampleLog()
+    log.decision("a")
+    for _ in 0..<3 {
+      log.record(
+        "stop",
+        [
+          ("received", huge), ("recorded", huge), ("answered", huge), ("malformed", huge), ("shed", huge),
+          ("in_flight", huge), ("lost_by_sender", huge),
+        ])
+      log.record("gap", [("from", 0), ("to", huge), ("cause", "disk_full")])
+      log.record("gap", [("from", huge), ("to", huge), ("cause", "disk_full")])
+      log.raw(#"{"v":1,"log":"log-1","seq":\#(number),"ts":"2026-03-02T10:00:00.000Z","kind":"start"}"#)
+    }
+    let report = report(log)
+    #expect(report.totals.calls == 1)
+    #expect(report.frames.received == 0 && report.frames.lostBySender == 0)
+  }
+
+  @Test("a confidence that none can be stops no report", arguments: [1e300, -5, 1.5, -1e-9])
+  func strangeConfidence(confidence: Double) {
+    var log = SampleLog()
+    log.decision("a", confidence: confidence)
+    log.comparison("a", "disagree")
+    log.review("a", "escalate", severity: 2)
+    #expect(report(log).falseAccepts.map(\.callID) == ["a"])
+  }
+
   @Test("a comparison without a decision is counted, not lost")
   func orphan() {
     var log = SampleLog()

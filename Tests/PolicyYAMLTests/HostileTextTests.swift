@@ -60,6 +60,23 @@ struct HostileTextTests {
     #expect(problems([UInt8](repeating: 0x61, count: 1 << 20 + 1)).first?.contains("1 MiB") == true)
   }
 
+  @Test(
+    "say what is wrong in one line, whatever the keys hold",
+    arguments: [
+      "tasks: {p\tan: {local: false, imxact: high}}", "tasks: {\"p\\e[2Jan\": {local: false, imxact: high}}",
+      "tasks: {\"p\\u202ean\": {local: nope}}", "\"a\\nb\": 1", "tasks: {\"a\\rb\": {labels: [1, x, x]}}",
+      "tasks: {a: {local: false}}\nclassifier: [{task: a, pattern: \"(?P<\\b>x)\"}]",
+    ])
+  func oneLine(text: String) {
+    let lines = problems(text)
+    #expect(!lines.isEmpty)
+    for line in lines {
+      #expect(
+        line.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7F && $0 != "\u{202E}" },
+        "\(line.debugDescription)")
+    }
+  }
+
   @Test("a byte order mark at the start is no fault, and moves nothing")
   func byteOrderMark() {
     let reading = PolicyReading("\u{FEFF}tasks: {a: {local: flase}}")

@@ -151,7 +151,9 @@ private struct Remedies {
 
   /// The lowest threshold that would have kept it out.
   private func threshold(_ item: Report.FalseAccept) -> Report.FalseAccept.Remedy? {
-    guard let confidence = item.confidence, let bins = tallies[item.task]?.accepted else { return nil }
+    guard let confidence = item.confidence, (0...1).contains(confidence),
+      let bins = tallies[item.task]?.accepted
+    else { return nil }
     let step = Int(confidence * 100 + 1e-9) + 1
     guard step <= 99 else { return nil }
     return remedy(

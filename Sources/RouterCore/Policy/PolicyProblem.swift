@@ -22,13 +22,27 @@ package struct PolicyProblem: Sendable, Equatable, Error {
 
   package let severity: Severity
   package let mark: Mark
-  /// A sentence that names the value and the remedy.
+  /// A sentence that names the value and the remedy: one line, in which nothing moves a terminal's cursor, also where it
+  /// names keys as the file has them.
   package let message: String
 
   package init(_ severity: Severity = .error, at mark: Mark, _ message: String) {
     self.severity = severity
     self.mark = mark
-    self.message = message
+    self.message = Self.oneLine(message)
+  }
+
+  private static func oneLine(_ message: String) -> String {
+    guard message.unicodeScalars.contains(where: isUnseen) else { return message }
+    return String(String.UnicodeScalarView(message.unicodeScalars.map { isUnseen($0) ? "·" : $0 }))
+  }
+
+  /// Control characters, line ends, and what turns the writing direction.
+  private static func isUnseen(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.value {
+    case ..<0x20, 0x7F...0x9F, 0x200E...0x200F, 0x2028...0x202E, 0x2066...0x2069: true
+    default: false
+    }
   }
 
   /// `FILE:LINE:COL: error: …`, the form that editors jump to.

@@ -1,6 +1,7 @@
 import Candidates
 import Commands
 import Evaluations
+import LabelledFiles
 import LogRequests
 import PolicyFiles
 import Posix

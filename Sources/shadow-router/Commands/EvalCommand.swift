@@ -3,6 +3,7 @@ import Commands
 import Evaluations
 import Evidence
 import Gates
+import LabelledFiles
 import LogRequests
 import PolicyFiles
 import PolicyLanguage

@@ -1,5 +1,6 @@
 import Commands
 import Journal
+import LabelledFiles
 import LogReading
 import Posix
 import Reviews
@@ -193,18 +194,11 @@ enum ReviewCommand {
 
   private static func importLabels(_ path: String, _ arguments: Arguments) throws(Failure) -> Exit {
     let bytes = try Input.read(path, limit: 1 << 28)
-    var bodies: [(line: Int, body: JSONValue)] = []
-    for (number, line) in bytes.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated()
-    where !line.allSatisfy({ $0 == 0x20 || $0 == 0x0D }) {
-      guard let value = try? JSONValue(parsing: Array(line)), value["call_id"]?.stringValue != nil,
-        value["review_label"]?.stringValue.flatMap(ReviewLabel.init) != nil
-      else {
-        throw Failure(
-          exit: .no,
-          message: "\(path):\(number + 1): not a label: an object with `call_id` and `review_label`")
-      }
-      let names: Set = ["call_id", "subject", "review_label", "severity", "missed_stop", "note"]
-      bodies.append((number + 1, .object((value.members ?? []).filter { names.contains($0.name) })))
+    let bodies: [(line: Int, body: JSONValue)]
+    do throws(LabelledFileFault) {
+      bodies = try LabelFile(bytes).labels
+    } catch {
+      throw Failure(exit: .no, message: error.sentence(about: path))
     }
     var refused = 0
     for (line, body) in bodies {

@@ -1,6 +1,7 @@
 import BuiltIn
 import Commands
 import Evaluations
+import LabelledFiles
 import Posix
 import RouterCore
 import Statistics

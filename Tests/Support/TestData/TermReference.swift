@@ -2,7 +2,7 @@ import Foundation
 
 /// The hard-stop rules as the contract says them, with no thought for speed: arrays of scalars, every term
 /// tried at every place, every length of every run of separators.
-struct TermReference {
+package struct TermReference {
   private enum Element {
     case scalar(Unicode.Scalar)
     case run
@@ -11,7 +11,7 @@ struct TermReference {
   private let elements: [Element]
   private let isPrefix: Bool
 
-  init(_ term: String) {
+  package init(_ term: String) {
     var scalars = Self.fold(term)
     isPrefix = scalars.last == "*"
     if isPrefix { scalars.removeLast() }
@@ -26,7 +26,7 @@ struct TermReference {
   }
 
   /// Whether the term stands anywhere in a text that is folded already.
-  func matches(_ text: [Unicode.Scalar]) -> Bool {
+  package func matches(_ text: [Unicode.Scalar]) -> Bool {
     (0...text.count).contains { start in
       Self.isEdge(text, start) && ends(text, from: start).contains { isPrefix || Self.isEdge(text, $0) }
     }
@@ -53,7 +53,7 @@ struct TermReference {
     return ends
   }
 
-  static func fold(_ text: String) -> [Unicode.Scalar] {
+  package static func fold(_ text: String) -> [Unicode.Scalar] {
     let removed: Set<Unicode.Scalar> = [
       "\u{AD}", "\u{200B}", "\u{200C}", "\u{200D}", "\u{2060}", "\u{FEFF}",
     ]
