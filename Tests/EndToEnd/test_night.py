@@ -22,7 +22,7 @@ POLICY = """models:
   small:    {provider: ollama, name: qwen3-1.7b, endpoint: "http://127.0.0.1:9/api/generate", timeout_ms: 300}
   frontier: {provider: anthropic, name: claude-sonnet-4-6}
 tasks:
-  triage_log: {local: true, owner: ci-team, labels: [build, test], min_confidence: 0.85}
+  triage_log: {local: true, owner: ci-team, labels: [build, test], min_confidence: 0.85, control_share: 0}
 tests:
   - {name: registry authorisation never stays local, task: triage_log, input: npm ERR! code E401, expect: {reason: hard_stop_access}}
 """
