@@ -93,7 +93,10 @@ def grid(seed):
         population = int(10 ** dice.uniform(0.5, 4.5))
         n = dice.randint(1, population)
         k = dice.choice([0, min(1, n), dice.randint(0, min(n, 5))])
-        rows["hypergeometric"].append([k, n, population, most_marked(k, n, population, 0.05)])
+        most = most_marked(k, n, population, 0.05)
+        # Where a probability is 0.05 to the last digits (none of 12 drawn from 16 with 2 marked), rounding decides.
+        if not any(abs(stats.hypergeom.cdf(k, population, marked, n) - 0.05) < 1e-9 for marked in (most, most + 1)):
+            rows["hypergeometric"].append([k, n, population, most])
         marked = dice.randint(0, population)
         x = dice.randint(max(0, n + marked - population), min(n, marked))
         p = float(stats.hypergeom.cdf(x, population, marked, n))
