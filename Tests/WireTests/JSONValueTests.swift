@@ -48,6 +48,19 @@ struct JSONValueTests {
   }
 
   @Test(
+    "have a canonical form of the same value, however large the exponent",
+    arguments: [
+      "1231e99990123456789012345678901234567890", "-0.00123e-99990123456789012345678901234567890",
+      "1e1000000000000000", "12e999999999999999", "0.1e1000000000000001",
+    ])
+  func hugeExponents(text: String) throws {
+    let one = try number(text)
+    let other = try number(one.canonicalLiteral)
+    #expect(one == other)
+    #expect(other.canonicalLiteral == one.canonicalLiteral)
+  }
+
+  @Test(
     "compare objects without order, arrays and strings with all they hold",
     arguments: [
       (#"{"a":1,"b":[2,{"c":3}]}"#, #"{"b":[2.0,{"c":3}],"a":1}"#, true), ("[1,2]", "[2,1]", false),

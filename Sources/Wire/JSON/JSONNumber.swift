@@ -1,7 +1,7 @@
 /// A JSON number, kept as it was written so that nothing is lost by reading it.
 ///
 /// Two numbers are equal when their values are, exactly and not as doubles: 1, 1.0 and 1e0 are one number,
-/// 9007199254740992 and 9007199254740993 are two. An exponent beyond ±10¹⁵ counts as that.
+/// 9007199254740992 and 9007199254740993 are two. In scientific form an exponent beyond ±10¹⁵ counts as that.
 package struct JSONNumber: Sendable, Equatable, CustomStringConvertible {
   /// As RFC 8259 asks, such as `-1.50e3`.
   package let literal: String
@@ -77,7 +77,8 @@ struct JSONDecimal: Equatable {
   private static func exponent(_ text: Substring.UTF8View) -> Int {
     var value = 0
     for byte in text where byte.isDigit {
-      value = min(value * 10 + Int(byte - UInt8(ascii: "0")), exponentLimit)
+      // Room for the digits, which move it.
+      value = min(value * 10 + Int(byte - UInt8(ascii: "0")), 2 * exponentLimit)
     }
     return text.first == UInt8(ascii: "-") ? -value : value
   }
@@ -87,10 +88,13 @@ struct JSONDecimal: Equatable {
       digits.removeLast()
       exponent += 1
     }
-    if digits.isEmpty {
+    guard !digits.isEmpty else {
       isNegative = false
       exponent = 0
+      return
     }
+    let scientific = exponent + digits.count - 1
+    exponent += min(max(scientific, -Self.exponentLimit), Self.exponentLimit) - scientific
   }
 
   /// The value without point or exponent. `exponent` must not be negative and should be small.
