@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Fuzzes what reads bytes from outside: deploy/fuzz.sh [--seconds N | --runs N] [--keep] [TARGET…]
+# Fuzzes what reads bytes from outside: deploy/fuzz.sh [--seconds N] [--runs N] [--seed N] [--keep] [TARGET…]
 #
-# Each target runs for N seconds (60), or for N inputs, one after another on one core, and goes on from the corpus in
+# Each target runs for N seconds (60), or for N inputs, or for what ends first; with a seed it tries the same inputs again while
+# program and corpus are the same. One target after another, on one core; it goes on from the corpus in
 # Tests/Fuzz/corpus and from what earlier runs on this machine found (.build/fuzz-work). --keep then writes the smallest inputs
 # that reach the same places back to Tests/Fuzz/corpus. Public suites are found in ../shared or where SHADOW_ROUTER_SHARED says.
 #
@@ -10,20 +11,26 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
-bound="-max_total_time=60" keep=false targets=()
+bounds=() keep=false targets=()
 while [ $# -gt 0 ]; do
   case "$1" in
-    --seconds | --runs)
+    --seconds | --runs | --seed)
       [[ "${2:-}" =~ ^[0-9]+$ ]] || { echo "$1 needs a number" >&2; exit 2; }
-      [ "$1" = --runs ] && bound="-runs=$2" || bound="-max_total_time=$2"
+      case "$1" in
+        --seconds) bounds+=("-max_total_time=$2") ;;
+        --runs) bounds+=("-runs=$2") ;;
+        --seed) bounds+=("-seed=$2") ;;
+      esac
       shift
       ;;
     --keep) keep=true ;;
-    -*) echo "usage: deploy/fuzz.sh [--seconds N | --runs N] [--keep] [TARGET…]" >&2; exit 2 ;;
+    -*) echo "usage: deploy/fuzz.sh [--seconds N] [--runs N] [--seed N] [--keep] [TARGET…]" >&2; exit 2 ;;
     *) targets+=("$1") ;;
   esac
   shift
 done
+
+[[ " ${bounds[*]} " == *" -max"* || " ${bounds[*]} " == *" -runs"* ]] || bounds+=("-max_total_time=60")
 
 export SHADOW_ROUTER_FUZZ=1 SHADOW_ROUTER_SHARED=${SHADOW_ROUTER_SHARED:-$PWD/../shared}
 # A crash report that hangs would take the whole run with it; what is found, libFuzzer reports itself.
@@ -49,7 +56,7 @@ for line in "${known[@]}"; do
   mkdir -p "$corpus" "$work/seeds/$target"
   words=()
   "$fuzz" --words "$target" >"$work/$target.dict" && [ -s "$work/$target.dict" ] && words=(-dict="$work/$target.dict")
-  nice "$fuzz" "$target" "$corpus" "$work/seeds/$target" "$bound" -max_len="$bytes" "${words[@]}" \
+  nice "$fuzz" "$target" "$corpus" "$work/seeds/$target" "${bounds[@]}" -max_len="$bytes" "${words[@]}" \
     -artifact_prefix="$work/found/$target-" -print_final_stats=1 -rss_limit_mb=4096 -timeout=300 -reload=0 >"$log" 2>&1 &
   process=$! rc=0
   wait "$process" || rc=$?
