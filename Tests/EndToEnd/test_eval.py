@@ -120,7 +120,8 @@ def test_a_good_classifier_on_a_task_that_it_can_do_meets_it():
         for event in map(json.loads, file):
             by_label.setdefault(event["truth"]["label"], []).append(event["prompt"])
     chosen = sorted(set(by_label) - {"unknown"})[:20]
-    cases = [case(0, text, label=label) for label in chosen for text in by_label[label][8:]]
+    asked = [(text, label) for label in chosen for text in by_label[label][8:]]
+    cases = [case(n, text, label=label) for n, (text, label) in enumerate(asked)]
     with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as examples:
         examples.write("".join(json.dumps({"text": text, "label": label}) + "\n" for label in chosen for text in by_label[label][:8]))
         examples.flush()
