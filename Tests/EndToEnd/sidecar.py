@@ -170,7 +170,7 @@ class Sidecar:
         self.runtime = os.path.join(self.folder, "run")
         self.policy = os.path.join(self.folder, "router-policy.yaml")
         self.options, self.env, self.user = list(options), env or {}, user
-        self.program = binary()
+        self.program = None
         if user is not None:
             os.chown(self.folder, user, user)
             # A copy: another user may not be let into the project's folder.
@@ -198,7 +198,7 @@ class Sidecar:
     def start(self, wait=20):
         self.process = subprocess.Popen(
             # libfaketime sets a variable as it is loaded, which moves what Swift finds its arguments by: a program before it takes that.
-            [*(["env"] if "LD_PRELOAD" in self.env else []), self.program, "run", *self.folders, *self.options], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            [*(["env"] if "LD_PRELOAD" in self.env else []), self.program or binary(), "run", *self.folders, *self.options], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE, env={**os.environ, **self.env},
             **({} if self.user is None else {"user": self.user, "group": self.user, "extra_groups": []}))
         is_ready, stream = threading.Event(), self.process.stderr
