@@ -34,7 +34,7 @@ done
 
 export SHADOW_ROUTER_FUZZ=1 SHADOW_ROUTER_SHARED=${SHADOW_ROUTER_SHARED:-$PWD/../shared}
 # A crash report that hangs would take the whole run with it; what is found, libFuzzer reports itself.
-export SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0
+export SWIFT_BACKTRACE=enable=no SWIFT_DETERMINISTIC_HASHING=1 ASAN_OPTIONS=detect_leaks=0
 work=.build/fuzz-work
 mkdir -p "$work/found" || exit 1
 

@@ -47,7 +47,7 @@ struct RedactionScanner {
         let (scalar, length) = UTF8Scalar.decode(text, at: position)
         if length == 1 || scalar == nil { return false }
         // Text without spaces must be able to end the pass as well; but not within a word, which may be an address.
-        if position - uncounted >= enough, !isAlphanumeric(self.byte(text, position - 1)) { break }
+        if position - uncounted >= enough, !joins(self.byte(text, position - 1)) { break }
         uncounted += length - 1
         position += length
       } else {
@@ -171,12 +171,15 @@ struct RedactionScanner {
     var start = position
     while start > floor {
       let before = text[start - 1]
-      let joins =
-        isAlphanumeric(before) || before >= 0x80 || before == ascii("_") || before == ascii("-")
-        || before == ascii("+") || before == ascii(".") || before == ascii("~") || before == ascii("%")
-      if !joins { break }
+      if before < 0x80, !joins(before) { break }
       start -= 1
     }
     return start
+  }
+
+  /// Whether an ASCII byte goes on with a token.
+  private func joins(_ byte: UInt8) -> Bool {
+    isAlphanumeric(byte) || byte == ascii("_") || byte == ascii("-") || byte == ascii("+")
+      || byte == ascii(".") || byte == ascii("~") || byte == ascii("%")
   }
 }

@@ -174,6 +174,13 @@ struct RedactTests {
     #expect(redactor.preview(of: bytes.span) == nil)
   }
 
+  @Test("a preview does not end within an address", arguments: [1, 2, 3])
+  func endsBefore(characters: Int) {
+    let text = Array("sk-\u{9911}13812345N7@example.com is his".utf8)
+    let preview = redactor.preview(of: text.span, characters: characters)
+    #expect(preview.map { String(decoding: $0, as: UTF8.self) } == String("[em".prefix(characters)))
+  }
+
   @Test("cuts a preview after redacting, by scalars")
   func cuts() {
     #expect(preview("abcdef", 3) == "abc")

@@ -40,7 +40,8 @@ enum RedactionTarget {
       try require(
         preview.isUTF8 && scalars <= characters, "a preview of \(scalars) characters, not \(characters)")
       // Longer texts are read up to a place between words, so that their end may be judged otherwise.
-      guard text.count < Redactor.windowBytes - 256 else { continue }
+      // So are letters without spaces that are not ASCII: an address behind them reaches back, a preview has to end somewhere.
+      guard text.count < Redactor.windowBytes - 256, text.allSatisfy({ $0 < 0x80 }) else { continue }
       let expected = String(String.UnicodeScalarView(redacted.text.unicodeScalars.prefix(characters)))
       try require(
         preview.elementsEqual(expected.utf8),
