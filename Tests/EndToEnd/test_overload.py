@@ -49,7 +49,7 @@ class Agent:
         if kind is None:
             if self.fault:
                 raise self.fault
-            check(self.sent > 0, "the agent sent %d calls beside the flood" % self.sent)
+            check(self.sent > 3, "the agent sent %d calls beside the flood" % self.sent)
             check(self.slowest < 2, "an agent waited %.2f s beside the flood" % self.slowest)
 
     def check_decided(self, router):
@@ -303,6 +303,8 @@ def test_few_descriptors_mean_fewer_connections_and_nothing_worse():
             for _ in range(200):
                 crowd.connect()
             check(limits(router)["descriptors"] < 120, "descriptors: %s" % limits(router))
+            # On a slow machine the flood is over before the agent has had its turns: it stays until then.
+            until(lambda: agent.sent > 3, "four calls of the agent beside the flood")
             equal(router.command("kill", "on").returncode, 0, "`kill on` beside the flood")
             equal(router.command("kill", "off").returncode, 0, "`kill off` beside the flood")
         agent.check_decided(router)
