@@ -30,8 +30,7 @@ package final class LiveGates: Sendable {
   private let paths: SidecarPaths
   private let state = Mutex(State())
   private let latest = Mutex<[Bound]>([])
-  private let stopping = Monitor(false)
-  private let thread = Mutex<Thread?>(nil)
+  private let thread = PeriodicThread()
 
   private static let linesAtOnce = 20_000
   /// Of each subject: some 9 MB. Past it the metric counts without them, and a gate that is asked for reads the log.
@@ -43,25 +42,14 @@ package final class LiveGates: Sendable {
   }
 
   package func start() throws(PosixError) {
-    let started = try Thread.spawn(name: "gates") { [self] in run() }
-    thread.withLock { $0 = started }
-  }
-
-  package func stop() {
-    stopping.withLock { $0 = true }
-    stopping.notify()
-    thread.withLock { $0.take() }?.join()
-  }
-
-  private func run() {
-    while !stopping.withLock({ $0 }) {
+    try thread.start(name: "gates", pauseMilliseconds: 1_000) { [self] _ in
       // In pieces, so that whoever asks for a gate comes between.
-      while !stopping.withLock({ $0 }), !readsSome() {}
+      while !thread.isStopping, !readsSome() {}
       publish()
-      let deadline = Clocks.deadline(afterMilliseconds: 1_000)
-      stopping.wait(until: deadline, for: { $0 }, { _ in })
     }
   }
+
+  package func stop() { thread.stop() }
 
   /// - Returns: Whether there is no more to read for now.
   private func readsSome() -> Bool {

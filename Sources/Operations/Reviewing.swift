@@ -59,8 +59,7 @@ package final class Reviewing: Sendable {
   private let graceMs: Int64
   private let state: Mutex<State>
   private let summary = Mutex(Summary())
-  private let stopping = Monitor(false)
-  private let thread = Mutex<Thread?>(nil)
+  private let thread = PeriodicThread()
 
   private static let undoLimit = 1_000
   private static let mostItems = 100
@@ -85,31 +84,20 @@ package final class Reviewing: Sendable {
   // MARK: - Keeping up
 
   package func start() throws(PosixError) {
-    let started = try Thread.spawn(name: "review") { [self] in run() }
-    thread.withLock { $0 = started }
+    try thread.start(name: "review", pauseMilliseconds: 1_000) { [self] in keepUp(round: $0) }
   }
 
-  package func stop() {
-    stopping.withLock { $0 = true }
-    stopping.notify()
-    thread.withLock { $0.take() }?.join()
-  }
+  package func stop() { thread.stop() }
 
-  private func run() {
-    var rounds = 0
-    while !stopping.withLock({ $0 }) {
-      // In pieces, so that a reviewer's request comes between.
-      while !refresh(atMost: Self.linesAtOnce), !stopping.withLock({ $0 }) {}
-      let now = Clocks.realtime()
-      weeks.tick(now: now)
-      if rounds % 60 == 59 { weeks.remember() }
-      if rounds % 5 == 0 {
-        vault.sweepWindows(pipeline.current.prepared.policy.tasks.compactMap(CaptureWindow.init), now: now)
-        sweep(now: now)
-      }
-      rounds += 1
-      let deadline = Clocks.deadline(afterMilliseconds: 1_000)
-      stopping.wait(until: deadline, for: { $0 }, { _ in })
+  private func keepUp(round: Int) {
+    // In pieces, so that a reviewer's request comes between.
+    while !refresh(atMost: Self.linesAtOnce), !thread.isStopping {}
+    let now = Clocks.realtime()
+    weeks.tick(now: now)
+    if round % 60 == 59 { weeks.remember() }
+    if round % 5 == 0 {
+      vault.sweepWindows(pipeline.current.prepared.policy.tasks.compactMap(CaptureWindow.init), now: now)
+      sweep(now: now)
     }
   }
 

@@ -83,8 +83,7 @@ package final class LogKeeper: Sendable {
   private let startedAt: Int64
   private let state: Mutex<State>
   private let latest = Mutex(Status())
-  private let stopping = Monitor(false)
-  private let thread = Mutex<Thread?>(nil)
+  private let thread = PeriodicThread()
 
   static let dayMs: Int64 = 86_400_000
   private static let surveyNanoseconds: UInt64 = 3_600_000_000_000
@@ -101,25 +100,14 @@ package final class LogKeeper: Sendable {
   }
 
   package func start() throws(PosixError) {
-    let started = try Thread.spawn(name: "keeper") { [self] in run() }
-    thread.withLock { $0 = started }
-  }
-
-  package func stop() {
-    stopping.withLock { $0 = true }
-    stopping.notify()
-    thread.withLock { $0.take() }?.join()
-  }
-
-  package var status: Status { latest.withLock { $0 } }
-
-  private func run() {
-    while !stopping.withLock({ $0 }) {
+    try thread.start(name: "keeper", pauseMilliseconds: min(1_000, checkpointMs)) { [self] _ in
       tick(now: Clocks.realtime())
-      let deadline = Clocks.deadline(afterMilliseconds: min(1_000, checkpointMs))
-      stopping.wait(until: deadline, for: { $0 }, { _ in })
     }
   }
+
+  package func stop() { thread.stop() }
+
+  package var status: Status { latest.withLock { $0 } }
 
   private func tick(now: Int64) {
     do throws(JournalError) {
