@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -335,6 +336,21 @@ class Sidecar:
                 if all(part in line for part in needle):
                     return json.loads(line)
         return until(find, "the decision of " + call_id, timeout)
+
+
+def files_below(folder):
+    """The bytes of every regular file below a folder, by its path from there. A file that a running router replaces meanwhile is read under its new name."""
+    while True:
+        found = {}
+        try:
+            for below, _, names in os.walk(folder):
+                for path in (os.path.join(below, name) for name in names):
+                    if stat.S_ISREG(os.stat(path).st_mode):
+                        with open(path, "rb") as file:
+                            found[os.path.relpath(path, folder)] = file.read()
+            return found
+        except FileNotFoundError:
+            continue
 
 
 def log_lines(state):

@@ -1,6 +1,5 @@
 """Asking does no harm: not to another task's model, not to a server that says no, not with a key, and once more only where the policy says so."""
 import email.utils
-import glob
 import json
 import os
 import threading
@@ -198,14 +197,7 @@ KEY = "matrix" + "-key-" + "7f3a9c51"
 
 
 def files_with(word, *folders):
-    found = []
-    for folder in folders:
-        for path in glob.glob(os.path.join(folder, "**", "*"), recursive=True):
-            if os.path.isfile(path):
-                with open(path, "rb") as file:
-                    if word.encode() in file.read():
-                        found.append(path)
-    return found
+    return [os.path.join(folder, name) for folder in folders for name, data in files_below(folder).items() if word.encode() in data]
 
 
 def test_a_key_goes_to_its_host_alone_and_is_kept_nowhere():

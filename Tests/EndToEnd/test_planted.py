@@ -3,7 +3,6 @@
 SHADOW_ROUTER_PLANTED=all plants every sample; without it every sixth is, and all forms of our own."""
 import base64
 import collections
-import glob
 import json
 import os
 import resource
@@ -82,11 +81,7 @@ def kept_and_shown(router, forms):
         equal(done.returncode, 0, " ".join(words) + ": " + done.stderr[-300:])
         places[" ".join(words)] = (done.stdout + done.stderr).encode()
     places["stderr"] = router.messages.encode()
-    for path in glob.glob(os.path.join(router.state, "**", "*"), recursive=True):
-        name = os.path.relpath(path, router.state)
-        if os.path.isfile(path) and not name.startswith("keys"):
-            with open(path, "rb") as f:
-                places[name] = f.read()
+    places.update((name, data) for name, data in files_below(router.state).items() if not name.startswith("keys"))
     return places
 
 
