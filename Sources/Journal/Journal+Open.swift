@@ -182,7 +182,8 @@ private struct Opening {
   private mutating func cutAgain() throws(JournalError) {
     for later in segments.numbers.dropFirst().suffix(Self.lookedAgain).reversed() {
       guard let earlier = segments.numbers.last(where: { $0 < later }),
-        let previous = try previousHash(of: later), try !ends(earlier, with: previous)
+        let previous = try previousHash(of: later), try !ends(earlier, with: previous),
+        try !isFrozen(earlier, says: later)
       else { continue }
       switch try RepeatedLines.remedy(
         segments, in: earlier, repeatedFrom: later, after: previous, options)
@@ -232,6 +233,26 @@ private struct Opening {
       return false
     }
     return found
+  }
+
+  /// Whether a segment begins with the word of the start that found the one before it damaged: that one stays as it is.
+  private func isFrozen(_ segment: Int, says later: Int) throws(JournalError) -> Bool {
+    let word = #""segment":"\#(SegmentList.name(segment))","damage":"#
+    var lines = try SegmentLines(segments.path(later), later)
+    guard try lines.refill() else { return false }
+    var isFound = false
+    _ = lines.show { line, _ in
+      guard SegmentScan.Link(at: line) != nil, let record = RecordLine(line) else { return false }
+      if record.isKind("recovered", in: line) {
+        var body: [UInt8] = []
+        body.append(copying: line.extracting(record.body))
+        isFound = String(decoding: body, as: UTF8.self).contains(word)
+      } else if !record.isKind("gap", in: line) {
+        return false
+      }
+      return !isFound
+    }
+    return isFound
   }
 
   /// Whether a segment's last bytes are the record of this hash. Looks at no more than them.

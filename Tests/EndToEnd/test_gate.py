@@ -91,7 +91,7 @@ def test_asking_a_running_router_takes_one_attempt_an_epoch():
         for _ in range(3):
             code, value = gate(router)
             equal((code, value["outcome"], value["attempt"]), (0, "pass", 1), "the gate")
-        records = router.records("gate")
+        records = router.wait_for("gate", 1)
         equal(len(records), 1, "gate records")
         record = records[0]
         equal((record["task"], record["epoch"], record["attempt"], record["outcome"]), ("t", value["epoch"]["id"], 1, "pass"), "the record")
@@ -205,7 +205,7 @@ def test_the_challengers_gate_passes_on_its_own_sample_alone():
         router.start()
         code, value = gate(router, "--challenger")
         equal((code, value["outcome"], value["epoch"]["accepted"]), (0, "pass", 410), "the challenger's gate")
-        equal([(r["subject"], r["outcome"]) for r in router.records("gate")], [("challenger", "pass")], "the gate records")
+        equal([(r["subject"], r["outcome"]) for r in router.wait_for("gate", 1)], [("challenger", "pass")], "the gate records")
         equal(gate(router)[1]["attempt"], 2, "the candidate's attempt after it")
         router.stop()
 

@@ -341,6 +341,25 @@ struct RecoveryTests {
     #expect(try large.bytes() == late)
   }
 
+  @Test(
+    "leaves a damaged segment as it is at every further start, whatever stands behind its last record",
+    arguments: [[UInt8](repeating: 0, count: 300), Array(#"{"v":1,"log""#.utf8), []])
+  func frozen(rest: [UInt8]) throws {
+    let log = try LogFolder()
+    try log.write(10)
+    var bytes = try log.bytes() + rest
+    bytes[lineStarts(bytes)[4] + 150] ^= 1
+    try log.put(bytes)
+    for start in 1...3 {
+      let (journal, recovery) = try log.open()
+      #expect(recovery.cuts.isEmpty && (recovery.damage != nil) == (start == 1), "start \(start)")
+      #expect(journal.append(kind: "start", at: LogFolder.now, body: [] as [UInt8]))
+      #expect(journal.close())
+      #expect(try log.bytes() == bytes, "start \(start)")
+    }
+    #expect(try log.segments() == [1, 2])
+  }
+
   @Test("copes with a file of rubbish, of nothing, and of one endless line")
   func rubbish() throws {
     for content in [

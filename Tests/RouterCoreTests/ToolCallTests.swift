@@ -104,6 +104,22 @@ struct ToolCallTests {
     #expect(decision.reason == (detail == nil ? nil : .schemaInvalid) && decision.detail == detail)
   }
 
+  @Test("with names by the hundred, and names that differ in their scalars alone, are told apart")
+  func manyNames() {
+    let names = (1000..<1100).map { "field\($0)" } + ["caf\u{e9}"]
+    let properties = JSONValue.object(names.map { JSONMember($0, ["type": "integer"]) })
+    let tools: JSONValue = [["name": "wide", "parameters": ["type": "object", "properties": properties]]]
+    let unknown = "arguments_invalid:additionalProperties:/*"
+    for (more, detail) in [("caf\u{e9}", nil), ("cafe\u{301}", unknown), ("field1100", unknown)]
+      as [(String, String?)]
+    {
+      let arguments = (names.dropLast() + [more]).map { #""\#($0)": 1"# }.joined(separator: ",")
+      let decision = judge(
+        #"{"answer": {"name": "wide", "arguments": {\#(arguments)}}, "confidence": 0.9}"#, tools: tools)
+      #expect(decision.detail == detail && decision.isLocal == (detail == nil), "\(more)")
+    }
+  }
+
   @Test("by the server's own means have no confidence but a measured one")
   func native() {
     var reply = CandidateReply(text: "I look it up.")
@@ -125,6 +141,8 @@ struct ToolCallTests {
       ("use search.query here", "search", false), ("my_query", "query", false), ("querying", "query", false),
       ("re-query", "query", false), ("übquery", "query", false), ("querying, then query", "query", true),
       ("", "query", false),
+      ("it is \(String(repeating: "q", count: 256))", String(repeating: "q", count: 256), true),
+      ("it is \(String(repeating: "q", count: 257))", String(repeating: "q", count: 257), false),
     ])
   func undefined(text: String, name: String, stands: Bool) {
     let decision = judge(

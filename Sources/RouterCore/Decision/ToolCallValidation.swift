@@ -15,12 +15,17 @@ enum ToolCallValidation {
     }
   }
 
+  /// In bytes. Providers allow 64 or 128; looking for a longer one in a long text would take a model's word for how long.
+  private static let longestName = 256
+
   /// - Parameter notes: Takes in `tools_undefined` where the call says nothing of its tools but in its text.
   static func fault(_ tool: ToolCall, of call: Call, noting notes: inout [String]) -> String? {
     guard tool.arguments.members != nil else { return "arguments_invalid:type" }
     guard call.toolText != nil else {
       notes.append("tools_undefined")
-      return TextWords.contains(Array(tool.name.utf8), in: call.text.bytes) ? nil : "tool_not_defined"
+      let name = Array(tool.name.utf8)
+      guard name.count <= longestName else { return "tool_not_defined" }
+      return TextWords.contains(name, in: call.text.bytes) ? nil : "tool_not_defined"
     }
     // Definitions that cannot be read define nothing.
     let definitions = call.toolDefinitions?.arrayValue ?? []
@@ -61,8 +66,9 @@ private struct ToolDefinition {
     // Names may come from elsewhere, or the definition says what of others.
     let elsewhere = ["additionalProperties", "patternProperties", "$ref", "allOf", "anyOf", "oneOf", "if"]
     guard let parameters, !elsewhere.contains(where: { parameters[$0] != nil }) else { return false }
-    let known = parameters["properties"] ?? .object([])
-    return arguments.members?.contains { known[$0.name] == nil } == true
+    // A set, and of bytes: both lists come from outside, and names of other scalars are other names.
+    let known = Set((parameters["properties"]?.members ?? []).map { Array($0.name.utf8) })
+    return arguments.members?.contains { !known.contains(Array($0.name.utf8)) } == true
   }
 }
 

@@ -47,7 +47,7 @@ enum RecoveryTarget {
     }
     // What was mended stays so.
     let second = try write(folder)
-    if recovery.damage == nil { try require(second.cuts.isEmpty, "cut again: \(second.cuts)") }
+    try require(second.cuts.isEmpty, "cut again: \(second.cuts)")
     try require(
       second.damage == nil || recovery.damage != nil, "damage that nobody did: \(second.damage as Any)")
     try checkReading(folder)
