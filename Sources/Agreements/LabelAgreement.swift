@@ -30,7 +30,7 @@ struct LabelAgreement {
       let same = labels.isEmpty ? ByteText.equalIgnoringCase(own, label) : own == label
       return AgreementResult(
         same ? .agree : .disagree, score: same ? 1 : 0, detail: same ? .labelEqual : .labelDiffers,
-        frontierLabel: label)
+        frontierLabel: labels.isEmpty && !Self.isPlain(label) ? nil : label)
     }
   }
 

@@ -80,6 +80,22 @@ struct AgreementTests {
     #expect(result.frontierLabel == nil)
   }
 
+  @Test("without a set of labels every word is compared, and shown only where it is short and plain")
+  func anyLabelIsBounded() {
+    let long = String(repeating: "ab ", count: 40) + "x"
+    for (label, shown) in [("crash", "crash"), (long, nil), ("<b>crash", nil), ("\u{fffd}", nil)]
+      as [(String, String?)]
+    {
+      for own in [label, label + "y"] {
+        let result = Agreement.compare(
+          candidate: CandidateAnswer(label: own, answer: .string(own)), frontier: frontier("", label: label),
+          task: task(.label))
+        #expect(result.verdict == (own == label ? .agree : .disagree), "\(label)")
+        #expect(result.frontierLabel == shown, "\(label)")
+      }
+    }
+  }
+
   @Test("where the policy says how to read the label, that is how")
   func from() throws {
     var task = task(.label, labels: labels)

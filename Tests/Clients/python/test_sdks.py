@@ -2,6 +2,7 @@
 call once and whole. Needs openai, anthropic and httpx (run.sh installs them); without them it says so and skips."""
 import asyncio
 import contextlib
+import ctypes
 import gc
 import gzip
 import json
@@ -395,18 +396,46 @@ class Unhurt(unittest.TestCase):
             os.environ.update(saved)
 
 
+@contextlib.contextmanager
+def no_timer(name):
+    """As on a system whose library lacks this function."""
+    if name is None:
+        yield
+        return
+    real = ctypes.PyDLL
+
+    class Library(real):
+        def __getattr__(self, asked):
+            if asked == name:
+                raise AttributeError(asked)
+            return super().__getattr__(asked)
+
+    ctypes.PyDLL = Library
+    try:
+        yield
+    finally:
+        ctypes.PyDLL = real
+
+
 class Later(unittest.TestCase):
     """What a transport leaves to the observer's thread, which the agent does not pay for."""
 
     @contextlib.contextmanager
     def slow_thread(self):
-        """Looks so seldom that nothing happens by itself."""
-        saved = shadow_router.LOOK_PAUSE
-        shadow_router.LOOK_PAUSE = 30.0
+        """Wakes so late that nothing happens by itself."""
+        with self.changed(BATCH_AGE=30.0):
+            yield
+
+    @contextlib.contextmanager
+    def changed(self, **values):
+        saved = {name: getattr(shadow_router, name) for name in values}
+        for name, value in values.items():
+            setattr(shadow_router, name, value)
         try:
             yield
         finally:
-            shadow_router.LOOK_PAUSE = saved
+            for name, value in saved.items():
+                setattr(shadow_router, name, value)
 
     def kinds(self, router, count):
         return [frame["kind"] for frame in router.wait(count)]
@@ -461,21 +490,33 @@ class Later(unittest.TestCase):
             self.assertLessEqual(len(observer._work), shadow_router.WORK_ROOM)
             self.assertGreater(observer.sent, 0)
 
-    def test_a_thread_that_sleeps_is_woken(self):
-        saved = shadow_router.LOOK_UNTIL
-        shadow_router.LOOK_UNTIL = 0.0
-        try:
-            with scene((200, {}, CHAT)) as (router, frontier, observer):
+    def test_calls_of_a_short_while_go_together_when_one_of_them_waits(self):
+        with scene((200, {}, CHAT)) as (router, frontier, observer), self.changed(BATCH_AGE=0.3, CALL_GRACE=20.0):
+            client = shadowed(openai.OpenAI, frontier, observer)
+            for _ in range(3):
+                client.chat.completions.create(model="gpt-x", messages=ASK)
+            self.assertEqual((observer.sent, len(observer._work)), (0, 6))
+            time.sleep(0.4)
+            client.chat.completions.create(model="gpt-x", messages=ASK)
+            self.assertEqual(self.kinds(router, 7), ["call", "answer"] * 3 + ["call"])
+            observer.close()
+            self.assertEqual(self.kinds(router, 8)[-1], "answer")
+
+    def test_large_calls_do_not_wait_for_others(self):
+        with scene((200, {}, CHAT)) as (router, frontier, observer), self.slow_thread():
+            client = shadowed(openai.OpenAI, frontier, observer)
+            for _ in range(3):
+                client.chat.completions.create(model="gpt-x", messages=[{"role": "user", "content": "x" * shadow_router.BATCH_BYTES}])
+            self.assertGreaterEqual(len(self.kinds(router, 3)), 3)
+
+    def test_a_call_that_nothing_follows_is_shown_by_itself(self):
+        for missing in (None, "timerfd_create"):
+            with self.subTest(missing=missing), scene((200, {}, CHAT)) as (router, frontier, observer), no_timer(missing):
                 client = shadowed(openai.OpenAI, frontier, observer)
                 for calls in range(1, 4):
                     client.chat.completions.create(model="gpt-x", messages=ASK)
                     self.assertEqual(len(router.wait(2 * calls)), 2 * calls)
-                    end = time.monotonic() + 5
-                    while not observer._worker._sleeps and time.monotonic() < end:
-                        time.sleep(0.001)
-                    self.assertTrue(observer._worker._sleeps)
-        finally:
-            shadow_router.LOOK_UNTIL = saved
+                self.assertEqual(observer._worker._alarm._settime is None, missing is not None)
 
     @unittest.skipUnless(hasattr(os, "fork"), "no fork")
     def test_after_a_fork_each_shows_its_own(self):
@@ -512,7 +553,7 @@ class Later(unittest.TestCase):
             client.close()
             del observer, client
             gc.collect()
-            thread.join(5)
+            thread.join(30)
             self.assertFalse(thread.is_alive())
 
 

@@ -60,8 +60,9 @@ RETRY_SLACK = 5.0
 RETRY_ROOM = 256
 #: Frames left to the thread that is just sending one, at most.
 LEFT_ROOM = 1024
-#: Seconds between two looks of an observer's thread for what a transport has left to it, and without anything until it sleeps.
-LOOK_PAUSE, LOOK_UNTIL = 0.003, 1.0
+#: Seconds for which a transport's frames wait to be sent together, and then for a call to wait behind, at most; seconds that
+#: such a call has for sending its request; bytes of bodies at which they are sent with the next call in any case.
+BATCH_AGE, CALL_GRACE, CALL_PAUSE, BATCH_BYTES = 0.02, 0.01, 0.0003, 64 << 10
 #: Pieces of work left to that thread at most; past them the caller does it.
 WORK_ROOM = 64
 #: Milliseconds that `decide` waits where nothing else is said.
@@ -81,6 +82,7 @@ _TEXT_FIELDS = ("task_type", "task_id", "run_id", "agent", "step", "tenant", "us
 _TEXT_KEYS = {name: ',"%s":' % name for name in _TEXT_FIELDS}
 _FIELDS = frozenset(_TEXT_FIELDS + ("signals", "artifacts"))
 _SEND_FLAGS = getattr(socket, "MSG_DONTWAIT", 0) | getattr(socket, "MSG_NOSIGNAL", 0)
+_NEVER = float("inf")
 _monotonic = time.monotonic
 _counting = threading.Lock()
 
@@ -424,12 +426,12 @@ class Observer:
 
     # Work that can wait.
 
-    def _later(self, work, *arguments) -> None:
-        """Leaves `work` to the observer's thread, which does it in order and within milliseconds: while the agent waits for the
-        frontier, so that it pays neither for encoding nor for waking the router. The caller does it where there is no thread
-        or too much is left."""
+    def _later(self, size: int, waits: bool, work, *arguments) -> None:
+        """Leaves `work` about so many bytes to the observer's thread, which does it in order, soon, and while a call waits for the
+        frontier: the agent pays neither for encoding nor for waking the router. `waits`: one does from now on. The caller
+        does it where there is no thread or too much is left."""
         self._work.append((work, arguments))
-        if not self._worker.is_up() or len(self._work) > WORK_ROOM:
+        if not self._worker.is_up(size, waits) or len(self._work) > WORK_ROOM:
             self._work_off()
 
     def _work_off(self, patience: float = 0.0) -> None:
@@ -1051,53 +1053,94 @@ class _Keeper:
         return True
 
 
+class _Alarm:
+    """Wakes an observer's thread later. Setting it costs the agent a system call at most and wakes nobody at that moment; where
+    the system has no timer that can be waited for, the thread is woken at once and sleeps a little first."""
+
+    def __init__(self):
+        try:
+            import ctypes
+
+            library = ctypes.PyDLL(None)  # keeps the interpreter's lock: letting go of it costs more than the call
+            self._file = library.timerfd_create(time.CLOCK_MONOTONIC, os.O_NONBLOCK | os.O_CLOEXEC)
+            if self._file < 0:
+                raise OSError("no timer")
+            weakref.finalize(self, os.close, self._file).atexit = False
+            self._settime, self._reference, self._times = library.timerfd_settime, ctypes.byref, ctypes.c_long * 4
+            self._values: dict = {}
+            self._poll = select.poll()
+            self._poll.register(self._file, select.POLLIN)
+        except Exception:
+            self._settime, self._event = None, threading.Event()
+
+    def set(self, seconds: float) -> None:
+        if self._settime is None:
+            return self._event.set()
+        value = self._values.get(seconds)
+        if value is None:  # struct itimerspec: again after, first after
+            value = self._values[seconds] = self._reference(self._times(0, 0, int(seconds), int(seconds % 1 * 1e9)))
+        self._settime(self._file, 0, value, None)
+
+    def wait(self) -> None:
+        """Until the time that was set, or 5 s."""
+        if self._settime is None:
+            if self._event.wait(5.0):
+                self._event.clear()
+                time.sleep(BATCH_AGE)
+            return
+        self._poll.poll(5000)
+        try:
+            os.read(self._file, 8)
+        except BlockingIOError:
+            pass
+
+
 class _Worker:
-    """Does what transports leave for later. A daemon thread that looks every few milliseconds while there are calls, and sleeps
-    when there are none: waking it for each call would cost the agent more than the work."""
+    """Does what transports leave for later: a daemon thread that wakes every `BATCH_AGE` while there are calls, just when one of
+    them waits for the frontier. Then encoding, sending and the router itself, which is awake at the same time, cost the agent
+    nothing, on whichever processors they are. Several calls at a time, because each waking costs more than what is done then."""
 
     def __init__(self, observer):
         self._observer = weakref.ref(observer)
-        self._thread = None
-        self._call = threading.Event()
-        self._sleeps = False
+        self._thread = self._alarm = None
+        self._due = _NEVER  # when it wakes by itself
+        self._is_called = False  # and whether that is for a call that waits
+        self._bytes = 0  # of bodies that were left, about
 
-    def is_up(self) -> bool:
-        """Whether it will look soon. Asked after the work was left."""
-        if self._thread is None:
-            try:
-                thread = threading.Thread(target=self._run, name="shadow-router", daemon=True)
-                self._thread = thread
-                thread.start()
-            except RuntimeError:  # no more threads, or the interpreter is ending
-                self._thread = None
-                return False
-        elif self._sleeps:
-            self._sleeps = False
-            self._call.set()
+    def is_up(self, size: int, waits: bool) -> bool:
+        """Whether it will look soon. Asked after work of so many bytes was left; `waits`: by a call that goes to the frontier now."""
+        if self._thread is None and not self._start():
+            return False
+        self._bytes += size
+        if self._due is _NEVER:
+            self._due = _monotonic() + BATCH_AGE + CALL_GRACE
+            self._alarm.set(BATCH_AGE + CALL_GRACE)
+        elif waits and not self._is_called and (self._bytes > BATCH_BYTES or _monotonic() >= self._due - CALL_GRACE):
+            self._is_called = True
+            self._alarm.set(CALL_PAUSE)
         return True
 
+    def _start(self) -> bool:
+        try:
+            self._alarm = self._alarm or _Alarm()
+            thread = threading.Thread(target=self._run, name="shadow-router", daemon=True)
+            self._thread = thread
+            thread.start()
+            return True
+        except RuntimeError:  # no more threads, or the interpreter is ending
+            self._thread = None
+            return False
+
     def _run(self) -> None:
-        idle_since = _monotonic()
         while True:
-            time.sleep(LOOK_PAUSE)
+            self._alarm.wait()
+            # Before looking: what is left from here on sets the alarm anew.
+            self._due, self._is_called, self._bytes = _NEVER, False, 0
             observer = self._observer()
             if observer is None:
                 return
-            if observer._work:
-                observer._work_off()
-                idle_since = _monotonic()
-            is_over = _monotonic() - idle_since > LOOK_UNTIL
-            if is_over:
-                self._call.clear()
-                self._sleeps = True
-                is_over = not observer._work  # left before `_sleeps` could be seen
-            del observer  # while this sleeps an observer may be forgotten, and the thread ends
-            if is_over:
-                while not self._call.wait(5.0):
-                    if self._observer() is None:
-                        return
-                idle_since = _monotonic()
-            self._sleeps = False
+            observer._work_off()
+            del observer  # while this waits an observer may be forgotten, and the thread ends
 
 
 _observers: weakref.WeakSet = weakref.WeakSet()
@@ -1663,11 +1706,10 @@ _NO_FIELDS: dict = {}
 def _shadow_headers(request, headers: dict) -> dict:
     """Takes our own headers (`x-shadow-task-type: …`) off the request and gives them as fields. `headers`: the request's, by
     their names in lower case, read in one go because every look-up in httpx's own walks through all of them."""
-    names = [name for name in headers if name.startswith(b"x-shadow-")]
-    if not names:
+    if b"x-shadow-" not in b" ".join(headers):
         return _NO_FIELDS
     found: dict = {}
-    for name in names:
+    for name in [name for name in headers if name.startswith(b"x-shadow-")]:
         name = name.decode("ascii", "replace")
         found[name[9:].replace("-", "_")] = request.headers.get(name)
         if name in request.headers:
@@ -1691,18 +1733,18 @@ class _Call:
     attempt with the next number and the same body is the same call.
     """
 
+    # Where nothing happens to a call, as with most, these stand for all.
+    shown = finished = _redirected = False
+    request = None  # the decoded body, where the router is asked
+    asking = None  # until it has been asked
+    decision = None
+
     def __init__(self, observer, call_id, builder, body, headers):
         self.observer, self.call_id, self.builder = observer, call_id, builder
         self.started = _monotonic()
-        self.shown = False
-        self.finished = False
-        self.request = None  # the decoded body, where the router is asked
-        self.asking = None  # until it has been asked
-        self.decision = None
         self._body, self._idempotency = body, headers.get(b"idempotency-key")
         count = headers.get(b"x-stainless-retry-count")
-        self.attempt = int(count) if count is not None and count.isdigit() else None
-        self._redirected = False
+        self.attempt = 0 if count == b"0" else int(count) if count is not None and count.isdigit() else None
 
     @property
     def streaming(self) -> bool:
@@ -1756,7 +1798,7 @@ class _Call:
         self.finished = True
         arguments = (frame, model, usage, self._latency() if latency is None else latency)
         if later:
-            self.observer._later(self._show_answer, *arguments)
+            self.observer._later(0, False, self._show_answer, *arguments)
         else:
             self._show_answer(*arguments)
 
@@ -1819,16 +1861,17 @@ def _answer_id(event: dict):
 class _Watch:
     """Sees the bytes of one attempt's answer go by and shows the answer when it is whole. Never raises."""
 
+    _over = _named = False
+    _encoding = "identity"
+    _unzip = _builder = _events = None
+
     def __init__(self, library, call: _Call, response):
         self._library, self._call, self._response = library, call, response
-        self._over = False
-        self._named = False
         self._body = bytearray()
         self._status = response.status_code
         headers = {name.lower(): value for name, value in response.headers.raw}
-        self._encoding = headers.get(b"content-encoding", b"identity").decode("ascii", "replace").strip().lower()
-        self._unzip = None
-        self._builder = self._events = None
+        if b"content-encoding" in headers:
+            self._encoding = headers[b"content-encoding"].decode("ascii", "replace").strip().lower()
         if headers.get(b"content-type", b"").strip().lower().startswith(b"text/event-stream") and self._status < 300:
             self._builder, self._events = call.builder(), _Events()
             if self._encoding in ("gzip", "x-gzip"):
@@ -1862,7 +1905,7 @@ class _Watch:
                 self._whole()  # `route_of` must know the answer's id when the agent has it
             else:
                 self._over = True
-                self._call.observer._later(self._whole_later, self._call._latency())
+                self._call.observer._later(len(self._body), False, self._whole_later, self._call._latency())
         except Exception:
             self._fault()
 
@@ -2068,7 +2111,7 @@ class _Transport:
             call.asking = _Asking(observer, self._decide_ms)
             call.asking.take(call.call_id, observer._head(call.call_id, fields, None) + ',"request":', _one_line(body))
         else:
-            observer._later(self._show, call, body, fields)
+            observer._later(len(body), True, self._show, call, body, fields)
             if asks:
                 call.decision = Decision(call.call_id, problem="not_askable")
                 _remember(call.call_id, call.decision)
@@ -2263,13 +2306,13 @@ def _make_classes(library):
             call = self._begin(request)
             if call is None:
                 return self._inner.handle_request(request)
+            if call.asking is None and call.decision is None:
+                return self._send(call, request)
             if call.asking is not None:
                 response = self._ask(call, request)
                 if response is not None:
                     return response
-            if call.decision is not None:
-                request = self._advised(call, request)
-            return self._marked(call, self._send(call, request))
+            return self._marked(call, self._send(call, self._advised(call, request)))
 
         def _send(self, call, request):
             try:
