@@ -141,7 +141,9 @@ package enum JournalVerification {
         return false
       }
       if place.segment > last || place.segment == last && place.offset >= size { return false }
-      if outcome.records == 0, place.segment > 1, let link = SegmentScan.Link(before: line) {
+      if outcome.records == 0, place.segment > 1, let link = SegmentScan.Link(before: line),
+        link.head != .empty
+      {
         // Retention left a log that begins here; that it did, a later record must say.
         check = ChainCheck(after: link)
         notices.start = link.head

@@ -360,6 +360,18 @@ struct RecoveryTests {
     #expect(try log.segments() == [1, 2])
   }
 
+  @Test("begins behind segments in which nothing was ever written")
+  func emptySegments() throws {
+    let log = try LogFolder()
+    try Files.makeFolder(log.path)
+    for segment in 1...2 { try log.put([], segment) }
+    try log.write(3)
+    #expect(try log.calls() == ["c0", "c1", "c2"])
+    #expect(try log.verify().isWhole)
+    try log.write(1, from: 3)
+    #expect(try log.verify().isWhole && log.verify().records == 4)
+  }
+
   @Test("copes with a file of rubbish, of nothing, and of one endless line")
   func rubbish() throws {
     for content in [

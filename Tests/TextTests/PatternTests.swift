@@ -82,6 +82,17 @@ struct PatternTests {
     PatternCase("(?:(a)|b)*", "ab", 0..<2, 0..<1),
   ]
 
+  @Test("long classes have the other-case forms of their parts")
+  func foldedClasses() {
+    for range in [0x41...0x587, 0x100...0xFFFD, 0...ScalarSet.lastScalar] as [ClosedRange<UInt32>] {
+      // Within Unicode's blocks: only there do the parts have forms, and all of it would take minutes.
+      let parts = stride(from: range.lowerBound, through: min(range.upperBound, 0x1E943), by: 200).map {
+        ScalarSet([$0...min($0 + 199, range.upperBound)]).caseFolded()
+      }
+      #expect(ScalarSet([range]).caseFolded() == ScalarSet([range] + parts.flatMap(\.ranges)), "\(range)")
+    }
+  }
+
   @Test("match where RE2 matches", arguments: cases)
   func table(item: PatternCase) throws {
     let text = Array(item.text.utf8)

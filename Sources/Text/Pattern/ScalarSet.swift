@@ -46,7 +46,7 @@ struct ScalarSet: Equatable {
     var all = ranges
     for block in CaseForms.blocks {
       for range in ranges where range.overlaps(block) {
-        for value in range.clamped(to: block) { all += CaseForms.others(of: value).map { $0...$0 } }
+        for form in CaseForms.others(of: range.clamped(to: block)) { all.append(form...form) }
       }
     }
     return ScalarSet(all)
@@ -75,7 +75,20 @@ private enum CaseForms {
     0x1E900...0x1E943,
   ]
 
-  static func others(of value: UInt32) -> [UInt32] {
+  /// Of a range within a block. A long one is looked up: asking for each scalar's properties, class after class, would let a
+  /// short pattern take a tenth of a second.
+  static func others(of range: ClosedRange<UInt32>) -> [UInt32] {
+    guard range.count > 256 else { return range.flatMap(others) }
+    return known.flatMap { range.contains($0.value) ? $0.others : [] }
+  }
+
+  private static let known = blocks.flatMap { block in
+    block.lazy.map { (value: $0, others: others(of: $0)) }.filter { entry in
+      entry.others.contains { $0 != entry.value }
+    }
+  }
+
+  private static func others(of value: UInt32) -> [UInt32] {
     var forms = mapped(value)
     // One more step reaches the whole orbit: sigma's final form, Greek mu from the micro sign.
     for form in forms { forms += mapped(form) }
