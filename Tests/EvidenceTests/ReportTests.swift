@@ -176,6 +176,19 @@ struct ReportTests {
     #expect(report(log).falseAccepts.map(\.callID) == ["a"])
   }
 
+  @Test("a clock that stood decades back adds the weeks of its calls, and no empty ones")
+  func clockFarBack() {
+    var log = SampleLog()
+    let today = log.now
+    log.now = 0
+    log.decision("then")
+    log.now = today
+    log.decision("now")
+    log.now += 21 * 86_400_000
+    log.decision("later")
+    #expect(report(log).periods.map(\.name) == ["1970-W01", "2026-W10", "2026-W13"])
+  }
+
   @Test("a comparison without a decision is counted, not lost")
   func orphan() {
     var log = SampleLog()

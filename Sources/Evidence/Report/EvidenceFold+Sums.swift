@@ -23,7 +23,8 @@ extension EvidenceFold {
     guard let first = days.keys.min(), let last = days.keys.max() else { return [] }
     let isDaily = last - first < 21
     var periods: [Report.Period] = []
-    for day in first...last {
+    // A clock that stood wrong once must not fill the report with decades of empty weeks.
+    for day in last - first <= 3 * 366 ? Array(first...last) : days.keys.sorted() {
       let ms = Int64(day) * LogTime.dayMs
       let name = isDaily ? LogTime.date(ms) : ISOWeek(containing: ms).name
       if periods.last?.name != name { periods.append(Report.Period(name: name)) }
