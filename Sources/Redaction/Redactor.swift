@@ -102,14 +102,19 @@ package struct Redactor: Sendable {
   }
 }
 
-/// A text that is nothing but one number, or letters and digits as documents and accounts are numbered.
+/// A text that is nothing but one number, or letters and digits as documents and accounts are numbered; or that ends in one
+/// behind a colon.
 ///
 /// Within a sentence most such words are harmless. One that is the whole text is what somebody was asked for, or is asked
 /// about, and says nothing to a reader that the hash would not.
 enum LoneNumber {
   static func range(in text: Span<UInt8>) -> Range<Int>? {
-    guard text.count <= 64 else { return nil }
+    guard text.count <= 256 else { return nil }
     var range = 0..<text.count
+    if let colon = range.last(where: { text[$0] == ascii(":") && $0 + 1 < text.count && text[$0 + 1] == 32 })
+    {
+      range = colon + 1..<text.count
+    }
     while let first = range.first, isAround(text[first]) { range.removeFirst() }
     while let last = range.last, isAround(text[last]) { range.removeLast() }
     guard (8...20).contains(range.count) else { return nil }
