@@ -37,6 +37,9 @@ package struct Redactor: Sendable {
     var scanner = RedactionScanner(limit: window.limit, enough: extra.isEmpty ? characters : nil)
     guard scanner.scan(text) else { return nil }
     var redactions = scanner.found
+    if redactions.isEmpty, let lone = LoneNumber.range(in: text) {
+      redactions = [RedactedRange(start: lone.lowerBound, end: lone.upperBound, kind: .id)]
+    }
     if !extra.isEmpty { redactions = merged(redactions, matches(in: text, limit: window.limit)) }
     return emit(text, redactions, limit: scanner.end, characters: characters ?? .max)
   }
@@ -96,6 +99,44 @@ package struct Redactor: Sendable {
     unsafe text.extracting(range.lowerBound..<end).withUnsafeBufferPointer { bytes in
       unsafe output.append(contentsOf: bytes)
     }
+  }
+}
+
+/// A text that is nothing but one number, or letters and digits as documents and accounts are numbered; or that ends in one
+/// behind a colon.
+///
+/// Within a sentence most such words are harmless. One that is the whole text is what somebody was asked for, or is asked
+/// about, and says nothing to a reader that the hash would not.
+enum LoneNumber {
+  static func range(in text: Span<UInt8>) -> Range<Int>? {
+    guard text.count <= 256 else { return nil }
+    var range = 0..<text.count
+    if let colon = range.last(where: { text[$0] == ascii(":") && $0 + 1 < text.count && text[$0 + 1] == 32 })
+    {
+      range = colon + 1..<text.count
+    }
+    while let first = range.first, isAround(text[first]) { range.removeFirst() }
+    while let last = range.last, isAround(text[last]) { range.removeLast() }
+    guard (8...20).contains(range.count) else { return nil }
+    var digits = 0
+    for index in range {
+      let kind = ByteClass.table[Int(text[index])]
+      guard kind & ByteClass.alphanumeric != 0 else { return nil }
+      if kind & ByteClass.digit != 0 { digits += 1 }
+    }
+    guard digits >= 4 else { return nil }
+    return digits == 8 && range.count == 8 && isDay(text, range.lowerBound) ? nil : range
+  }
+
+  private static func isAround(_ byte: UInt8) -> Bool {
+    byte <= 32 || byte == ascii("\"") || byte == ascii("'") || byte == ascii("`") || byte == ascii(".")
+  }
+
+  /// YYYYMMDD.
+  private static func isDay(_ text: Span<UInt8>, _ start: Int) -> Bool {
+    func value(_ places: Range<Int>) -> Int { places.reduce(0) { $0 * 10 + Int(text[start + $1]) - 48 } }
+    return (1900...2099).contains(value(0..<4)) && (1...12).contains(value(4..<6))
+      && (1...31).contains(value(6..<8))
   }
 }
 

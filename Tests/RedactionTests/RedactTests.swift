@@ -103,11 +103,26 @@ struct RedactTests {
     "leaves what only looks like a paper",
     arguments: [
       "QQ 12 34 56 C", "AB 12 34 56 E", "a Mac M1 8GB", "M1 1CA", "QA1 1AA", "AB35 ABC", "AQ51 ABC",
-      "L01X00T47",
+      "the L01X00T47 part",
       "1111111-H", "1234-567-894", "3222-7162-8", "template 12345", "50%40 of it",
     ])
   func noPapers(text: String) {
     #expect(redacted(text) == text)
+  }
+
+  @Test(
+    "hides a text that is nothing but a number, and not one that says more",
+    arguments: [
+      ("ab1234567", "[id]"), ("1234567Aa", "[id]"), ("A1111DFSFS", "[id]"), ("1580000000004", "[id]"),
+      (" \"l01x00t44\".\n", " \"[id]\".\n"), ("20261340", "[id]"), ("20261121", "20261121"),
+      ("failed: ab1234567", "failed: [id]"), ("the time: 10:20:30", "the time: 10:20:30"),
+      ("it is ab1234567", "it is ab1234567"), ("ab1234567 or cd1234567", "ab1234567 or cd1234567"),
+      ("crash1", "crash1"), ("account_closed_2024", "account_closed_2024"), ("billing2024", "[id]"),
+      ("2026-11-21", "2026-11-21"), ("a1b2c3", "a1b2c3"), ("", ""), ("...", "..."),
+      ("12345678901234567890x", "12345678901234567890x"),
+    ])
+  func lone(text: String, expected: String) {
+    #expect(redacted(text) == expected)
   }
 
   private static let mail = "anna" + "@" + "example.com"

@@ -29,10 +29,10 @@ package struct Policy: Sendable {
     tasks.indices.first { tasks[$0].name == name }.map { tasks[$0] }
   }
 
-  /// Names of tenants, agents, steps, models and tools that the policy tells calls apart by.
+  /// Names of tenants, agents, steps, models and tools that the policy tells calls apart by, and its tasks' labels.
   package var namesFromOutside: Set<String> {
     var names = Set(models.map(\.name))
-    for task in tasks { names.formUnion(task.budgets.compactMap(\.tenant)) }
+    for task in tasks { names.formUnion(task.budgets.compactMap(\.tenant) + task.labels.map(\.name)) }
     for rule in classifier {
       names.formUnion([rule.agent, rule.step, rule.model, rule.tool].compactMap(\.self))
     }

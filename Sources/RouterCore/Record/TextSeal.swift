@@ -72,8 +72,14 @@ package struct TextSeal: Sendable {
     }
   }
 
-  /// A short text from outside as it may be kept: redacted, at most `limit` characters.
+  /// A short text from outside as it may be kept: as it is where the policy writes it itself, else redacted; at most `limit`
+  /// characters.
   package func label(_ text: String, limit: Int = 64) -> String? {
-    redactor.preview(of: Array(text.utf8).span, characters: limit).map { String(decoding: $0, as: UTF8.self) }
+    guard !known.contains(text) else {
+      return String(String.UnicodeScalarView(text.unicodeScalars.prefix(limit)))
+    }
+    return redactor.preview(of: Array(text.utf8).span, characters: limit).map {
+      String(decoding: $0, as: UTF8.self)
+    }
   }
 }

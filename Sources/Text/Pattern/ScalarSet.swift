@@ -83,8 +83,8 @@ private enum CaseForms {
   }
 
   private static let known = blocks.flatMap { block in
-    block.lazy.map { (value: $0, others: others(of: $0)) }.filter { entry in
-      entry.others.contains { $0 != entry.value }
+    block.lazy.filter { Unicode.Scalar($0)?.properties.changesWhenCaseMapped == true }.map {
+      (value: $0, others: others(of: $0))
     }
   }
 

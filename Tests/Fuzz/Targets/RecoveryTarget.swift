@@ -136,7 +136,9 @@ private struct LogScript {
     case 0, 1, 2, 3: record("decision", #""call_id":"c\#(seq)","input_preview":"\#(filler())""#)
     case 4: gap(1 + UInt64(input.choice(5)))
     case 5: next()
-    case 6: current.removeLast(min(current.count, input.byte()))
+    case 6:
+      current.removeLast(min(current.count, input.byte()))
+      ends.removeAll { $0 > current.count }
     case 7: flip(input.byte() << 8 | input.byte(), by: UInt8(truncatingIfNeeded: input.byte()))
     case 8: current += [UInt8](repeating: 0, count: input.byte())
     case 9: repeatLine(input.choice(8))
