@@ -18,6 +18,15 @@ enum PatternTarget {
     try require(
       pattern.contains(in: text.span) == (first != nil), "contained without a match, or the other way")
     if let first { try checkMatch(first, text, from: 0) }
+    // All matches may take time in the square of the text: see FOUND.md.
+    if text.count <= 128 { try checkAll(pattern, text, first) }
+    for start in [text.count, text.count + 1, -1, text.count / 2] {
+      guard let match = pattern.firstMatch(in: text.span, from: start) else { continue }
+      try require(match.range.lowerBound >= start, "a match before the place to begin at")
+    }
+  }
+
+  private static func checkAll(_ pattern: Pattern, _ text: [UInt8], _ first: PatternMatch?) throws(Finding) {
     var matches: [PatternMatch] = []
     pattern.forEachMatch(in: text.span) { matches.append($0) }
     var ranges: [Range<Int>] = []
@@ -28,10 +37,6 @@ enum PatternTarget {
     for match in matches {
       try checkMatch(match, text, from: end)
       end = match.range.upperBound
-    }
-    for start in [text.count, text.count + 1, -1, text.count / 2] {
-      guard let match = pattern.firstMatch(in: text.span, from: start) else { continue }
-      try require(match.range.lowerBound >= start, "a match before the place to begin at")
     }
   }
 
