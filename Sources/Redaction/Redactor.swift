@@ -37,8 +37,12 @@ package struct Redactor: Sendable {
     var scanner = RedactionScanner(limit: window.limit, enough: extra.isEmpty ? characters : nil)
     guard scanner.scan(text) else { return nil }
     var redactions = scanner.found
-    if redactions.isEmpty, let lone = LoneNumber.range(in: text) {
-      redactions = [RedactedRange(start: lone.lowerBound, end: lone.upperBound, kind: .id)]
+    let numbers = LoneNumber.ranges(in: text, limit: window.limit, before: scanner.end).filter { number in
+      !redactions.contains { $0.start < number.upperBound && number.lowerBound < $0.end }
+    }
+    if !numbers.isEmpty {
+      redactions = merged(
+        redactions, numbers.map { RedactedRange(start: $0.lowerBound, end: $0.upperBound, kind: .id) })
     }
     if !extra.isEmpty { redactions = merged(redactions, matches(in: text, limit: window.limit)) }
     return emit(text, redactions, limit: scanner.end, characters: characters ?? .max)
@@ -102,18 +106,34 @@ package struct Redactor: Sendable {
   }
 }
 
-/// A text that is nothing but one number, or letters and digits as documents and accounts are numbered; or that ends in one
+/// A line that is nothing but one number, or letters and digits as documents and accounts are numbered; or that ends in one
 /// behind a colon.
 ///
-/// Within a sentence most such words are harmless. One that is the whole text is what somebody was asked for, or is asked
+/// Within a sentence most such words are harmless. One that is a whole line is what somebody was asked for, or is asked
 /// about, and says nothing to a reader that the hash would not.
 enum LoneNumber {
-  static func range(in text: Span<UInt8>) -> Range<Int>? {
-    guard text.count <= 256 else { return nil }
-    var range = 0..<text.count
-    if let colon = range.last(where: { text[$0] == ascii(":") && $0 + 1 < text.count && text[$0 + 1] == 32 })
-    {
-      range = colon + 1..<text.count
+  /// Longer lines are text.
+  private static let longestLine = 256
+
+  /// In lines that begin before `end`, whole ones up to `limit`.
+  static func ranges(in text: Span<UInt8>, limit: Int, before end: Int) -> [Range<Int>] {
+    var found: [Range<Int>] = []
+    var start = 0
+    while start < end {
+      var next = start
+      while next < limit, text[next] != 10 { next += 1 }
+      if next - start <= longestLine, let range = range(in: text, start..<next) { found.append(range) }
+      start = next + 1
+    }
+    return found
+  }
+
+  private static func range(in text: Span<UInt8>, _ line: Range<Int>) -> Range<Int>? {
+    var range = line
+    if let colon = line.last(where: {
+      text[$0] == ascii(":") && $0 + 1 < line.upperBound && text[$0 + 1] == 32
+    }) {
+      range = colon + 1..<line.upperBound
     }
     while let first = range.first, isAround(text[first]) { range.removeFirst() }
     while let last = range.last, isAround(text[last]) { range.removeLast() }

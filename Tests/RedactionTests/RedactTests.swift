@@ -111,11 +111,12 @@ struct RedactTests {
   }
 
   @Test(
-    "hides a text that is nothing but a number, and not one that says more",
+    "hides a line that is nothing but a number, and not one that says more",
     arguments: [
       ("ab1234567", "[id]"), ("1234567Aa", "[id]"), ("A1111DFSFS", "[id]"), ("1580000000004", "[id]"),
       (" \"l01x00t44\".\n", " \"[id]\".\n"), ("20261340", "[id]"), ("20261121", "20261121"),
-      ("failed: ab1234567", "failed: [id]"), ("the time: 10:20:30", "the time: 10:20:30"),
+      ("failed: ab1234567", "failed: [id]"), ("login\nab1234567\nmore", "login\n[id]\nmore"),
+      ("4012 8888 \("8888 1881")\nab1234567", "[card]\n[id]"), ("the time: 10:20:30", "the time: 10:20:30"),
       ("it is ab1234567", "it is ab1234567"), ("ab1234567 or cd1234567", "ab1234567 or cd1234567"),
       ("crash1", "crash1"), ("account_closed_2024", "account_closed_2024"), ("billing2024", "[id]"),
       ("2026-11-21", "2026-11-21"), ("a1b2c3", "a1b2c3"), ("", ""), ("...", "..."),
