@@ -34,15 +34,34 @@ package struct Redactor: Sendable {
 
   private func redacted(_ text: Span<UInt8>, _ window: RedactionWindow, characters: Int?) -> [UInt8]? {
     // A match of the policy's patterns may shorten the text, so then the whole window is read.
-    var scanner = RedactionScanner(limit: window.limit, enough: extra.isEmpty ? characters : nil)
-    guard scanner.scan(text) else { return nil }
+    var enough = extra.isEmpty ? characters : nil
+    while true {
+      var scanner = RedactionScanner(limit: window.limit, enough: enough)
+      guard scanner.scan(text) else { return nil }
+      let numbers = LoneNumber.ranges(in: text, limit: window.limit, before: scanner.end)
+      // They are shown shorter, so more of the text has its place.
+      if let read = enough, let characters, scanner.end < window.limit {
+        let needed = numbers.reduce(characters) { $0 + max(0, $1.count - RedactionKind.id.labelCount) }
+        if needed > read {
+          enough = max(needed, 2 * read)
+          continue
+        }
+      }
+      return redacted(text, scanner, numbers, window, characters: characters)
+    }
+  }
+
+  private func redacted(
+    _ text: Span<UInt8>, _ scanner: RedactionScanner, _ numbers: [Range<Int>], _ window: RedactionWindow,
+    characters: Int?
+  ) -> [UInt8]? {
     var redactions = scanner.found
-    let numbers = LoneNumber.ranges(in: text, limit: window.limit, before: scanner.end).filter { number in
+    let alone = numbers.filter { number in
       !redactions.contains { $0.start < number.upperBound && number.lowerBound < $0.end }
     }
-    if !numbers.isEmpty {
+    if !alone.isEmpty {
       redactions = merged(
-        redactions, numbers.map { RedactedRange(start: $0.lowerBound, end: $0.upperBound, kind: .id) })
+        redactions, alone.map { RedactedRange(start: $0.lowerBound, end: $0.upperBound, kind: .id) })
     }
     if !extra.isEmpty { redactions = merged(redactions, matches(in: text, limit: window.limit)) }
     return emit(text, redactions, limit: scanner.end, characters: characters ?? .max)
@@ -115,14 +134,16 @@ enum LoneNumber {
   /// Longer lines are text.
   private static let longestLine = 256
 
-  /// In lines that begin before `end`, whole ones up to `limit`.
+  /// Those that begin before `end`, in whole lines up to `limit`.
   static func ranges(in text: Span<UInt8>, limit: Int, before end: Int) -> [Range<Int>] {
     var found: [Range<Int>] = []
     var start = 0
     while start < end {
       var next = start
       while next < limit, text[next] != 10 { next += 1 }
-      if next - start <= longestLine, let range = range(in: text, start..<next) { found.append(range) }
+      if next - start <= longestLine, let range = range(in: text, start..<next), range.lowerBound < end {
+        found.append(range)
+      }
       start = next + 1
     }
     return found

@@ -126,6 +126,18 @@ struct RedactTests {
     #expect(redacted(text) == expected)
   }
 
+  @Test("fills a preview behind numbers that are shown shorter")
+  func loneBeforeMore() {
+    let text = String(repeating: "ab1234567890123\n", count: 30) + "the end"
+    let whole = redacted(text) ?? ""
+    for characters in [1, 4, 16, 100, 240] {
+      let preview = Redactor().preview(of: Array(text.utf8).span, characters: characters)
+      #expect(
+        preview.map { String(decoding: $0, as: UTF8.self) } == String(whole.prefix(characters)),
+        "\(characters)")
+    }
+  }
+
   private static let mail = "anna" + "@" + "example.com"
 
   @Test(
