@@ -113,6 +113,8 @@ private struct Opening {
       // A segment that was begun and of which nothing has reached the disk: the end of the log is in the one before.
       guard scan.soundLines == 0, recovery.damage == nil else { break }
     }
+    // With its end cut, what follows an earlier segment may now say what that one has too much.
+    if !recovery.cuts.isEmpty { try cutAgain(emptiesNext: false) }
     while wantsMore, let recent, let number = older.popLast() {
       var reader = try SegmentLines(segments.path(number), number)
       try reader.visit { line, _ in
@@ -179,7 +181,9 @@ private struct Opening {
   /// After a failed sync the writer cuts its segment to what is certain and writes the same lines to the next one. Where
   /// that disk did not keep the cut, lines stand in both; one of them has all of the other's, and stays. The last
   /// segments first: the earlier are judged by them.
-  private mutating func cutAgain() throws(JournalError) {
+  ///
+  /// - Parameter emptiesNext: Whether it may be the later lines that go; not once the place to go on from is known.
+  private mutating func cutAgain(emptiesNext: Bool = true) throws(JournalError) {
     for later in segments.numbers.dropFirst().suffix(Self.lookedAgain).reversed() {
       guard let earlier = segments.numbers.last(where: { $0 < later }),
         let previous = try previousHash(of: later), try !ends(earlier, with: previous),
@@ -189,8 +193,8 @@ private struct Opening {
         segments, in: earlier, repeatedFrom: later, after: previous, options)
       {
       case .cut(let end, let size, let lines): _ = try cut(earlier, from: size, to: end, lines: lines)
-      case .emptyNext: try empty(from: later, heldBy: earlier)
-      case nil: continue
+      case .emptyNext where emptiesNext: try empty(from: later, heldBy: earlier)
+      case .emptyNext, nil: continue
       }
     }
   }

@@ -69,6 +69,9 @@ extension RedactionScanner {
 
   // MARK: Values
 
+  /// Bytes of a value that say what it is. Without a bound, names and values in one endless token would each read all of it.
+  private static let mostLooked = 512
+
   /// - Returns: The end of the redacted value, nil where there is none to redact.
   mutating func value(_ text: Span<UInt8>, at start: Int, _ strictness: Strictness) -> Int? {
     var first = start
@@ -91,9 +94,12 @@ extension RedactionScanner {
     return end
   }
 
-  private func bareEnd(_ text: Span<UInt8>, _ start: Int) -> Int {
+  private mutating func bareEnd(_ text: Span<UInt8>, _ start: Int) -> Int {
+    // Where one token holds many names, each of them has the same end.
+    if bareToken.contains(start) { return bareToken.upperBound }
     var end = start
     while end < limit, !isDelimiter(text[end]) { end += 1 }
+    bareToken = start..<end
     return end
   }
 
@@ -101,12 +107,13 @@ extension RedactionScanner {
     _ text: Span<UInt8>, _ range: Range<Int>, _ isQuoted: Bool, _ strictness: Strictness
   ) -> Bool {
     if isPlaceholder(text, range) { return false }
+    let looked = range.prefix(Self.mostLooked)
     var flags: UInt8 = 0
-    for index in range { flags |= classes[Int(text[index])] }
+    for index in looked { flags |= classes[Int(text[index])] }
     let hasDigit = flags & ByteClass.digit != 0
     let hasLetter = flags & ByteClass.letter != 0
     // Coordinates of packages (`com.example.auth:auth-lib:1.2`) look like names with values.
-    let isCoordinate = !isQuoted && flags & ByteClass.trigger != 0 && hasColon(text, range)
+    let isCoordinate = !isQuoted && flags & ByteClass.trigger != 0 && hasColon(text, looked)
     let isCall = !isQuoted && isCode(text, range) || isCoordinate && strictness != .strong
     switch strictness {
     case .strong: return !isCall
@@ -149,9 +156,8 @@ extension RedactionScanner {
 
   private func isBase64(_ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
     guard range.count >= 8, text[range.upperBound - 1] == ascii("=") else { return false }
-    for index in range where classes[Int(text[index])] & (ByteClass.word | ByteClass.token) == 0 {
-      return false
-    }
+    for index in range.prefix(Self.mostLooked)
+    where classes[Int(text[index])] & (ByteClass.word | ByteClass.token) == 0 { return false }
     return true
   }
 
@@ -167,6 +173,8 @@ extension RedactionScanner {
   private mutating func header(_ text: Span<UInt8>, at position: Int) -> Int? {
     var start = valueStart(text, after: position)
     if isBetween(byte(text, start)) { start += 1 }
+    // Asked first: the same line may hold many.
+    guard start < limit, !isPlaceholder(text, start..<start + 1) else { return nil }
     var end = start
     while end < limit, text[end] != 10, text[end] != ascii("\""), text[end] != ascii("'"),
       text[end] != ascii("\\")

@@ -19,6 +19,9 @@ struct RedactionScanner {
   /// Up to here no e-mail address can begin: the run of bytes that could be its first part ends without an `@`.
   var noMailBefore = 0
 
+  /// The rest of the token in which a value was looked for last.
+  var bareToken = 0..<0
+
   /// Bytes that count for no scalar of the output: continuation bytes, and what was redacted.
   private var uncounted = 0
 

@@ -360,6 +360,25 @@ struct RecoveryTests {
     #expect(try log.segments() == [1, 2])
   }
 
+  @Test("mends all that it mends at the first start, where one cut lets another be judged")
+  func mendsAtOnce() throws {
+    let log = try LogFolder()
+    try log.write(8)
+    let whole = try log.bytes()
+    let starts = lineStarts(whole)
+    var last = Array(whole[starts[4]...])
+    last[last.count - 10] ^= 1
+    try log.put(Array(whole[..<starts[4]]) + Array(whole[starts[1]..<starts[1] + 90]), 1)
+    try log.put(last, 2)
+    let (first, recovery) = try log.open()
+    #expect(recovery.cuts.map(\.segment).sorted() == [1, 2] && recovery.damage == nil)
+    first.close()
+    let (second, again) = try log.open()
+    #expect(again.cuts.isEmpty && again.damage == nil)
+    second.close()
+    #expect(try log.verify().isWhole)
+  }
+
   @Test("begins behind segments in which nothing was ever written")
   func emptySegments() throws {
     let log = try LogFolder()

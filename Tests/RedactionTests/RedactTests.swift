@@ -268,7 +268,7 @@ struct RedactTests {
     }
     for piece in [
       "a.", "1-", "a@", "::1", "-----BEGIN PRIVATE ", "key=", "--u ", "+1 ", "eyJ.", "key=\"", "http://",
-      "0.0.",
+      "0.0.", "api_key=02Sequencb0Al2B:", "cookie:$", "a_key=AAAA",
     ] {
       let text = String(repeating: piece, count: 200_000 / piece.utf8.count)
       // Of this thread alone: others may have the processor.

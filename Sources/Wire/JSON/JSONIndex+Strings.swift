@@ -15,6 +15,8 @@ extension JSONIndex {
     contents: Range<Int>, of text: Span<UInt8>, into output: inout [UInt8]
   ) {
     let contents = contents.clamped(to: 0..<text.count)
+    // With nothing to add the library writes to the storage that all empty arrays share.
+    guard !contents.isEmpty else { return }
     output.append(addingCapacity: contents.count) { (space: inout OutputSpan<UInt8>) in
       unsafe space.withUnsafeMutableBufferPointer { (buffer, count) in
         unsafe count = decode(contents, of: text, to: buffer)
