@@ -8,8 +8,9 @@ cd "$(dirname "$0")/.."
 . deploy/setup.sh
 
 step "everything of deploy/test --full" 3600 deploy/test --full
-step "tests, thread sanitizer" 1800 swift test --sanitize=thread --scratch-path .build/thread
-step "tests, address sanitizer" 1800 swift test --sanitize=address --scratch-path .build/address
+step "tests, thread sanitizer" 3600 swift test --sanitize=thread --scratch-path .build/thread
+# Swift keeps what is made once behind pointers with marks in them, which the search for leaks does not follow.
+step "tests, address sanitizer" 3600 env ASAN_OPTIONS=detect_leaks=0 swift test --sanitize=address --scratch-path .build/address
 step "fuzzing, two minutes a target" 7200 deploy/fuzz.sh --seconds 120
 step "the log and the router under faults" 14400 deploy/faults.sh
 step "the router under load" 10800 deploy/load.sh
