@@ -65,7 +65,7 @@ def test_installed_it_serves_and_may_do_nothing_else():
             check("\n.SS %s\n" % command in machine.said("zcat", "/usr/share/man/man1/shadow-router.1.gz").replace("\\-", "-"), "no %s in the manual page" % command)
         completed = machine.said("bash", "-c", ". /usr/share/bash-completion/completions/shadow-router; COMP_WORDS=(shadow-router re); COMP_CWORD=1; _shadow_router; "
                                  "echo ${COMPREPLY[@]}; COMP_WORDS=(shadow-router report --o); COMP_CWORD=2; _shadow_router; echo ${COMPREPLY[@]}")
-        equal(completed.split(), ["reload", "report", "review", "--output"], "what is completed")
+        equal(completed.split(), ["reload", "report", "review", "replay", "--output"], "what is completed")
 
         # Who it is, and what the kernel lets it do.
         said = facts(machine, pid)
@@ -186,6 +186,10 @@ def test_checkpoints_leave_the_machine():
     examples = "/usr/share/doc/shadow-router/examples/shadow-router-checkpoint."
     with Machine(packages()) as machine:
         install(machine, packages()[0])
+        started = next(line for line in machine.said("systemctl", "cat", "shadow-router").splitlines() if line.startswith("ExecStart="))
+        machine.put("/etc/systemd/system/shadow-router.service.d/often.conf", "[Service]\nExecStart=\n%s --checkpoint-seconds 2\n" % started)
+        machine.run("systemctl", "daemon-reload")
+        machine.run("systemctl", "restart", "shadow-router")
         serving(machine)
         machine.run("mkdir", "-m", "700", "/mnt/checkpoints")
         machine.run("sh", "-c", "cp %spath %sservice /etc/systemd/system && systemctl daemon-reload && systemctl enable --now shadow-router-checkpoint.path" % (examples, examples))
@@ -193,7 +197,7 @@ def test_checkpoints_leave_the_machine():
         until(lambda: os.path.exists(machine.inside(STATE + "/checkpoint")), "a checkpoint", 60)
         until(lambda: machine.said("ls", "/mnt/checkpoints"), "a copy of it: " + machine.said("journalctl", "-u", "shadow-router-checkpoint", "-o", "cat"), 20)
         copy = "/mnt/checkpoints/" + machine.said("ls", "/mnt/checkpoints").split()[0]
-        equal(machine.said("stat", "-c", "%U %a", copy), "root 600", "whose the copy is")
+        equal(machine.said("stat", "-c", "%U %a", copy), "root 400", "whose the copy is")
         machine.run("shadow-router", "verify-log", "--checkpoint", copy)
 
 
