@@ -11,8 +11,8 @@ package struct AgreementResult: Sendable, Equatable {
   /// One of a short list of codes, where fields differ followed by names from the policy or a count. Never text of
   /// an answer.
   package var detail: String
-  /// The label that was read out of the frontier's answer. Outside the task's set, or where it
-  /// has none, it is the frontier's own word, of at most 64 characters, and has to be redacted like any other text before it is written.
+  /// The label that was read out of the frontier's answer. Outside the task's set, or where it has none, it is the
+  /// frontier's own word, of at most 64 characters, and has to be redacted like any other text before it is written.
   package var frontierLabel: String?
 
   package init(
