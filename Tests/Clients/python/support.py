@@ -85,11 +85,16 @@ class Tap:
     def go(self):
         self._reading.set()
 
-    def wait(self, count, seconds=5):
+    def wait(self, count, seconds=30):
         """The frames, once there are at least `count`; fewer after `seconds`."""
         with self._changed:
             self._changed.wait_for(lambda: len(self.frames) >= count, seconds)
             return list(self.frames)
+
+    def all(self, count):
+        """The frames, once there are `count` and a short while later; more than that if more came."""
+        self.wait(count)
+        return self.wait(count + 1, 0.2)
 
     def kill(self):
         """As a killed router: every connection breaks; the socket's file stays."""
@@ -130,11 +135,14 @@ def tap(**options):
 class Frontier:
     """Stands for the provider: answers with what `script` holds, in order, the last one for ever.
 
-    Each is (status, headers, body) where body is a JSON value, bytes, or a list of chunks for a stream.
+    Each is (status, headers, body) where body is a JSON value, bytes, or a list of chunks for a stream. It says nothing while
+    `answering` is clear.
     """
 
     def __init__(self, *script):
         self.script, self.seen = list(script), []
+        self.answering = threading.Event()
+        self.answering.set()
         frontier = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -158,6 +166,7 @@ class Frontier:
         body = handler.rfile.read(int(handler.headers.get("content-length") or 0))
         self.seen.append((handler.path, {k.lower(): v for k, v in handler.headers.items()}, body))
         status, headers, answer = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        self.answering.wait(60)
         if status == 0:  # hang up without a word
             handler.close_connection = True
             return

