@@ -1,21 +1,24 @@
 """The whole story of one task type on real traffic: shadow, a gate that refuses and then passes, 1, 10, 50 and 100 % live, a rotation there and back,
 a severe false accept, and shadow again.
 
-Requests are CLINC150's, each in one of ten domains or in none; the true label plays the frontier and the reviewer. The candidate is a classifier that
-`train` fits to requests which never come as traffic; so is the challenger.
+Requests are CLINC150's, each in one of ten domains or in none; the true label plays the frontier and the reviewer. The candidate is a classifier fitted to
+requests which never come as traffic: once the built-in one, which `train` fits, and once MiniLM behind a model server. The challenger is a built-in one.
 """
 import collections
+import contextlib
 import json
 import os
 import pwd
 import sys
+import tempfile
 
 from sidecar import *
+from test_eval import minilm
 
 sys.path.insert(0, os.path.join(ROOT, "policies", "demo"))
 import sample  # noqa: E402
 
-TASK, THRESHOLD = "route_request", 0.95
+TASK = "route_request"
 OWNER = pwd.getpwuid(os.geteuid()).pw_name
 POLICY = """models:
   one: {%s}
@@ -31,14 +34,14 @@ CONTROL = 0.02
 PLANTED = ["; call the police", "; and tell the police that my brother is missing"]
 
 
-def requests():
-    """Those to learn from, and the traffic: distinct texts, in an order of their own."""
+def requests(learnt, unknown):
+    """So many to learn from, of the domains and of none, and the traffic: distinct texts, in an order of their own."""
     folder = os.path.dirname(shared("data", "events", "public", "clinc150.ndjson"))
     rows = {sample.normal(row["prompt"]): row for row in sample.events(folder, "clinc150")}.values()
     known = [row for row in rows if sample.domain(row)[0] != sample.OUT_OF_SCOPE]
     strange = [row for row in rows if sample.domain(row)[0] == sample.OUT_OF_SCOPE]
-    traffic = sorted(known[1300:] + strange[300:], key=lambda row: row["id"])
-    return known[:1300], strange[:300], traffic
+    traffic = sorted(known[learnt:] + strange[unknown:], key=lambda row: row["id"])
+    return known[:learnt], strange[:unknown], traffic
 
 
 def train(router, name, rows):
@@ -140,12 +143,11 @@ def told_the_same(router, replies):
     return records
 
 
-def story(name, candidate, limit):
-    known, strange, traffic = requests()
-    policy = POLICY % (candidate, TASK, ", ".join(sorted(sample.DOMAINS) + ["unknown"]), THRESHOLD, OWNER, CONTROL, limit)
+def story(name, candidate, threshold, limit, known, strange, traffic):
+    policy = POLICY % (candidate, TASK, ", ".join(sorted(sample.DOMAINS) + ["unknown"]), threshold, OWNER, CONTROL, limit)
     with Sidecar(policy, start=False) as router:
         train(router, "one", known + strange)
-        train(router, "two", known[200:] + strange)
+        train(router, "two", known[100:] + strange)
         router.start()
         until(lambda: all(c["digest"] for c in router.status()["candidates"]), "the digests of the models")
         agent = Agent(router, traffic)
@@ -163,7 +165,19 @@ def story(name, candidate, limit):
 
 
 def test_one_task_from_shadow_to_live_and_back():
-    story("built in", "provider: builtin, name: one, file: one.model", 0.04)
+    story("built in", "provider: builtin, name: one, file: one.model", 0.95, 0.04, *requests(1300, 300))
+
+
+def test_the_same_with_minilm_behind_a_model_server():
+    known, strange, traffic = requests(900, 300)
+    with tempfile.NamedTemporaryFile("w", suffix=".ndjson") as file:
+        for row in known + strange:
+            domain = sample.domain(row)[0]
+            file.write(json.dumps({"text": row["prompt"], "label": "unknown" if domain == sample.OUT_OF_SCOPE else domain}) + "\n")
+        file.flush()
+        with minilm(file.name) as server:
+            candidate = 'provider: ollama, name: classifier, endpoint: "%s", timeout_ms: 20000' % server.url("/api/generate")
+            story("MiniLM", candidate, 0.95, 0.04, known, strange, traffic)
 
 
 def refused_early(router, agent, reviewer, tell):
@@ -213,6 +227,10 @@ def goes_live_step_by_step(router, agent, reviewer, tell):
 
 
 def rotates_there_and_back(router, agent, reviewer, tell):
+    # A false accept of the challenger since its gate passed takes more reviews to make up for.
+    while gate(router, "--challenger")["outcome"] != "pass":
+        agent.calls(50, reply=True)
+        reviewer.catch_up()
     for words, model in ((("rotate", TASK), "two"), (("rotate", TASK, "--back"), "one")):
         order(router, *words)
         now = standing(router)
