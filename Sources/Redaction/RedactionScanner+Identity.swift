@@ -72,6 +72,27 @@ extension RedactionScanner {
     return redact(start, position + 1, .id)
   }
 
+  /// Germany, for value added tax: `DE` and three groups of three digits, the last of which checks the others
+  /// (ISO 7064, modulo 11, 10).
+  ///
+  /// - Parameter start: Two capitals and a space.
+  mutating func germanTax(_ text: Span<UInt8>, _ start: Int) -> Int? {
+    guard has("de ", text, at: start), !isAlphanumeric(byte(text, start - 1)) else { return nil }
+    let end = start + 14
+    guard byte(text, start + 6) == 32, byte(text, start + 10) == 32, !isAlphanumeric(byte(text, end)) else {
+      return nil
+    }
+    var product = 10
+    for index in start + 3..<end where index != start + 6 && index != start + 10 {
+      guard isDigit(byte(text, index)) else { return nil }
+      let digit = Int(text[index] - 48)
+      if index == end - 1 { return (product + digit) % 10 == 1 ? redact(start, end, .id) : nil }
+      let sum = (product + digit) % 10
+      product = (sum == 0 ? 10 : sum) * 2 % 11
+    }
+    return nil
+  }
+
   /// A postcode (`SW1A 1AA`) or the plate of a vehicle (`AB51 ABC`, `AB51ABC`), in capitals.
   private func britishPlace(_ text: Span<UInt8>, _ word: Word) -> Int? {
     guard word.flags == ByteClass.upper | ByteClass.digit, word.count <= 7 else { return nil }

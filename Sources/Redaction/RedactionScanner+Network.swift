@@ -158,13 +158,17 @@ extension RedactionScanner {
     return redact(word.start, word.start + 17, .mac)
   }
 
-  /// At a colon that no word precedes: `::1`.
+  /// At a colon that no word precedes: `::1`, `::/128`.
   mutating func doubleColonAddress(_ text: Span<UInt8>, at position: Int) -> Int? {
-    guard byte(text, position + 1) == ascii(":"), isHex(byte(text, position + 2)) else { return nil }
+    guard byte(text, position + 1) == ascii(":") else { return nil }
     let before = byte(text, position - 1)
     guard !isAlphanumeric(before), before != ascii("_"), before != ascii(":"), before != ascii(">") else {
       return nil
     }
+    if byte(text, position + 2) == ascii("/"), isDigit(byte(text, position + 3)) {
+      return redact(position, position + 2, .ip)
+    }
+    guard isHex(byte(text, position + 2)) else { return nil }
     guard let end = longAddress(text, position) else { return nil }
     return redact(position, end, .ip)
   }

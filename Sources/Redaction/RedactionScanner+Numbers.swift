@@ -189,16 +189,20 @@ struct DigitGroups {
       return false
     }
     let (area, group, serial) = (value(0..<3), value(3..<5), value(5..<9))
-    if area >= 900 {
-      return (50...65).contains(group) || (70...88).contains(group) || (90...99).contains(group)
-    }
+    if area >= 900 { return isTaxGroup(group) }
     return area != 0 && area != 666 && group != 0 && serial != 0
+  }
+
+  private func isTaxGroup(_ group: Int) -> Bool {
+    (50...65).contains(group) || (70...88).contains(group) || (90...99).contains(group)
   }
 
   /// Shapes of other countries: with check digits where they have one, or too peculiar to be anything else.
   var isNationalId: Bool {
     if has(6, 7), separator == ascii("-") { return isDayFirst }
     if has(6, 4) || has(8, 4), separator == ascii("-") { return count == 12 ? isDayFirst8 : isLuhn }
+    // A tax number of the United States with one dash left out.
+    if has(3, 6), separator == ascii("-") { return value(0..<3) >= 900 && isTaxGroup(value(3..<5)) }
     if has(3, 3, 3), isSpacedOrDashed { return isLuhn || isAustralianCompany }
     if has(4, 4, 4), separator == 32 || separator == ascii("-") || separator == ascii(":") {
       return digits[0] >= 2

@@ -88,7 +88,9 @@ struct RedactionScanner {
     // Secrets of capitals or of both cases begin at 13; ordinary words that long are rare enough.
     let most = flags & ByteClass.upper == 0 ? 20 : 13
     if flags & (ByteClass.digit | ByteClass.underscore) == 0, !isJoined, end - start < most {
-      if next == 32, end - start == 2, flags == ByteClass.upper, let value = insurance(text, start) {
+      if next == 32, end - start == 2, flags == ByteClass.upper,
+        let value = insurance(text, start) ?? germanTax(text, start)
+      {
         return value
       }
       if next == 32, end - start <= 6, let value = scheme(text, start..<end) { return value }

@@ -38,6 +38,7 @@ struct RedactTests {
     ("090-1234-5678", "[phone]"),
     ("删除13812345678吗", "删除[phone]吗"),
     ("host 10.20.30.40:8080", "host [ip]:8080"),
+    ("route ::/128 to it; a ::/path", "route [ip]/128 to it; a ::/path"),
     ("[2001:db8::1]:80", "[[ip]]:80"),
     ("at 00:1A:2B:3C:4D:5E", "at [mac]"),
     ("ssn 123-45-6789", "ssn [ssn]"),
@@ -91,7 +92,7 @@ struct RedactTests {
       "AB 12 34 56 C", "AB 123456C", "SW1A 1AA", "M1 1AE", "AB51 ABC", "BD62XYZ", "T22000129",
       "passport AAA123456",
       "PLZ 80331", "1111111-G", "12345678-Z", "1234-567-893", "3222-7162-7", "U1K711J11M", "KA53ME3456",
-      "morga607054sm9ij",
+      "morga607054sm9ij", "DE 136 695 976", "911-701234",
       "anna%40example.com",
     ])
   func papers(text: String) {
@@ -102,7 +103,8 @@ struct RedactTests {
   @Test(
     "leaves what only looks like a paper",
     arguments: [
-      "QQ 12 34 56 C", "AB 12 34 56 E", "a Mac M1 8GB", "M1 1CA", "QA1 1AA", "AB35 ABC", "AQ51 ABC",
+      "QQ 12 34 56 C", "AB 12 34 56 E", "DE 136 695 977", "DE 136 695 9761", "911-491234", "811-701234",
+      "a Mac M1 8GB", "M1 1CA", "QA1 1AA", "AB35 ABC", "AQ51 ABC",
       "the L01X00T47 part",
       "1111111-H", "1234-567-894", "3222-7162-8", "template 12345", "50%40 of it",
     ])
