@@ -75,7 +75,7 @@ package struct PolicyLoading: Sendable {
     guard problems.isEmpty else { throw Refusal(problems: problems, revision: policy.revision) }
     archive?.keep(bytes)
     let seal = TextSeal(
-      keyID: keys.current.id, key: keys.current.key, privacy: policy.privacy, known: policy.namesFromOutside)
+      keyID: keys.current.id, key: keys.current.key, privacy: policy.privacy, known: policy.knownNames)
     let (corrections, ignored) = calibrations.map(Calibrations.read) ?? (Calibrations(), [])
     return Loaded(
       generation: Generation(prepared: prepared, seal: seal, pools: pools, calibrations: corrections),

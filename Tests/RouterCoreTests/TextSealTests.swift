@@ -12,7 +12,7 @@ struct TextSealTests {
     task.labels = [TaskPolicy.Label("ticket2024"), TaskPolicy.Label("other")]
     policy.tasks = [task]
     let seal = TextSeal(
-      keyID: "k1", key: HMACSHA256Key([1]), privacy: PrivacyPolicy(), known: policy.namesFromOutside)
+      keyID: "k1", key: HMACSHA256Key([1]), privacy: PrivacyPolicy(), known: policy.knownNames)
     #expect(seal.label("ticket2024") == "ticket2024")
     #expect(seal.label("ticket2024", limit: 6) == "ticket")
     #expect(seal.label("ticket2025") == "[id]")

@@ -29,8 +29,9 @@ package struct Policy: Sendable {
     tasks.indices.first { tasks[$0].name == name }.map { tasks[$0] }
   }
 
-  /// Names of tenants, agents, steps, models and tools that the policy tells calls apart by, and its tasks' labels.
-  package var namesFromOutside: Set<String> {
+  /// What the policy itself writes of what calls bring: tenants, agents, steps, models and tools that it tells
+  /// calls apart by, and labels. A call that brings one tells nothing new, so it is kept as it is.
+  package var knownNames: Set<String> {
     var names = Set(models.map(\.name))
     for task in tasks { names.formUnion(task.budgets.compactMap(\.tenant) + task.labels.map(\.name)) }
     for rule in classifier {

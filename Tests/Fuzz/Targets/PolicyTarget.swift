@@ -66,7 +66,7 @@ enum PolicyTarget {
         try require(task.local && task.impact != .high, "accepted where the policy forbids it")
       }
       let seal = TextSeal(
-        keyID: "k", key: SamplePolicy.key, privacy: policy.privacy, known: policy.namesFromOutside)
+        keyID: "k", key: SamplePolicy.key, privacy: policy.privacy, known: policy.knownNames)
       let record = DecisionRecord(
         call: call, screening: screening,
         candidate: CandidateRecord(task: screening.task, decision: decision),
