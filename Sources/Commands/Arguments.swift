@@ -91,6 +91,11 @@ package struct Arguments {
     return folder
   }
 
+  /// Whether somebody said which state folder is meant.
+  package var namesState: Bool {
+    value("state-dir") != nil || ProcessState.environment("SHADOW_ROUTER_STATE_DIR") != nil
+  }
+
   /// From options, else the environment, else the defaults for root or for others.
   package var paths: SidecarPaths {
     let isRoot = ProcessState.effectiveUser == 0

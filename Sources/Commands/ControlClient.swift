@@ -14,7 +14,10 @@ package enum ControlClient {
       socket = try UnixSocket.connect(to: paths.control)
     } catch {
       throw .surroundings(
-        "no router answers at \(paths.control) (\(error.reason)); is it running, and is --runtime-dir right?")
+        error.isForbidden
+          ? "\(paths.control): \(error.reason). It is for root and the router's own user: try again with sudo"
+          : "no router answers at \(paths.control) (\(error.reason)). Is it running, and is --runtime-dir right?"
+      )
     }
     do {
       let request = try HTTPRequestWriter.bytes(

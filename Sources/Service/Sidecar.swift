@@ -197,7 +197,9 @@ package final class Sidecar {
     let reloads = Monitor(ReloadRequests())
     self.reloads = reloads
     do throws(PosixError) {
-      let listener = try UnixSocket.listen(at: paths.tap, mode: 0o660)
+      // Whom an option names the file's mode must let through: then only the peer's credentials decide.
+      let namesOthers = !options.allowedUsers.isEmpty || !options.allowedGroups.isEmpty
+      let listener = try UnixSocket.listen(at: paths.tap, mode: namesOthers ? 0o666 : 0o660)
       let controlListener = try UnixSocket.listen(at: paths.control, mode: 0o600)
       let page = try options.console.map { (address) throws(PosixError) in try ConsoleListener(address) }
       let group = try Files.status(paths.tap)?.group

@@ -38,11 +38,17 @@ def as_user(user, path, data, group=None):
     return got
 
 
+def open_folders(router):
+    """The test's own folders keep nobody out."""
+    for path in (router.folder, router.runtime):
+        os.chmod(path, 0o755)
+
+
 def open_up(router):
-    """The files' modes keep nobody out any more: only what the kernel says of a peer does."""
-    for path, mode in [(router.folder, 0o755), (router.runtime, 0o755)] + [
-            (os.path.join(router.runtime, name), 0o666) for name in ("tap.sock", "control.sock")]:
-        os.chmod(path, mode)
+    """Nor do the sockets' modes: only what the kernel says of a peer does."""
+    open_folders(router)
+    for name in ("tap.sock", "control.sock"):
+        os.chmod(os.path.join(router.runtime, name), 0o666)
 
 
 def refused_start(router, *options):
@@ -149,14 +155,28 @@ def test_the_tap_admits_who_is_named_and_nobody_else():
             (["--allow-uid", str(FRIEND)], STRANGER, None, False), (["--allow-gid", str(FRIEND)], STRANGER, FRIEND, True),
             (["--allow-gid", str(FRIEND), "--allow-gid", "7"], STRANGER, 7, True), (["--allow-gid", str(FRIEND)], FRIEND, 7, False)):
         with Sidecar(SIMPLE, *options) as router:
-            open_up(router)
+            open_folders(router)
             got = as_user(user, os.path.join(router.runtime, "tap.sock"), ask, group)
             equal(b'"decision"' in got, is_in, "user %s, group %s with %s" % (user, group, options))
             refused = [(p["socket"], p["uid"], p["count"]) for p in router.status()["refused_peers"]]
-            equal(refused, [] if is_in else [("tap", user, 1)], "refused peers")
+            # Without an option the file's mode keeps a stranger out before the router sees him.
+            seen = not is_in and options
+            equal(refused, [("tap", user, 1)] if seen else [], "refused peers")
             screen = router.command("status").stdout
-            check(is_in or "--allow-uid %d" % user in screen, "`status` does not say how to admit it: " + screen)
+            check(not seen or "--allow-uid %d" % user in screen, "`status` does not say how to admit it: " + screen)
             equal(router.stop()["received"], 1 if is_in else 0, "frames received")
+
+
+def test_who_may_not_is_told_what_would_let_him():
+    need_root("be another user")
+    with Sidecar(SIMPLE) as router:
+        open_folders(router)
+        for words, remedy in ((("send", "-"), "--allow-uid %d" % STRANGER), (("status",), "sudo"), (("kill", "on"), "sudo")):
+            done = subprocess.run([binary(), *words, *router.folders], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                  timeout=20, user=STRANGER, group=STRANGER, extra_groups=[])
+            equal(done.returncode, 3, " ".join(words))
+            check("Permission denied" in done.stderr and remedy in done.stderr, "%s: %s" % (" ".join(words), done.stderr))
+        equal(router.status()["kill"]["on"], False, "the kill switch")
 
 
 def test_control_is_for_its_owner_and_root_whatever_the_files_say():

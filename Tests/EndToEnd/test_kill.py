@@ -2,6 +2,7 @@
 import json
 import os
 import signal
+import subprocess
 
 from sidecar import *
 
@@ -65,6 +66,21 @@ def test_on_and_off_without_a_router_and_with_a_broken_policy():
         killed(router, router.tap(), "c")
         router.stop()
         equal(router.command("kill", "sideways").returncode, 2, "`kill sideways`")
+
+
+def test_on_where_no_router_ever_was_says_so():
+    with Sidecar(OPEN, start=False) as router:
+        done = router.command("kill", "on")
+        equal(done.returncode, 0, "`kill on` in a folder that was named")
+        check("no router has ever written to " + router.state in done.stderr, "it does not say that no router looks there: " + done.stderr)
+        env = {**os.environ, "HOME": router.folder, "XDG_STATE_HOME": os.path.join(router.folder, "own"), "XDG_RUNTIME_DIR": router.folder}
+        user = {} if os.geteuid() else {"user": 65534, "group": 65534, "extra_groups": []}
+        os.chmod(router.folder, 0o777)
+        # As the user of a service is not who calls at 3 a.m.
+        done = subprocess.run([binary(), "kill", "on"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=20, env=env, **user)
+        equal(done.returncode, 3, "`kill on` in a default folder that no router uses")
+        check("sudo" in done.stderr and "--state-dir" in done.stderr, "the remedy: " + done.stderr)
+        check(os.path.exists(os.path.join(router.folder, "own/shadow-router/kill")), "it latches all the same")
 
 
 def test_usr1_kills_the_very_next_decision_and_latches():

@@ -100,7 +100,7 @@ enum KillCommand {
     do throws(Failure) {
       answer = try ControlClient.json("PUT", "/v1/kill", body: .object(body), at: paths, within: 3_000)
     } catch {
-      return try withoutRouter(operand == "on", arguments.value("reason"), paths, cause: error.message)
+      return try withoutRouter(operand == "on", arguments, cause: error.message)
     }
     if arguments.wantsJSON { Terminal.out(answer.value.jsonText + "\n") }
     guard answer.status == 200 else {
@@ -118,8 +118,9 @@ enum KillCommand {
   }
 
   private static func withoutRouter(
-    _ isOn: Bool, _ reason: String?, _ paths: SidecarPaths, cause: String
+    _ isOn: Bool, _ arguments: Arguments, cause: String
   ) throws(Failure) -> Exit {
+    let (paths, reason) = (arguments.paths, arguments.value("reason"))
     let kill = KillSwitch(stateFolder: paths.state, runtimeFolder: paths.runtime)
     do throws(PosixError) {
       if isOn {
@@ -128,6 +129,12 @@ enum KillCommand {
           kill.stateFile, by: "uid:\(ProcessState.user)",
           reason: reason.flatMap { Keyring.temporary().seal.label($0, limit: 500) }, now: Clocks.realtime())
         Terminal.out("kill switch on (by \(kill.stateFile); no router answered)\n")
+        guard !Files.exists(paths.log) else { return .yes }
+        // A latch where no router looks stops nothing, and who believes in it is worse off than with an error.
+        Terminal.message(
+          "no router has ever written to \(paths.state): if one runs with another folder, it goes on as before. "
+            + "Be its user (sudo), or name its folder with --state-dir, and look at shadow-router status\n")
+        return arguments.namesState ? .yes : .surroundings
       } else {
         try kill.turnOff()
         Terminal.out("kill switch off (no router answered)\n")
@@ -157,8 +164,16 @@ enum SendCommand {
   private static func run(_ arguments: Arguments) throws(Failure) -> Exit {
     let file = try arguments.operands(1...1, "send FILE|-")[0]
     let bytes = try Input.read(file, limit: 2 << 30)
+    let socket: Descriptor
+    do throws(PosixError) { socket = try UnixSocket.connect(to: arguments.paths.tap) } catch {
+      throw .surroundings(
+        error.isForbidden
+          ? "\(arguments.paths.tap): \(error.reason). It is for members of the socket's group and for whom the router names: "
+            + "run --allow-uid \(ProcessState.effectiveUser)"
+          : "no router listens at \(arguments.paths.tap) (\(error.reason)). Is it running, and is --tap or --runtime-dir right?"
+      )
+    }
     do {
-      let socket = try UnixSocket.connect(to: arguments.paths.tap)
       var sender = FrameSender(expecting: FrameSender.repliesAsked(in: bytes))
       try sender.send(bytes, over: socket)
       Terminal.message("sent \(sender.frames) frame\(sender.frames == 1 ? "" : "s")\n")

@@ -106,6 +106,23 @@ class Trouble(unittest.TestCase):
             self.check(observer, "no_socket", input="x")
             self.assertEqual(observer.counters()["dropped"], 2)
 
+    @unittest.skipUnless(hasattr(os, "geteuid") and os.geteuid() == 0, "only root can become somebody else")
+    def test_a_socket_that_this_user_may_not_use(self):
+        with tap(answer=local) as router:
+            os.chmod(os.path.dirname(router.path), 0o755)
+            os.chmod(router.path, 0o600)
+            child = os.fork()
+            if child == 0:
+                os.setgroups([])
+                os.setgid(65534)
+                os.setuid(65534)
+                observer = shadow_router.Observer(router.path)
+                said = observer.decide(input="x", deadline_ms=1000).problem
+                observer.observe_call(input="x")
+                causes = list(observer.counters()["dropped_by_cause"])
+                os._exit(0 if (said, causes) == ("not_allowed", ["not_allowed"]) else 1)
+            self.assertEqual(os.waitpid(child, 0)[1], 0)
+
     def test_every_reply_that_is_none(self):
         def other(frame, **members):
             return (json.dumps({"kind": "decision", "call_id": frame["call_id"], "route": "local", "answer": "a", "reason": None, **members}) + "\n").encode()

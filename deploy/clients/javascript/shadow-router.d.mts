@@ -40,6 +40,7 @@ export type Route = "local" | "frontier" | "escalated";
 
 export type Problem =
   | "no_socket"
+  | "not_allowed"
   | "full"
   | "late"
   | "closed"

@@ -89,6 +89,7 @@ export class Observer {
   #waiting = 0;
   #pause = 1000;
   #nextConnect = 0;
+  #refusal = "no_socket"; // why no connection came about, last
   #flushing = [];
   #counts = { sent: 0, bytes: 0, connects: 0, internal_errors: 0, asked: 0, local: 0 };
   #dropped = new Map();
@@ -230,7 +231,7 @@ export class Observer {
   /** Sends one frame. False where it was dropped. */
   put(members) {
     const socket = this.#socket ?? this.#connect();
-    if (socket === null) return this.drop("no_socket");
+    if (socket === null) return this.drop(this.#refusal);
     const frame = Buffer.from(`{"n":${this.#number + 1},${members}}\n`);
     if (frame.length > FRAME_LIMIT) return this.drop("too_large");
     if (socket.writableLength + frame.length > SEND_ROOM) return this.drop("full");
@@ -239,7 +240,7 @@ export class Observer {
     socket.write(frame, (problem) => {
       this.#waiting -= 1;
       if (problem) {
-        this.#count(this.#dropped, socket.wasOpen ? "connection_lost" : "no_socket");
+        this.#count(this.#dropped, socket.wasOpen ? "connection_lost" : noRouter(problem));
         this.#owed += 1;
       } else {
         this.#counts.sent += 1;
@@ -290,7 +291,7 @@ export class Observer {
   /** Whether the router is known not to listen just now: asked before anything is encoded. */
   #isQuiet() {
     if (this.#socket !== null || now() >= this.#nextConnect) return false;
-    this.drop("no_socket");
+    this.drop(this.#refusal);
     return true;
   }
 
@@ -305,7 +306,7 @@ export class Observer {
       this.connected();
       this.#pause = 1000;
     });
-    socket.on("error", () => {});
+    socket.on("error", (problem) => (this.#refusal = noRouter(problem)));
     socket.on("close", () => {
       if (this.#socket !== socket) return;
       this.#socket = null;
@@ -321,6 +322,9 @@ export class Observer {
     return socket;
   }
 }
+
+/** `not_allowed`: there is one, whose socket this user may not use (`run --allow-uid`, or the socket's group). */
+const noRouter = (problem) => (problem.code === "EACCES" || problem.code === "EPERM" ? "not_allowed" : "no_socket");
 
 const observers = new Set();
 
@@ -419,7 +423,7 @@ class Asking {
           if (size > REPLY_LIMIT) done("garbage");
           else if (chunk[chunk.length - 1] === 10) done(...this.read(Buffer.concat(chunks).toString("utf8")));
         },
-        error: (problem) => done(!isNew || this.sent || line.wasOpen ? "closed" : problem.code === "EAGAIN" ? "full" : "no_socket"),
+        error: (problem) => done(!isNew || this.sent || line.wasOpen ? "closed" : problem.code === "EAGAIN" ? "full" : noRouter(problem)),
         close: () => done("closed"),
         end: () => done("closed"),
         connect: () => {
@@ -482,7 +486,7 @@ class Asking {
     const observer = this.observer;
     this.isOver = true;
     line?.destroy();
-    if (cause === "no_socket") this.leaveAlone(4000, "no_socket");
+    if (cause === "no_socket" || cause === "not_allowed") this.leaveAlone(4000, cause);
     if (this.sent && (cause === "late" || cause === "closed") && ++observer.misses >= MISSES) this.leaveAlone(30_000, "resting");
     observer.undecided(cause);
     // A call that was not decided is still shown.

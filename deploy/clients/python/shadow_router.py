@@ -229,7 +229,7 @@ class Observer:
         self._left: collections.deque = collections.deque()  # frames of those: whoever has the lock sends them
         self._tail = b""  # what the kernel has not yet taken of the last frame
         self._quiet_until = 0.0  # until then frames are dropped before they are encoded
-        self._quiet_cause = "no_socket"
+        self._quiet_cause = self._refusal = "no_socket"
         self._full_pause = 0.0
         self._connect_pause = 1.0
         self._next_connect = 0.0
@@ -512,7 +512,7 @@ class Observer:
             self._count_others()
         for _ in range(2):  # a connection found dead is replaced once, and at most once a second
             if self._sock is None and not self._connect():
-                return self._lost("no_socket")
+                return self._lost(self._quiet_cause)
             number = self._number + 1
             try:
                 frame = b"".join((('{"n":%d,' % number + head).encode("utf-8"), tail, b"}\n"))
@@ -595,7 +595,7 @@ class Observer:
     def _connect(self) -> bool:
         now = _monotonic()
         if now < self._next_connect:
-            self._quiet_until, self._quiet_cause = self._next_connect, "no_socket"
+            self._quiet_until, self._quiet_cause = self._next_connect, self._refusal
             return False
         sock = None
         try:
@@ -603,12 +603,13 @@ class Observer:
             sock.setblocking(False)
             self._widen(sock)
             sock.connect(self.socket_path)
-        except OSError:
+        except OSError as problem:
             if sock is not None:
                 sock.close()
+            self._refusal = _no_router(problem)
             self._next_connect = now + self._connect_pause
             self._connect_pause = min(self._connect_pause * 2, 4.0)
-            self._quiet_until, self._quiet_cause = self._next_connect, "no_socket"
+            self._quiet_until, self._quiet_cause = self._next_connect, self._refusal
             return False
         self._next_connect, self._connect_pause = now + 1.0, 1.0
         self._sock = sock
@@ -669,7 +670,7 @@ class Observer:
 class Decision:
     """Who answers a call, as the router's `decision` frame says it; absent members are None.
 
-    `problem` is None where the router said so. Else the client made it `frontier`, for this cause: `no_socket`, `full`,
+    `problem` is None where the router said so. Else the client made it `frontier`, for this cause: `no_socket`, `not_allowed`, `full`,
     `late`, `closed`, `garbage`, `refused`, `resting` (no reply to the last questions, so not asked), `unfit` (a local answer
     that the request cannot be answered with), `not_askable`, `too_large`, `internal`.
     """
@@ -923,8 +924,8 @@ class _Asking:
         except OSError as problem:
             if problem.errno in _BUSY:  # too many wait to be let in
                 raise _Trouble("full") from None
-            observer._leave_alone(self._began, 4.0, "no_socket")
-            raise _Trouble("no_socket") from None
+            observer._leave_alone(self._began, 4.0, _no_router(problem))
+            raise _Trouble(_no_router(problem)) from None
         observer.connects += 1
         return line
 
@@ -1051,6 +1052,11 @@ class _Keeper:
             del observer  # while this waits an observer may be forgotten, and the thread ends
             self._work.wait(max(0.0, min(next_due - now, 1.0)))
         return True
+
+
+def _no_router(problem: OSError) -> str:
+    """`not_allowed`: there is one, whose socket this user may not use (`run --allow-uid`, or the socket's group)."""
+    return "not_allowed" if isinstance(problem, PermissionError) else "no_socket"
 
 
 class _Alarm:
