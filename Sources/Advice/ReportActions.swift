@@ -173,7 +173,10 @@ struct ReportActions {
     let looks = task.looks == .bad ? "; read its disagreements first, too many to be chance" : ""
     guard let pace = task.pace else {
       guard let missing = gate.missingReviews else { return task.readiness.next }
-      return "label its drawn would-accepts: \(Figures.count(missing)) more with none false pass\(looks)"
+      let waiting = gate.epoch?.unlabelled ?? 0
+      let rest = waiting < missing ? ", the rest come with traffic" : ""
+      return "label its drawn would-accepts: \(Figures.count(waiting)) wait now; "
+        + "\(Figures.count(missing)) more with none false pass\(rest)\(looks)"
     }
     let due = min(Double(pace.needed - pace.labelled), max(pace.weeklyNeeded, 1).rounded(.up))
     let weekly = pace.daysLeft < 7 ? pace.needed - pace.labelled : Int(due)

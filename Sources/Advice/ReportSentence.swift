@@ -97,6 +97,9 @@ struct ReportSentence {
       "False here is what a person labelled escalate or unsure. The figures are of the evidence that the gates look at, as of "
         + "the log's end, whatever the report's window."
     ]
+    if tasks.count == 1, report.tasks.count > 1 {
+      caveats.insert("This is said of \(tasks[0].gate.subject.task) alone.", at: 0)
+    }
     if tasks.count > 1 {
       caveats.append(
         "Over \(tasks.count) tasks, \(tasks.map(\.gate.subject.task).joined(separator: ", ")): each bounded by itself, all "

@@ -121,7 +121,7 @@ extension ConsoleScriptParts {
         return el('li', {class: 'row' + (fresh.has(row.call_id) ? ' new' : '')},
           el('time', {datetime: row.ts}, clock(row.ts)),
           el('a', {href: '#find/' + encodeURIComponent(row.call_id)}, row.task_type || 'no task type'),
-          isLocal ? pill(isSuspect ? 'local, suspected' : 'would stay local', isSuspect ? 'bad' : 'good') : pill('frontier', 'mute'),
+          isLocal ? pill((row.route === 'local' ? 'local' : 'would stay local') + (isSuspect ? ', suspected' : ''), isSuspect ? 'bad' : 'good') : pill('frontier', 'mute'),
           el('span', {class: 'why'}, isLocal
             ? [row.label && 'label ' + row.label, row.agreement && (row.agreement === 'unknown' ? 'not comparable' : row.agreement + 's with the frontier'
               + (isSuspect && row.frontier_label ? ', which said ' + row.frontier_label : ''))].filter(Boolean).join(', ')

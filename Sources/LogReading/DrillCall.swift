@@ -4,3 +4,11 @@ package enum DrillCall {
   package static let taskType: StaticString = "shadow_router_drill"
   package static let idPrefix = "drill-"
 }
+
+extension LogLine {
+  /// A decision on a call that a drill of the kill switch sent: no agent's, and so no task's. What could be accepted is none.
+  package func isOfDrill(in text: Span<UInt8>) -> Bool {
+    isString(.taskType, DrillCall.taskType, in: text) && !isString(.routeCandidate, "local", in: text)
+      && string(.callID, in: text)?.hasPrefix(DrillCall.idPrefix) == true
+  }
+}

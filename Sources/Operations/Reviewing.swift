@@ -176,7 +176,8 @@ package final class Reviewing: Sendable {
     }
     let policy = pipeline.current.prepared.policy
     if let task, !policy.tasks.contains(where: { $0.name == task }) {
-      return .problem(404, "unknown_task", "the policy has no task of that name")
+      let known = policy.tasks.map(\.name).joined(separator: ", ")
+      return .problem(404, "unknown_task", "the policy has no task \(task); its tasks are \(known)")
     }
     _ = pipeline.recorder.journal.flush(deadline: Clocks.deadline(afterMilliseconds: 2_000))
     let (documents, backlog) = state.withLock { state -> ([JSONValue], [String: Int]) in

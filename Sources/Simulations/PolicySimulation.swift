@@ -119,6 +119,7 @@ package struct PolicySimulation: Sendable {
     guard let ms = line.withBytes(.ts, in: text, { LogTime.parse($0) }) ?? nil, window.contains(ms) else {
       return
     }
+    guard !line.isOfDrill(in: text) else { return }
     let call = calls.find(key) ?? calls.insert(SimulatedRow(key: key))
     guard !calls[call].isDecided else { return }
     calls[call].isDecided = true

@@ -17,7 +17,7 @@ extension EvidenceFold {
       balance.duplicateDecisions += 1
       return
     }
-    guard !isOfDrill(text) else {
+    guard !line.isOfDrill(in: text) else {
       balance.drillCalls += 1
       return
     }
@@ -34,13 +34,6 @@ extension EvidenceFold {
     if line.isFilled(.hardStopMatch) { hardStop(text, task) }
     if row.isWouldAccept { waiting.keep(text, for: call) }
     applyEarly(key, to: call)
-  }
-
-  /// A call that a drill of the kill switch sent: no agent's, and so no task's. What could be accepted is none.
-  private func isOfDrill(_ text: Span<UInt8>) -> Bool {
-    line.isString(.taskType, DrillCall.taskType, in: text)
-      && !line.isString(.routeCandidate, "local", in: text)
-      && line.string(.callID, in: text)?.hasPrefix(DrillCall.idPrefix) == true
   }
 
   private mutating func taskNumber(_ text: Span<UInt8>) -> Int {

@@ -87,7 +87,7 @@ extension EvidenceFold {
     let messages = errors?.arrayValue?.compactMap(\.stringValue) ?? [errors?.stringValue].compactMap(\.self)
     let first = messages.first.map { ": \($0)" } ?? ""
     let more = messages.count > 1 ? " (and \(messages.count - 1) more)" : ""
-    return "policy \(revision) refused\(first)\(more)"
+    return "a policy was refused\(first)\(more); \(revision) goes on"
   }
 
   /// What a policy that was taken does to the evidence of its tasks.

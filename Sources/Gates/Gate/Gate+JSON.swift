@@ -5,6 +5,7 @@ package import Wire
 extension Gate {
   /// What to do next, in a sentence or two.
   package var next: String {
+    if outcome == .fail, epoch == nil, let problem { return "nothing to do: \(problem)" }
     if outcome == .error { return "see what is wrong with the log: shadow-router verify-log" }
     if outcome == .pass { return "promote it: shadow-router promote \(subject.task)" }
     guard let first = firstUnmet else { return "nothing to do" }

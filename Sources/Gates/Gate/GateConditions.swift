@@ -72,8 +72,10 @@ struct GateConditions {
     let isSlow =
       epoch.accepted + epoch.falseLabelled >= SequentialEvidence.needed(limit: limit, alpha: alpha)
       && epoch.falseLabelled > 0
+    let waiting = epoch.unlabelled
     let more = missing.map {
-      "about \(Figures.count($0)) more reviews at zero false accepts: shadow-router review"
+      "about \(Figures.count($0)) more reviews at zero false accepts (\(Figures.count(waiting)) \(waiting == 1 ? "waits" : "wait") now"
+        + "\(waiting < $0 ? ", the rest come with traffic" : "")): shadow-router review"
     }
     return condition(
       .evidence, logE >= bar, isAgainst ? .against : isSlow ? .doubts : .waits, figure: Elementary.exp(logE),

@@ -185,13 +185,14 @@ struct ReviewTerminal: ~Copyable {
   private mutating func fetch(message: String?) throws {
     let query = task.map { "&task=" + ReviewCommand.escaped($0) } ?? ""
     let (status, reply) = try ControlClient.json("GET", "/v1/review?limit=1" + query, at: paths)
+    if status == 404 { throw Failure.usage("--task: " + Self.problem(reply)) }
     guard status == 200 else { throw Failure.surroundings(Self.problem(reply)) }
     guard let item = reply["items"]?[0] else {
       screen = nil
       return
     }
     var next = ReviewScreen(item: item)
-    next.backlog = reply["backlog"]?.intValue ?? 0
+    next.backlog = (task.map { reply["by_task"]?[$0] } ?? reply["backlog"])?.intValue ?? 0
     next.message = message
     next.hasColour = Terminal.hasColour
     screen = next
