@@ -13,8 +13,14 @@ package enum Terminal {
   }()
 
   private static func write(_ text: String, to stream: StandardStream) {
-    // A reader that has gone (`| head`) is no fault of ours.
-    try? stream.use { (descriptor) throws(PosixError) in try descriptor.writeAll(Array(text.utf8)) }
+    do throws(PosixError) {
+      try stream.use { (descriptor) throws(PosixError) in try descriptor.writeAll(Array(text.utf8)) }
+    } catch {
+      // A reader that has gone (`| head`) is no fault of ours. Half a report on a full disk is none that is done.
+      guard stream == .output, !error.isBrokenPipe else { return }
+      message("shadow-router: standard output: \(error.reason); what was written is not whole\n")
+      Process.exit(.surroundings)
+    }
   }
 
   package enum Style: String {

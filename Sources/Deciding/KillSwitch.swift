@@ -41,6 +41,10 @@ package final class KillSwitch: Sendable {
   /// Why decisions go to the frontier now; nil: they need not.
   package var override: StaticString? { override(seesFile: seesFile) }
 
+  /// Whether a command or a signal turned it on, or it was on at the start.
+  package var isOnByCommand: Bool { onSince.load(ordering: .sequentiallyConsistent) != 0 }
+  package var isOn: Bool { isOnByCommand || seesFile }
+
   /// Whether a `kill` file is there: two looks at the file system.
   package var seesFile: Bool { Files.exists(stateFile) || Files.exists(runtimeFile) }
 
@@ -55,7 +59,11 @@ package final class KillSwitch: Sendable {
   }
 
   package var current: Latch? {
-    if let known = latch.withLock({ $0 }) { return known }
+    if var known = latch.withLock({ $0 }) {
+      // Somebody may have removed the file meanwhile: then it holds in memory only.
+      known.isPersistent = known.isPersistent && Files.exists(stateFile)
+      return known
+    }
     return Self.read(stateFile) ?? Self.read(runtimeFile)
   }
 

@@ -30,8 +30,11 @@ package struct PolicyLoading: Sendable {
     package var problems: [PolicyProblem]
     package var revision: String?
 
-    /// `FILE:LINE:COL: error: …`, one a problem.
-    package func lines(_ path: String) -> [String] { problems.map { $0.line(in: path) } }
+    /// What is wrong, without the warnings beside it.
+    package var errors: [PolicyProblem] { problems.filter { $0.severity == .error } }
+
+    /// `FILE:LINE:COL: error: …`, one an error.
+    package func lines(_ path: String) -> [String] { errors.map { $0.line(in: path) } }
   }
 
   /// What a load brings: the generation and what a reviewer should see.
@@ -48,7 +51,7 @@ package struct PolicyLoading: Sendable {
   ///
   /// - Parameter previous: The generation in force, whose pools are kept where their model is unchanged.
   package func load(number: Int, previous: Generation? = nil, now: Int64) throws(Refusal) -> Loaded {
-    let (bytes, reading) = try read(now: now)
+    let (bytes, reading) = try read(now: now, mayWait: previous == nil)
     guard let policy = reading.policy else {
       throw Refusal(problems: reading.problems, revision: Self.revision(bytes))
     }
@@ -117,10 +120,13 @@ package struct PolicyLoading: Sendable {
     return policy
   }
 
-  private func read(now: Int64) throws(Refusal) -> ([UInt8], PolicyReading) {
+  /// - Parameter mayWait: For a pipe, as `check <(…)` gives one. A running router does not: its next reload and its stop
+  ///   would wait behind.
+  private func read(now: Int64, mayWait: Bool = true) throws(Refusal) -> ([UInt8], PolicyReading) {
     let bytes: [UInt8]
     do throws(PosixError) {
-      bytes = try Files.read(path, limit: PolicyText.maxBytes + 1)
+      let limit = PolicyText.maxBytes + 1
+      bytes = try mayWait ? Files.read(path, limit: limit) : Files.readRegular(path, limit: limit)
     } catch {
       let problem = PolicyProblem(
         .error, at: Mark(line: 1, column: 1), "cannot read the policy: \(error.description)")
@@ -154,7 +160,7 @@ package struct PolicyLoading: Sendable {
     let path = file.hasPrefix("/") ? file : Files.join(Files.folder(of: self.path), file)
     let bytes: [UInt8]
     do throws(PosixError) {
-      bytes = try Files.read(path, limit: 64 << 20)
+      bytes = try Files.readRegular(path, limit: 64 << 20)
     } catch {
       throw PolicyProblem(
         at: model.mark, "models.\(model.id).file: \(error.description); `train` writes such a file")

@@ -31,6 +31,7 @@ package struct PosixError: Error, Equatable, CustomStringConvertible {
   package static let invalid = EINVAL
 
   package var isForbidden: Bool { code == EPERM || code == EACCES }
+  package var isBrokenPipe: Bool { code == EPIPE || code == ECONNRESET }
   package var isMissing: Bool { code == ENOENT || code == ENOTDIR }
   package var isDiskFull: Bool { code == ENOSPC || code == EDQUOT || code == EFBIG }
 }

@@ -13,6 +13,9 @@ package enum UnixSocket {
   /// Longest path in bytes: what sun_path holds before its NUL.
   package static let longestPath = MemoryLayout.size(ofValue: sockaddr_un().sun_path) - 1
 
+  /// Ends a connection that another thread waits on and closes: it sees the end.
+  package static func shutDown(_ number: Int32) { _ = shutdown(number, Int32(SHUT_RDWR)) }
+
   /// Listens at a path; the descriptor does not block.
   ///
   /// A socket file left by a process that is gone is replaced. Whether it is gone is asked by connecting: two

@@ -30,17 +30,25 @@ import Wire
 ///     POST /v1/review          a label, an undo, a captured text to open, items to release
 ///
 /// For the router's own user and root, whatever rights the socket's file has.
-/// A thread a connection, at most sixteen: a slow client must not stand before the kill switch.
+/// A thread a connection, at most sixteen: a slow client must not stand before the kill switch. Where all are taken the one
+/// that has been silent for longest makes room.
 final class Control: Sendable {
   private let state: SidecarState
   private let connections = Atomic<Int>(0)
   private let stopping = Atomic<Bool>(false)
   private let thread = Mutex<Thread?>(nil)
   private let drilling = Mutex(())
+  /// Connections that wait for a request, by number of descriptor, and since when. Who is in it is not closed.
+  private let silent = Mutex<[Int32: UInt64]>([:])
+  /// What the log says of the kill switch.
+  private let isRecordedOn: Mutex<Bool>
 
   private static let mostConnections = 16
 
-  init(_ state: SidecarState) { self.state = state }
+  init(_ state: SidecarState) {
+    self.state = state
+    isRecordedOn = Mutex(state.pipeline.kill.isOn)
+  }
 
   func start(_ listener: consuming Descriptor) throws(PosixError) {
     let number = listener.release()
@@ -56,6 +64,7 @@ final class Control: Sendable {
   private func accept(from listener: consuming Descriptor) {
     var access = AccessList.control(ownUser: ProcessState.effectiveUser)
     while !stopping.load(ordering: .acquiring) {
+      lookForKillFile()
       let deadline = Clocks.deadline(afterMilliseconds: 100)
       guard (try? Poll.wait(listener, for: .readable, until: deadline)) == true else { continue }
       guard let socket = acceptOne(from: listener) else { continue }
@@ -64,7 +73,7 @@ final class Control: Sendable {
         state.pipeline.refused.withLock { $0.count(peer.user, at: .control) }
         continue
       }
-      guard connections.load(ordering: .relaxed) < Self.mostConnections else { continue }
+      guard makeRoom() else { continue }
       connections.add(1, ordering: .relaxed)
       let number = socket.release()
       let spawned = try? Thread.spawn(name: "control-client") { [self] in
@@ -76,6 +85,22 @@ final class Control: Sendable {
         connections.subtract(1, ordering: .relaxed)
       }
     }
+  }
+
+  /// - Returns: False where everybody was being answered for two seconds.
+  private func makeRoom() -> Bool {
+    let deadline = Clocks.deadline(afterMilliseconds: 2_000)
+    while connections.load(ordering: .relaxed) >= Self.mostConnections {
+      guard Clocks.monotonic() < deadline, !stopping.load(ordering: .acquiring) else { return false }
+      silent.withLock { silent in
+        guard let longest = silent.min(by: { $0.value < $1.value })?.key else { return }
+        // Its thread sees the end and closes it.
+        silent[longest] = nil
+        UnixSocket.shutDown(longest)
+      }
+      Clocks.sleep(milliseconds: 2)
+    }
+    return true
   }
 
   private func acceptOne(from listener: borrowing Descriptor) -> Descriptor? {
@@ -92,6 +117,8 @@ final class Control: Sendable {
   private func serve(_ socket: consuming Descriptor, actor: String) {
     var parser = HTTPRequestParser()
     var buffer = [UInt8](repeating: 0, count: 16 << 10)
+    silent.withLock { $0[socket.number] = Clocks.monotonic() }
+    defer { silent.withLock { $0[socket.number] = nil } }
     while !stopping.load(ordering: .acquiring) {
       let deadline = Clocks.deadline(afterMilliseconds: 10_000)
       guard (try? Poll.wait(socket, for: .readable, until: deadline)) == true,
@@ -105,8 +132,10 @@ final class Control: Sendable {
           return send(.problem(error.answerStatus, error.description), over: socket, keeps: false)
         }
         guard let request = parser.request else { break }
+        silent.withLock { $0[socket.number] = nil }
         send(answer(request, actor: actor), over: socket, keeps: request.keepsConnection)
         guard request.keepsConnection else { return }
+        silent.withLock { $0[socket.number] = Clocks.monotonic() }
         parser.reset()
       }
     }
@@ -265,18 +294,21 @@ final class Control: Sendable {
     // Those who wait for a candidate are told at once.
     state.pipeline.desk.wake()
     state.log.warning("kill_switch_on", ["by": actor, "latched": "\(isLatched)"])
-    recordFlag(old: "off", new: "on", reason: reason, actor: actor)
+    isRecordedOn.withLock { record(&$0, true, reason, actor) }
     return .json(["on": true, "latched": .bool(isLatched)])
   }
 
   private func turnOff(_ actor: String) -> Answer {
     do throws(PosixError) {
-      try state.pipeline.kill.turnOff()
+      // In one: else what looks for files would find it off and record that too.
+      try isRecordedOn.withLock { (isRecordedOn) throws(PosixError) in
+        try state.pipeline.kill.turnOff()
+        record(&isRecordedOn, false, nil, actor)
+      }
     } catch {
       return .json(["error": .string(state.pipeline.kill.stays(error)), "on": true], status: 409)
     }
     state.log.warning("kill_switch_off", ["by": actor])
-    recordFlag(old: "on", new: "off", reason: nil, actor: actor)
     return .json(["on": false])
   }
 
@@ -303,8 +335,19 @@ final class Control: Sendable {
     }
   }
 
-  private func recordFlag(old: String, new: String, reason: String?, actor: String) {
-    Self.recordFlag(state, old: old, new: new, reason: reason, actor: actor)
+  private func record(_ isRecordedOn: inout Bool, _ isOn: Bool, _ reason: String?, _ actor: String) {
+    let word = { (isOn: Bool) in isOn ? "on" : "off" }
+    Self.recordFlag(state, old: word(isRecordedOn), new: word(isOn), reason: reason, actor: actor)
+    isRecordedOn = isOn
+  }
+
+  /// A `kill` file that somebody made or removed is a turn of the switch too.
+  private func lookForKillFile() {
+    let kill = state.pipeline.kill
+    isRecordedOn.withLock { isRecordedOn in
+      guard !kill.isOnByCommand, kill.seesFile != isRecordedOn else { return }
+      record(&isRecordedOn, !isRecordedOn, nil, kill.current?.by ?? "file")
+    }
   }
 
   /// That the kill switch was turned, and by whom.

@@ -167,6 +167,21 @@ def test_the_tap_admits_who_is_named_and_nobody_else():
             equal(router.stop()["received"], 1 if is_in else 0, "frames received")
 
 
+def test_silent_connections_do_not_stand_before_the_kill_switch():
+    with Sidecar(SIMPLE) as router:
+        silent = []
+        for _ in range(100):
+            peer = socket.socket(socket.AF_UNIX)
+            peer.connect(os.path.join(router.runtime, "control.sock"))
+            silent.append(peer)
+        done = router.command("kill", "on")
+        equal(done.returncode, 0, "kill on beside 100 silent connections: " + done.stderr)
+        equal(router.status()["kill"]["on"], True, "status beside them")
+        for peer in silent:
+            peer.close()
+        router.stop()
+
+
 def test_who_may_not_is_told_what_would_let_him():
     need_root("be another user")
     with Sidecar(SIMPLE) as router:

@@ -149,6 +149,44 @@ def test_off_removes_every_latch_at_once():
         router.stop()
 
 
+def test_off_that_does_not_reach_the_router_changes_nothing_and_says_so():
+    with Sidecar(OPEN) as router:
+        tap = router.tap()
+        equal(router.command("kill", "on").returncode, 0, "kill on")
+        done = run("kill", "off", "--state-dir", router.state, "--runtime-dir", os.path.join(router.folder, "none"))
+        equal(done.returncode, 4, "`kill off` past the router")
+        check("stays on" in done.stderr and router.state in done.stderr, "what it says: " + done.stderr)
+        killed(router, tap, "still")
+        router.crash()
+        router.start()
+        killed(router, router.tap(), "after")
+
+
+def test_a_latch_that_went_is_said_to_be_gone():
+    with Sidecar(OPEN) as router:
+        router.command("kill", "on")
+        os.unlink(os.path.join(router.state, "kill"))
+        equal(router.status()["kill"]["latched"], False, "latched")
+
+
+def test_every_turn_is_recorded_as_it_was():
+    with Sidecar(OPEN) as router:
+        path = os.path.join(router.runtime, "kill")
+        for words in ("on", "on", "off", "off"):
+            equal(router.command("kill", words).returncode, 0, "kill " + words)
+        open(path, "w").close()
+        router.wait_for("flag", 5)
+        os.unlink(path)
+        router.wait_for("flag", 6)
+        open(path, "w").close()
+        router.wait_for("flag", 7)
+        router.command("kill", "off")
+        turns = [(r["old"], r["new"], "file" in r["actor"]) for r in router.wait_for("flag", 8)]
+        equal(turns, [("off", "on", False), ("on", "on", False), ("on", "off", False), ("off", "off", False),
+                      ("off", "on", True), ("on", "off", True), ("off", "on", True), ("on", "off", False)], "the records")
+        router.stop()
+
+
 def test_off_names_the_latch_that_it_may_not_remove():
     with Sidecar(OPEN) as router:
         tap = router.tap()

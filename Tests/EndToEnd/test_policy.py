@@ -108,6 +108,36 @@ def test_a_refused_reload_keeps_the_old_policy_and_says_why_and_where():
         check(all(p["errors"] for p in policies[:-1]) and not policies[-1]["errors"], "errors in the policy records")
 
 
+def test_a_pipe_in_place_of_the_policy_holds_up_neither_the_next_reload_nor_the_stop():
+    with Sidecar() as router:
+        with open(router.policy) as file:
+            good = file.read()
+        os.unlink(router.policy)
+        os.mkfifo(router.policy)
+        done = router.command("reload")
+        equal(done.returncode, 1, "a reload of a pipe")
+        check("not a regular file" in done.stdout + done.stderr, "why: " + done.stdout + done.stderr)
+        os.unlink(router.policy)
+        with open(router.policy, "w") as file:
+            file.write(good)
+        equal(router.command("reload").returncode, 0, "the next reload")
+        router.stop()
+
+
+def test_a_refusal_names_errors_and_no_warnings():
+    with Sidecar() as router:
+        with open(router.policy, "w") as file:
+            file.write("tasks:\n  t: {local: yes, min_confidence: 0.5}\n  u: {local: true, min_confidence: 0.5, model: none}\n")
+        done = router.command("reload", "--json")
+        lines = json.loads(done.stdout)["errors"]
+        check(lines and all(": error: " in line for line in lines), "errors of the reload: %s" % lines)
+        record = [r for r in router.wait_for("policy", 1) if not r["taken"]][0]
+        equal(record["errors"], lines, "errors of the record")
+        done = run("check", "--against", router.policy, os.path.join(ROOT, "policies", "router-policy.yaml"))
+        check(lines[0].split(": error: ")[1] in done.stderr, "check --against: " + done.stderr)
+        router.stop()
+
+
 def test_an_unchanged_revision_is_a_logged_no_op():
     with Sidecar(A) as router:
         done = router.command("reload", "--json")

@@ -155,7 +155,7 @@ struct GateTests {
   func unlabelled() {
     let gate = gate(good(drawn: 420, accepted: 380), around())
     #expect(gate.outcome == .insufficientData && gate.missingReviews == 40)
-    #expect(gate.next == "about 40 more reviews at zero false accepts: shadow-router review")
+    #expect(gate.next == "about 40 more reviews at zero false accepts (40 wait now): shadow-router review")
   }
 
   @Test("too many false ones are against the task; a few ask for more reviews")

@@ -22,6 +22,90 @@ struct FrameDecoderTests {
   }
 
   @Test(
+    "a text that a term must find is never read as blank, whatever shape it comes in",
+    arguments: [
+      (
+        #""messages":[{"role":"assistant","content":[{"type":"tool_use","id":"x","name":"f","input":{"a":"token","a":"b"}}]}]"#,
+        "f\na\ntoken\na\nb"
+      ),
+      (
+        #""messages":[{"role":"assistant","tool_calls":[{"function":{"name":"f","arguments":{"a":{"b":"token","b":1}}}}]}]"#,
+        "f\na\nb\ntoken\nb\n1"
+      ),
+      (
+        #""messages":[{"role":"assistant","tool_calls":[{"function":{"name":"f","arguments":"{\"a\":\"tok\\u0065n\",\"a\":1}"}}]}]"#,
+        "f\na\ntoken\na\n1"
+      ),
+      (
+        #""messages":[{"role":"assistant","tool_calls":[{"name":"f","arguments":{"a":"token"}}]}]"#,
+        "f\na\ntoken"
+      ),
+      (
+        #""messages":[{"role":"assistant","tool_calls":[{"function":{"name":"f","arguments":"{\"a\": tok"}}]}]"#,
+        "f\n{\"a\": tok"
+      ),
+      (#""messages":[{"role":"tool","content":{"error":"E401 token"}}]"#, "error\nE401 token"),
+      (#""messages":[{"role":"tool","content":401}]"#, "401"),
+      (
+        #""messages":[{"role":"tool","content":[["token"],{"error":"x"},7,{"type":"image","data":"AAAA"}]}]"#,
+        "token\nerror\nx\n7"
+      ),
+      (#""messages":[{"role":"user","content":{"a":"token"}}]"#, "a\ntoken"),
+      (#""messages":[{"role":"user","content":[{"type":"text","text":["token"]}]}]"#, "token"),
+      (
+        #""messages":[{"role":"user","content":[{"type":"json","json":{"a":"token"}}]}]"#,
+        "type\njson\njson\na\ntoken"
+      ),
+      (
+        #""messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"x","content":[{"stdout":"token"}]}]}]"#,
+        "stdout\ntoken"
+      ),
+      (
+        #""messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"x","content":401}]}]"#,
+        "401"
+      ),
+      (#""messages":[{"role":"assistant","content":null,"refusal":"token"}]"#, "token"),
+      (
+        #""messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":""},{"type":"image","data":"AAAA"},{"type":"text","text":"b"}]},{"role":"user","content":""},{"role":"user","content":"c"}]"#,
+        "a\nb\nc"
+      ),
+      (
+        #""request":{"input":[{"type":"shell_call_output","call_id":"c","output":[{"stdout":"E401 token","stderr":""}]}]}"#,
+        "stdout\nE401 token\nstderr"
+      ),
+      (
+        #""request":{"input":[{"type":"function_call","call_id":"c","name":"f","arguments":{"a":"token","a":"b"}}]}"#,
+        "f\na\ntoken\na\nb"
+      ),
+      (
+        #""request":{"input":[{"type":"function_call_output","call_id":"c","output":[{"stdout":"token"}]}]}"#,
+        "stdout\ntoken"
+      ),
+      (
+        #""request":{"input":[{"type":"mcp_call","name":"f","arguments":"{}","error":"token"},{"type":"mcp_approval_response","reason":"no"}]}"#,
+        "f\ntoken\nno"
+      ),
+    ])
+  func shapes(members: String, expected: String) throws {
+    #expect(try text(members) == expected)
+  }
+
+  @Test(
+    "are refused where a text has a type that none has",
+    arguments: [
+      #""messages":[{"role":"user","content":401}]"#, #""messages":[{"role":"user","content":[["token"]]}]"#,
+      #""messages":[{"role":"user","content":true}]"#,
+      #""messages":[{"role":"assistant","tool_calls":{"a":1}}]"#,
+      #""messages":[{"role":"assistant","tool_calls":[7]}]"#,
+      #""messages":[{"role":"assistant","tool_calls":[{"function":"f"}]}]"#,
+      #""messages":[{"role":"assistant","tool_calls":[{"function":{"name":["token"]}}]}]"#,
+      #""messages":[{"role":"assistant","function_call":"f"}]"#, #""request":{"instructions":5,"input":"x"}"#,
+    ])
+  func wrongTexts(members: String) {
+    #expect(throws: FrameFault.wrongType) { try call(members) }
+  }
+
+  @Test(
     "are refused by cause",
     arguments: [
       ("", FrameFault.notJSON), ("{not json}", .notJSON), ("[1]", .notJSON),

@@ -12,12 +12,16 @@ package struct CallText: Sendable, Equatable {
     appendPart { bytes in bytes.append(contentsOf: text.utf8) }
   }
 
-  /// Adds a part; `write` appends its bytes to what it is given and changes nothing before them.
+  /// Adds a part; `write` appends its bytes to what it is given and changes nothing before them. An empty one adds nothing.
   package mutating func appendPart<E: Error>(_ write: (inout [UInt8]) throws(E) -> Void) throws(E) {
     if !parts.isEmpty { bytes.append(UInt8(ascii: "\n")) }
     let start = bytes.count
     try write(&bytes)
-    parts.append(start..<bytes.count)
+    if bytes.count > start {
+      parts.append(start..<bytes.count)
+    } else if !parts.isEmpty {
+      bytes.removeLast()
+    }
   }
 
   package mutating func reserve(_ count: Int) { bytes.reserveCapacity(count) }

@@ -31,15 +31,15 @@ struct RequestReading {
       call.frontierModel = frame.string(in: model).clipped()
     }
     if let system = body.find(frame, call.form == .openAIResponses ? "instructions" : "system") {
+      guard system.kind == .string || system.kind == .array else { throw .wrongType }
       try readContent(frame, system.value, system.kind, into: &call)
       if let first = call.text.parts.first { call.system = first.lowerBound..<call.text.bytes.count }
     }
     if let prompt = body.find(frame, "prompt"), prompt.kind == .object,
       let variables = TopLevel(try frame.members(in: prompt.value, knowing: strings)).find(
-        frame, "variables"),
-      let value = frame.tree(variables.value)
+        frame, "variables")
     {
-      append(value, into: &call)
+      appendTexts(frame, variables.value, into: &call)
     }
     if let tools = body.find(frame, "tools"), tools.kind == .array {
       call.tools = try toolNames(frame, tools.value)
@@ -128,25 +128,38 @@ struct RequestReading {
     _ frame: Span<UInt8>, _ message: TopLevel, into call: inout Call
   ) throws(FrameFault) {
     let isFirst = call.text.parts.isEmpty
+    let role = message.find(frame, "role")
     if let content = message.find(frame, "content") {
-      try readContent(frame, content.value, content.kind, into: &call)
+      if let role, frame.holds("tool", in: role) || frame.holds("function", in: role) {
+        try readResult(frame, content.value, content.kind, into: &call)
+      } else {
+        try readContent(frame, content.value, content.kind, into: &call)
+      }
     }
-    if isFirst, call.system == nil, let role = message.find(frame, "role"),
+    if let refusal = message.find(frame, "refusal"), refusal.kind == .string {
+      appendString(frame, refusal.value, into: &call)
+    }
+    if isFirst, call.system == nil, let role,
       frame.holds("system", in: role) || frame.holds("developer", in: role), let first = call.text.parts.first
     {
       call.system = first.lowerBound..<call.text.bytes.count
     }
-    if let calls = message.find(frame, "tool_calls"), calls.kind == .array {
-      for element in try frame.elements(in: calls.value, knowing: strings) where element.kind == .object {
+    if let calls = message.find(frame, "tool_calls") {
+      guard calls.kind == .array else { throw .wrongType }
+      for element in try frame.elements(in: calls.value, knowing: strings) {
+        guard element.kind == .object else { throw .wrongType }
         let toolCall = TopLevel(try frame.members(in: element.value, knowing: strings))
+        var function = toolCall
         for name: StaticString in ["function", "custom"] {
-          guard let function = toolCall.find(frame, name), function.kind == .object else { continue }
-          try readToolCall(
-            frame, TopLevel(try frame.members(in: function.value, knowing: strings)), into: &call)
+          guard let member = toolCall.find(frame, name) else { continue }
+          guard member.kind == .object else { throw .wrongType }
+          function = TopLevel(try frame.members(in: member.value, knowing: strings))
         }
+        try readToolCall(frame, function, into: &call)
       }
     }
-    if let function = message.find(frame, "function_call"), function.kind == .object {
+    if let function = message.find(frame, "function_call") {
+      guard function.kind == .object else { throw .wrongType }
       try readToolCall(frame, TopLevel(try frame.members(in: function.value, knowing: strings)), into: &call)
     }
     if let type = message.find(frame, "type"), !frame.holds("message", in: type) {
@@ -154,7 +167,8 @@ struct RequestReading {
     }
   }
 
-  /// A string, or an array of content blocks.
+  /// A string, an array of content blocks, or one of them. A bare number is refused: read as blank it would pass by every
+  /// term.
   private func readContent(
     _ frame: Span<UInt8>, _ range: Range<Int>, _ kind: JSONKind, into call: inout Call
   ) throws(FrameFault) {
@@ -162,34 +176,57 @@ struct RequestReading {
     case .string: appendString(frame, range, into: &call)
     case .array:
       for element in try frame.elements(in: range, knowing: strings) {
-        if element.kind == .string { appendString(frame, element.value, into: &call) }
-        guard element.kind == .object else { continue }
-        try readBlock(frame, TopLevel(try frame.members(in: element.value, knowing: strings)), into: &call)
+        switch element.kind {
+        case .string: appendString(frame, element.value, into: &call)
+        case .object: try readBlock(frame, element.value, into: &call)
+        case .null: break
+        case .array, .bool, .number: throw .wrongType
+        }
       }
-    case .object: try readBlock(frame, TopLevel(try frame.members(in: range, knowing: strings)), into: &call)
-    case .null, .bool, .number: break
+    case .object: try readBlock(frame, range, into: &call)
+    case .null: break
+    case .bool, .number: throw .wrongType
     }
   }
 
+  /// Blocks that hold no text that a person or a tool wrote.
+  private static let silent: [StaticString] = [
+    "thinking", "redacted_thinking", "reasoning", "reasoning_text", "summary_text",
+  ]
+  /// Blocks whose members are known: binary ones, and those with members of their own.
+  private static let known: [StaticString] = [
+    "text", "input_text", "output_text", "refusal", "image", "image_url", "input_image", "audio",
+    "input_audio",
+    "file", "input_file", "computer_screenshot", "video_url", "container_upload", "document", "search_result",
+    "tool_use", "server_tool_use",
+    "mcp_tool_use", "tool_result", "mcp_tool_result",
+  ]
+
+  private func isOne(of names: [StaticString], _ frame: Span<UInt8>, _ type: JSONMemberRange) -> Bool {
+    names.contains { frame.holds($0, in: type) }
+  }
+
   private func readBlock(
-    _ frame: Span<UInt8>, _ block: TopLevel, into call: inout Call
+    _ frame: Span<UInt8>, _ range: Range<Int>, into call: inout Call
   ) throws(FrameFault) {
-    if let type = block.find(frame, "type"),
-      ["thinking", "redacted_thinking", "reasoning", "reasoning_text", "summary_text"].contains(where: {
-        (name: StaticString) in frame.holds(name, in: type)
-      })
-    {
-      return
+    let block = TopLevel(try frame.members(in: range, knowing: strings))
+    let type = block.find(frame, "type")
+    if let type, isOne(of: Self.silent, frame, type) { return }
+    if type == nil, block.find(frame, "text") == nil, block.find(frame, "content") == nil {
+      return appendTexts(frame, range, into: &call)
     }
+    let parts = call.text.parts.count
     for name: StaticString in ["title", "context", "text", "refusal"] {
-      if let text = block.find(frame, name), text.kind == .string {
-        appendString(frame, text.value, into: &call)
-      }
+      if let text = block.find(frame, name) { appendTexts(frame, text.value, into: &call) }
     }
     if let source = block.find(frame, "source"), source.kind == .object {
       try readDocument(frame, TopLevel(try frame.members(in: source.value, knowing: strings)), into: &call)
     }
     try readToolBlock(frame, block, into: &call)
+    // Of a shape that nobody knows everything counts that is text, rather than nothing.
+    if call.text.parts.count == parts, !(type.map { isOne(of: Self.known, frame, $0) } ?? false) {
+      appendTexts(frame, range, into: &call)
+    }
   }
 
   /// A document given as text; one given as base64 is binary and no part of the text.
@@ -214,10 +251,10 @@ struct RequestReading {
     }
     // Calls of a provider's own tools (shells, patches, searches, code) name their arguments otherwise.
     for name: StaticString in [
-      "code", "action", "operation", "patch", "queries", "query", "outputs", "results",
+      "code", "action", "operation", "patch", "queries", "query", "outputs", "results", "error", "reason",
     ] {
-      guard let member = block.find(frame, name), let value = frame.tree(member.value) else { continue }
-      append(value, into: &call)
+      guard let member = block.find(frame, name) else { continue }
+      appendTexts(frame, member.value, into: &call)
     }
     // A message's own content was read already; a tool result's stands beside its `tool_use_id`.
     if !hasReadContent, let content = block.find(frame, "content") {
@@ -225,19 +262,25 @@ struct RequestReading {
     }
   }
 
-  /// A result is text, blocks, or a JSON value whose names and values count like arguments.
+  /// A result is text, blocks, or any JSON value, whose names and values count like arguments.
   private func readResult(
     _ frame: Span<UInt8>, _ range: Range<Int>, _ kind: JSONKind, into call: inout Call
   ) throws(FrameFault) {
-    guard kind == .object else { return try readContent(frame, range, kind, into: &call) }
-    guard let value = frame.tree(range) else { throw .notJSON }
-    append(value, into: &call)
+    guard kind == .array else { return appendTexts(frame, range, into: &call) }
+    for element in try frame.elements(in: range, knowing: strings) {
+      if element.kind == .object {
+        try readBlock(frame, element.value, into: &call)
+      } else {
+        appendTexts(frame, element.value, into: &call)
+      }
+    }
   }
 
   private func readToolCall(
     _ frame: Span<UInt8>, _ function: TopLevel, into call: inout Call
   ) throws(FrameFault) {
-    if let name = function.find(frame, "name"), name.kind == .string {
+    if let name = function.find(frame, "name") {
+      guard name.kind == .string else { throw .wrongType }
       appendString(frame, name.value, into: &call)
     }
     for name: StaticString in ["arguments", "input"] {
@@ -247,11 +290,13 @@ struct RequestReading {
         let text = frame.string(in: arguments)
         if let value = try? JSONValue(parsing: text) {
           append(value, into: &call)
+        } else if JSONIndex.isContainer(Array(text.utf8).span) {
+          appendTexts(Array(text.utf8).span, 0..<text.utf8.count, into: &call)
         } else {
           append(text, into: &call)
         }
-      } else if let value = frame.tree(arguments.value) {
-        append(value, into: &call)
+      } else {
+        appendTexts(frame, arguments.value, into: &call)
       }
     }
   }
@@ -260,6 +305,14 @@ struct RequestReading {
 
   private func appendString(_ frame: Span<UInt8>, _ range: Range<Int>, into call: inout Call) {
     call.text.appendPart { bytes in JSONIndex.unescape(frame, range, into: &bytes) }
+  }
+
+  /// Member names and values, each a part of its own.
+  private func appendTexts(_ frame: Span<UInt8>, _ range: Range<Int>, into call: inout Call) {
+    JSONIndex.forEachText(of: frame, in: range) { part, isString in
+      if isString { return appendString(frame, part, into: &call) }
+      call.text.appendPart { bytes in for index in part { bytes.append(frame[index]) } }
+    }
   }
 
   private func append(_ text: String, into call: inout Call) {

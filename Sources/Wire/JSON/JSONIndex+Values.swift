@@ -46,3 +46,52 @@ extension Span<UInt8> {
   /// Also of numbers written otherwise, such as `7.0`.
   package func integer(in range: Range<Int>) -> Int? { JSONIndex.int(self, range) ?? tree(range)?.intValue }
 }
+
+extension JSONIndex {
+  /// Every member name and every scalar but null of a value, in document order, however deep and however often a name
+  /// stands: what ``JSONValue/forEachText(_:)`` visits, of values too that are no tree.
+  ///
+  /// - Parameters:
+  ///   - range: A value inside a text that was checked whole.
+  ///   - body: Gets the place, and whether it is a string with its quotes.
+  package static func forEachText(
+    of text: Span<UInt8>, in range: Range<Int>, _ body: (Range<Int>, _ isString: Bool) -> Void
+  ) {
+    var at = range.lowerBound
+    while at < range.upperBound {
+      let start = at
+      switch text[at] {
+      case UInt8(ascii: "\""):
+        guard (try? JSONScanner.string(text, &at)) != nil else { return }
+        body(start..<at, true)
+      case UInt8(ascii: "{"), UInt8(ascii: "}"), UInt8(ascii: "["), UInt8(ascii: "]"), UInt8(ascii: ","),
+        UInt8(ascii: ":"), UInt8(ascii: " "), 9, 10, 13:
+        at += 1
+      default:
+        while at < range.upperBound, !isEnd(text[at]) { at += 1 }
+        if text[start] != UInt8(ascii: "n") { body(start..<at, false) }
+      }
+    }
+  }
+
+  private static func isEnd(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: ","), UInt8(ascii: "]"), UInt8(ascii: "}"), UInt8(ascii: " "), 9, 10, 13: true
+    default: false
+    }
+  }
+
+  /// Whether the whole text is one JSON object or array; names may stand in it twice.
+  package static func isContainer(_ text: Span<UInt8>) -> Bool {
+    var at = 0
+    do throws(JSONError) {
+      let first = try JSONScanner.token(text, &at)
+      guard first == UInt8(ascii: "{") || first == UInt8(ascii: "[") else { return false }
+      try skipContainer(text, &at)
+    } catch {
+      return false
+    }
+    while at < text.count, isEnd(text[at]), text[at] <= 32 { at += 1 }
+    return at == text.count
+  }
+}

@@ -149,7 +149,7 @@ enum CheckCommand {
       let difference = PolicyDifference.between(old, policy, live: live)
       Terminal.out(arguments.wantsJSON ? difference.json.jsonText + "\n" : difference.text)
     } catch {
-      throw .surroundings("\(path): \(error.problems.first?.message ?? "cannot be read as a policy")")
+      throw .surroundings("\(path): \(error.errors.first?.message ?? "cannot be read as a policy")")
     }
   }
 }

@@ -180,7 +180,15 @@ enum ReviewCommand {
   private static func lastReviews(_ arguments: Arguments) throws(Failure) -> [Review] {
     var order: [[String]] = []
     var last: [[String]: Review] = [:]
+    let task = arguments.value("task")
+    var ofTask: Set<String> = []
     try eachLine(arguments) { line in
+      if let task, let decision = RecordKind.read(line, "decision"),
+        decision["task_type"]?.stringValue == task,
+        let callID = decision["call_id"]?.stringValue
+      {
+        ofTask.insert(callID)
+      }
       guard let record = RecordKind.read(line, "review"), let callID = record["call_id"]?.stringValue,
         let reviewer = record["reviewer"]?.stringValue
       else { return }
@@ -189,7 +197,9 @@ enum ReviewCommand {
       last[key] = Review(callID: callID, record: record)
     }
     // What was taken back is no label.
-    return order.compactMap { last[$0] }.filter { $0.record["review_label"]?.stringValue != nil }
+    return order.compactMap { last[$0] }.filter {
+      $0.record["review_label"]?.stringValue != nil && (task == nil || ofTask.contains($0.callID))
+    }
   }
 
   private static func importLabels(_ path: String, _ arguments: Arguments) throws(Failure) -> Exit {

@@ -117,11 +117,28 @@ enum KillCommand {
     return .yes
   }
 
+  /// Whether a router writes this log just now.
+  private static func isInUse(_ log: String) -> Bool {
+    guard Files.exists(log) else { return false }
+    do throws(PosixError) {
+      if (try FolderLock.take(log)) != nil { return false }
+      return true
+    } catch {
+      return false
+    }
+  }
+
   private static func withoutRouter(
     _ isOn: Bool, _ arguments: Arguments, cause: String
   ) throws(Failure) -> Exit {
     let (paths, reason) = (arguments.paths, arguments.value("reason"))
     let kill = KillSwitch(stateFolder: paths.state, runtimeFolder: paths.runtime)
+    if !isOn, isInUse(paths.log) {
+      throw Failure(
+        exit: .refused,
+        message:
+          "the switch stays on: a router runs with \(paths.state) and holds it in memory too, but \(cause)")
+    }
     do throws(PosixError) {
       if isOn {
         try Files.makeFolder(paths.state, mode: 0o700)
