@@ -23,6 +23,16 @@ public struct ContentHash: Hashable, Sendable, BitwiseCopyable {
     self.low = low
   }
 
+  /// Of what this stands for together with a number.
+  package func with(_ number: Int) -> ContentHash { ContentHash(self, number) }
+
+  private init(_ hash: ContentHash, _ number: Int) {
+    var (high, low) = (hash.high, hash.low)
+    Self.mix(&high, &low, UInt64(truncatingIfNeeded: number))
+    self.high = high
+    self.low = low
+  }
+
   @inline(__always)
   private static func mix(_ high: inout UInt64, _ low: inout UInt64, _ word: UInt64) {
     let first = (high ^ word).multipliedFullWidth(by: 0xa076_1d64_78bd_642f)

@@ -34,7 +34,8 @@ package struct StateCoder {
   private let source: Source?
   private var block: [UInt8] = []
   private var at = 0
-  private var sum: UInt64 = 0x5368_6164_6f77_3031
+  /// The last byte is the version of what is stored.
+  private var sum: UInt64 = 0x5368_6164_6f77_3032
   private var told = 0
   private var checkedTypes: Set<ObjectIdentifier> = []
 

@@ -248,6 +248,25 @@ struct ReportGateTests {
     #expect(cut.callsWithoutRun == 1)
   }
 
+  @Test("counts each call with the agent that made it, where agents share a run")
+  func sharedRuns() throws {
+    var log = SampleLog()
+    for call in 0..<12 {
+      log.decision("c\(call)", run: "r\(call / 4)", agent: call % 4 == 3 ? "b" : "a", localMs: 100)
+      log.comparison("c\(call)", "agree", ms: 900)
+    }
+    log.outcome(run: "r0", "success")
+    log.outcome(run: "r1", "failure")
+    let report = report(log) { $0.runsShown = 100 }
+    let agents = Dictionary(uniqueKeysWithValues: report.agents.map { ($0.name, $0) })
+    #expect(agents["a"].map { [$0.calls, $0.runs, $0.successes, $0.failures] } == [9, 3, 1, 1])
+    #expect(agents["b"].map { [$0.calls, $0.runs, $0.successes, $0.failures] } == [3, 3, 1, 1])
+    #expect(agents["b"]?.latencyMs == 2_700.0)
+    #expect(report.runs.count == 6 && report.runs.allSatisfy { $0.agent != nil })
+    let rest = try #require(self.report(log) { $0.runsShown = 0 }.otherRuns)
+    #expect([rest.runs, rest.successes, rest.calls] == [3, 1, 12])
+  }
+
   @Test(
     "a name in a command is one word",
     arguments: [

@@ -136,6 +136,8 @@ struct RunRow: KeyedRow {
   var nameCount: UInt8 = 0
   private var outcomeCode: UInt8 = 0
   var agent: UInt16 = .max
+  /// Of a run that several agents share, one row for each: the first one's number, which holds the outcome; else `.max`.
+  var first: UInt32 = .max
   var calls: UInt32 = 0
   var wouldAccepts: UInt32 = 0
   var fallbacks: UInt32 = 0

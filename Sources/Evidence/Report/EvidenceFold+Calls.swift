@@ -57,9 +57,8 @@ extension EvidenceFold {
       row.confidence = Int(confidence * 100 + 1e-9)
     }
     let agent = line.number(.agent, in: text, &agentNames)
-    if let run = runNumber(text) {
+    if let run = runNumber(text, agent) {
       row.run = run
-      if let agent { runs[run].agent = UInt16(agent) }
       runs[run].calls += 1
       if row.isWouldAccept { runs[run].wouldAccepts += 1 }
       if line.bool(.fallbackTriggered, in: text) == true { runs[run].fallbacks += 1 }
@@ -69,13 +68,28 @@ extension EvidenceFold {
     return row
   }
 
-  private mutating func runNumber(_ text: Span<UInt8>) -> Int? {
+  /// The row of a run, and within it of an agent.
+  private mutating func runNumber(_ text: Span<UInt8>, _ agent: Int?) -> Int? {
     guard let key = line.hash(.runID, in: text) else { return nil }
-    if let known = runs.find(key) { return known }
-    var row = RunRow(key: key)
-    row.nameStart = UInt32(runNames.count)
-    line.append(.runID, in: text, to: &runNames)
-    row.nameCount = UInt8(clamping: runNames.count - Int(row.nameStart))
+    let agent = agent.map { UInt16(clamping: $0) }
+    guard let first = runs.find(key) else {
+      var row = RunRow(key: key)
+      row.nameStart = UInt32(runNames.count)
+      line.append(.runID, in: text, to: &runNames)
+      row.nameCount = UInt8(clamping: runNames.count - Int(row.nameStart))
+      row.agent = agent ?? .max
+      return runs.insert(row)
+    }
+    guard let agent, runs[first].agent != agent else { return first }
+    if runs[first].agent == .max {
+      runs[first].agent = agent
+      return first
+    }
+    let own = key.with(Int(agent))
+    if let known = runs.find(own) { return known }
+    var row = RunRow(key: own)
+    (row.nameStart, row.nameCount) = (runs[first].nameStart, runs[first].nameCount)
+    (row.agent, row.first) = (agent, UInt32(first))
     return runs.insert(row)
   }
 
@@ -380,7 +394,7 @@ extension EvidenceFold {
     let result = OutcomeResult(line.string(.result, in: text))
     if let run = runs.find(key) {
       runs[run].outcome = result
-    } else if mayWait, let run = runNumber(text) {
+    } else if mayWait, let run = runNumber(text, nil) {
       runs[run].outcome = result
     }
   }

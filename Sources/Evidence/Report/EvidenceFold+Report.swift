@@ -252,8 +252,8 @@ extension EvidenceFold {
       agents[agent].fallbacks += Int(run.fallbacks)
       agents[agent].latencyMs += Double(run.latencyMs)
       agents[agent].routedMs += Double(run.routedMs)
-      if run.outcome == .success { agents[agent].successes += 1 }
-      if run.outcome == .failure { agents[agent].failures += 1 }
+      if outcome(run) == .success { agents[agent].successes += 1 }
+      if outcome(run) == .failure { agents[agent].failures += 1 }
       agents[agent].cost.add(cost(run, joined.sparedByRun[index] ?? 0))
     }
     return agents.filter { $0.runs > 0 }.sorted { ($0.cost.saving, $0.name) < ($1.cost.saving, $1.name) }
@@ -269,7 +269,7 @@ extension EvidenceFold {
       let start = Int(row.nameStart)
       return Report.Run(
         id: String(decoding: runNames[start..<start + Int(row.nameCount)], as: UTF8.self),
-        agent: row.agent == .max ? nil : agentNames[Int(row.agent)], outcome: row.outcome.name,
+        agent: row.agent == .max ? nil : agentNames[Int(row.agent)], outcome: outcome(row).name,
         calls: Int(row.calls), wouldAccepts: Int(row.wouldAccepts), fallbacks: Int(row.fallbacks),
         latencyMs: Double(row.latencyMs), routedMs: Double(row.routedMs), cost: costs(index))
     }
@@ -279,6 +279,11 @@ extension EvidenceFold {
       rest.add(run, costs(index))
     }
     return (listed, rest.runs > 0 ? rest : nil)
+  }
+
+  /// How a run ended, whichever of its agents' rows is looked at.
+  private func outcome(_ run: RunRow) -> OutcomeResult {
+    run.first == .max ? run.outcome : runs[Int(run.first)].outcome
   }
 
   private func cost(_ run: RunRow, _ spared: Double) -> Report.Cost {

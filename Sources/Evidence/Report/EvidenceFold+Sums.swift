@@ -112,8 +112,11 @@ extension Report.Saving {
 
 extension Report.RunSum {
   mutating func add(_ run: RunRow, _ cost: Report.Cost) {
-    runs += 1
-    if run.outcome == .success { successes += 1 }
+    // A run that agents share is one run.
+    if run.first == .max {
+      runs += 1
+      if run.outcome == .success { successes += 1 }
+    }
     calls += Int(run.calls)
     wouldAccepts += Int(run.wouldAccepts)
     fallbacks += Int(run.fallbacks)
