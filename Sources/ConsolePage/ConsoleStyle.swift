@@ -40,7 +40,7 @@ package enum ConsoleStyle {
     ol.rows{list-style:none;margin:.6rem 0;padding:0}
     .row{display:grid;grid-template-columns:4.6rem 11rem 9.5rem 1fr;gap:.1rem .9rem;padding:.55rem 0;
     border-top:1px solid var(--line);font-size:.92rem;align-items:baseline}
-    .row>*{min-width:0;overflow-wrap:anywhere} .row .pill{justify-self:start} .row time{color:var(--soft);font-variant-numeric:tabular-nums}
+    .row>*{min-width:0;overflow-wrap:anywhere} .row .pill{justify-self:start;overflow-wrap:normal} .row time{color:var(--soft);font-variant-numeric:tabular-nums}
     .row .more{grid-column:2/-1;color:var(--soft)} .row .preview{margin-right:.6em}
     #sentence{margin:1rem 0} .charts figure{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:1rem 1.1rem;margin:0}
     .charts h3{font-size:1rem;margin-bottom:.5rem}

@@ -142,7 +142,17 @@ struct DemoEnding {
       folder.isKept
       ? "\(program) tail --last 20 --state-dir \(folder.state)"
       : "\(program) demo --keep demo-run"
-    return [
+    let review =
+      folder.isKept
+      ? [
+        "  \(program) run --state-dir \(folder.state) --policy \(folder.policy) --console 127.0.0.1:8710",
+        "      the same router again: then `\(program) review --state-dir \(folder.state)` labels what the report asks for",
+      ] : []
+    return lines(program, lookInside, starter) + review
+  }
+
+  private func lines(_ program: String, _ lookInside: String, _ starter: String) -> [String] {
+    [
       "Try next:",
       "  \(lookInside)",
       folder.isKept

@@ -37,7 +37,8 @@ package enum ReportStyle {
     thead th{border-top:0;color:var(--soft);font-weight:600;font-size:.82rem;vertical-align:bottom}
     tbody th{font-weight:500}
     .number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-    td code{min-width:8rem;max-width:28rem} .stack td code{min-width:0}
+    td code{display:inline;white-space:normal;overflow-wrap:break-word}
+    @media (max-width:40rem){code{white-space:normal;overflow-wrap:anywhere;display:inline}}
     #tasks~.scroll th,#tasks~.scroll td{padding-left:.55rem;padding-right:.55rem}
     .glance dl{display:grid;grid-template-columns:11rem minmax(0,1fr);gap:.75rem 1.2rem;margin:0}
     .glance dt{font-weight:600} .glance dd{margin:0;max-width:48rem;overflow-wrap:anywhere}

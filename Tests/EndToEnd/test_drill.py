@@ -36,6 +36,18 @@ def test_a_drill_proves_the_switch_and_gives_it_back():
         check_chain(router.lines())
 
 
+def test_no_figure_counts_its_calls():
+    with Sidecar() as router:
+        tap = router.tap()
+        for index in range(3):
+            router.decide(tap, call("own-%d" % index))
+        equal(router.command("drill", "--reason", "figures").returncode, 0, "drill")
+        value = json.loads(router.command("simulate", router.policy, "--since", "1d", "--json").stdout)
+        check("shadow_router_drill" not in json.dumps(value), "simulate counts the drill: %s" % value)
+        report = json.loads(router.command("report", "--format", "json").stdout)
+        equal(sum(task["calls"] for task in report["tasks"]), 3, "calls in the report")
+
+
 def test_a_switch_that_is_on_is_left_alone():
     with Sidecar() as router:
         for switch in (lambda: router.command("kill", "on", "--reason", "real"), lambda: open(os.path.join(router.runtime, "kill"), "w").close()):

@@ -342,6 +342,9 @@ def test_verbs_label_list_export_import_and_evalset():
         equal(router.command("review", "import", labels).returncode, 0, "review import")
         exported = [json.loads(line) for line in router.command("review", "export").stdout.splitlines()]
         equal([(r["call_id"], r["review_label"], r["severity"]) for r in exported], [("c1", "accept", None), ("c2", "escalate", 3), ("c3", "unsure", None)], "review export")
+        task = next(r["task_type"] for r in router.records("decision") if r["call_id"] == "c1")
+        equal(router.command("review", "export", "--task", task).stdout, router.command("review", "export").stdout, "review export of their task")
+        equal(router.command("review", "export", "--task", "nosuch").stdout, "", "review export of another task")
         check("somebody else" not in json.dumps(exported), "a name that the client gave became the reviewer")
         until(lambda: len(vault(router)) == 4, "four captured texts")
         equal(router.command("review", "export", "--evalset").returncode, 2, "--evalset without a reason")

@@ -40,4 +40,4 @@ echo "shadow-router:x:65532:" >"$root/etc/group"
 echo "hosts: files dns" >"$root/etc/nsswitch.conf"
 # What a volume that is mounted here for the first time takes over.
 install -d -m 700 -o 65532 -g 65532 "$root/var/lib/shadow-router"
-install -d -m 755 -o 65532 -g 65532 "$root/run/shadow-router"
+install -d -m 755 -o 65532 -g 65532 "$root/run/shadow-router" "$root/run/shadow-router-tap"

@@ -103,7 +103,8 @@ struct LatestDecisions {
       members(
         of: record,
         [
-          "call_id", "ts", "task_type", "run_id", "task_id", "agent", "route", "route_candidate", "reason", "label",
+          "call_id", "ts", "task_type", "run_id", "task_id", "agent", "route", "route_candidate", "reason",
+          "label",
           "local_model", "local_latency_ms", "hard_stop_match", "input_preview", "answer_preview",
           "input_hash",
         ]))
