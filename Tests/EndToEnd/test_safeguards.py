@@ -566,7 +566,7 @@ def test_a_router_that_stopped_says_what_to_do():
         path = os.path.join(router.runtime, "control.sock")
         router.stop()
         done = router.command("promote", "t")
-        check(done.returncode == 3 and "is it running" in done.stderr, "promote: " + done.stderr)
+        check(done.returncode == 3 and "Is it running" in done.stderr, "promote: " + done.stderr)
         # One that goes away in the middle: it listens, and closes without a word.
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(path)
