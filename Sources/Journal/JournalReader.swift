@@ -184,11 +184,12 @@ package struct JournalReader: ~Copyable {
     var (low, high) = (0, segments.numbers.count)
     while low < high {
       let middle = (low + high) / 2
-      // A segment that does not start with a record is taken for early: reading too much loses nothing.
-      if let record = try firstRecord(of: segments.path(segments.numbers[middle])), !isEarly(record) {
-        high = middle
-      } else {
+      // A segment that does not start with a record is taken for late, so that reading begins before it: that loses nothing,
+      // and the newest one is empty for a moment.
+      if let record = try firstRecord(of: segments.path(segments.numbers[middle])), isEarly(record) {
         low = middle + 1
+      } else {
+        high = middle
       }
     }
     return segments.numbers.isEmpty ? nil : segments.numbers[max(0, low - 1)]

@@ -228,6 +228,22 @@ struct JournalReaderTests {
     #expect(try read(log, from: .end) == [])
   }
 
+  @Test("begins where it is told beside a segment that is still empty, and one that begins with no record")
+  func startsBesideEmpty() throws {
+    let log = try LogFolder()
+    try log.write(60) {
+      $0.segmentBytes = 4000
+      $0.syncRecords = 1
+    }
+    let last = try #require(log.segments().last)
+    try log.put([], last + 1)
+    #expect(
+      try read(log, from: .seq(59)) == [59, 60] && read(log, from: .time(LogFolder.now + 58)) == [59, 60])
+    try log.put(Array("no record\n".utf8) + log.bytes(last), last)
+    #expect(
+      try read(log, from: .seq(59)) == [59, 60] && read(log, from: .time(LogFolder.now + 58)) == [59, 60])
+  }
+
   @Test("stops when told, and goes on from there")
   func stops() throws {
     let log = try LogFolder()
