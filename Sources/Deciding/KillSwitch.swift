@@ -43,7 +43,6 @@ package final class KillSwitch: Sendable {
 
   /// Whether a command or a signal turned it on, or it was on at the start.
   package var isOnByCommand: Bool { onSince.load(ordering: .sequentiallyConsistent) != 0 }
-  package var isOn: Bool { isOnByCommand || seesFile }
 
   /// Whether a `kill` file is there: two looks at the file system.
   package var seesFile: Bool { Files.exists(stateFile) || Files.exists(runtimeFile) }
@@ -53,7 +52,7 @@ package final class KillSwitch: Sendable {
   /// - Parameter seesFile: What a look gave that was made after the decision's frame was read: a file that anyone put
   ///   there before the frame was sent still counts.
   package func override(seesFile: Bool) -> StaticString? {
-    if onSince.load(ordering: .sequentiallyConsistent) != 0 { return "kill_switch" }
+    if isOnByCommand { return "kill_switch" }
     if seesFile { return "kill_file" }
     return areFlagsUnreadable.load(ordering: .relaxed) ? "flags_unreadable" : nil
   }

@@ -148,11 +148,7 @@ struct DemoEnding {
         "  \(program) run --state-dir \(folder.state) --policy \(folder.policy) --console 127.0.0.1:8710",
         "      the same router again: then `\(program) review --state-dir \(folder.state)` labels what the report asks for",
       ] : []
-    return lines(program, lookInside, starter) + review
-  }
-
-  private func lines(_ program: String, _ lookInside: String, _ starter: String) -> [String] {
-    [
+    return [
       "Try next:",
       "  \(lookInside)",
       folder.isKept
@@ -162,7 +158,7 @@ struct DemoEnding {
       "      the starter policy on one page, as a review meeting reads it",
       "  \(program) run --policy \(starter)",
       "      the sidecar for your own agent; `run --help` says how",
-    ]
+    ] + review
   }
 
   // MARK: - For programs

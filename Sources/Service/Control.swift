@@ -47,7 +47,7 @@ final class Control: Sendable {
 
   init(_ state: SidecarState) {
     self.state = state
-    isRecordedOn = Mutex(state.pipeline.kill.isOn)
+    isRecordedOn = Mutex(state.pipeline.kill.isOnByCommand || state.pipeline.kill.seesFile)
   }
 
   func start(_ listener: consuming Descriptor) throws(PosixError) {

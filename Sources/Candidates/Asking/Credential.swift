@@ -51,7 +51,7 @@ package struct Credential: Sendable, Equatable, CustomStringConvertible, CustomD
     guard status.kind == .file else { throw .notAFile(path) }
     guard status.mode & 0o077 == 0 else { throw .open(path, mode: status.mode) }
     do throws(PosixError) {
-      return try Files.readRegular(path, limit: limit + 64)
+      return try Files.read(path, limit: limit + 64)
     } catch {
       throw .unreadable(error.description)
     }

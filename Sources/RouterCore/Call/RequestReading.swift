@@ -287,13 +287,12 @@ struct RequestReading {
       guard let arguments = function.find(frame, name) else { continue }
       if arguments.kind == .string {
         // OpenAI sends arguments as JSON text. What is not JSON is text of the model's own making.
-        let text = frame.string(in: arguments)
-        if let value = try? JSONValue(parsing: text) {
-          append(value, into: &call)
-        } else if JSONIndex.isContainer(Array(text.utf8).span) {
-          appendTexts(Array(text.utf8).span, 0..<text.utf8.count, into: &call)
+        var text: [UInt8] = []
+        JSONIndex.unescape(frame, arguments.value, into: &text)
+        if JSONIndex.isValue(text.span) {
+          appendTexts(text.span, 0..<text.count, into: &call)
         } else {
-          append(text, into: &call)
+          call.text.appendPart { bytes in bytes += text }
         }
       } else {
         appendTexts(frame, arguments.value, into: &call)
@@ -313,15 +312,6 @@ struct RequestReading {
       if isString { return appendString(frame, part, into: &call) }
       call.text.appendPart { bytes in for index in part { bytes.append(frame[index]) } }
     }
-  }
-
-  private func append(_ text: String, into call: inout Call) {
-    call.text.appendPart { bytes in bytes.append(contentsOf: text.utf8) }
-  }
-
-  /// Member names and values, each a part of its own.
-  private func append(_ value: JSONValue, into call: inout Call) {
-    value.forEachText { append($0, into: &call) }
   }
 }
 

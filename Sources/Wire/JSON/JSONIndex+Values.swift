@@ -81,17 +81,19 @@ extension JSONIndex {
     }
   }
 
-  /// Whether the whole text is one JSON object or array; names may stand in it twice.
-  package static func isContainer(_ text: Span<UInt8>) -> Bool {
+  /// Whether the whole text is one JSON value; names may stand in it twice.
+  package static func isValue(_ text: Span<UInt8>) -> Bool {
     var at = 0
     do throws(JSONError) {
-      let first = try JSONScanner.token(text, &at)
-      guard first == UInt8(ascii: "{") || first == UInt8(ascii: "[") else { return false }
-      try skipContainer(text, &at)
+      switch try JSONScanner.token(text, &at) {
+      case UInt8(ascii: "{"), UInt8(ascii: "["): try skipContainer(text, &at)
+      case UInt8(ascii: "\""): _ = try JSONScanner.string(text, &at)
+      case let first: _ = try scalar(text, &at, first)
+      }
     } catch {
       return false
     }
-    while at < text.count, isEnd(text[at]), text[at] <= 32 { at += 1 }
+    while at < text.count, text[at] <= 32, isEnd(text[at]) { at += 1 }
     return at == text.count
   }
 }

@@ -188,7 +188,7 @@ package enum JSONIndex {
 
   /// A number, `true`, `false` or `null`.
   @inline(__always)
-  private static func scalar(
+  static func scalar(
     _ text: Span<UInt8>, _ at: inout Int, _ first: UInt8
   ) throws(JSONError) -> JSONKind {
     switch first {

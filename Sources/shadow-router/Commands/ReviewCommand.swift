@@ -258,9 +258,6 @@ enum ReviewCommand {
         }
         throw .surroundings(kept["error"]?["message"]?.stringValue ?? "the router refused (\(status))")
       }
-      guard arguments.value("task") == nil || kept["task_type"]?.stringValue == arguments.value("task") else {
-        continue
-      }
       cases.append(evalCase(callID, label, kept).jsonText + "\n")
     }
     try write(cases.joined(), arguments)
