@@ -12,6 +12,7 @@ import shutil
 import signal
 import socket
 import stat
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -544,6 +545,15 @@ def ollama(reply):
 # Running tests
 
 FIGURES = []
+
+
+def steady_growth(looks):
+    """What memory grew by over all looks, were each step between two the median one.
+
+    A leak grows between each two. One flush of the disk that takes seconds lets records wait in memory, and the allocator keeps
+    the room: a step that comes once, and no leak.
+    """
+    return statistics.median(after - before for before, after in zip(looks, looks[1:])) * (len(looks) - 1)
 
 
 def figure(name, value):

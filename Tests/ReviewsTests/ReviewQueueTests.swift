@@ -99,6 +99,26 @@ struct ReviewQueueTests {
     #expect(ids(queue(log)) == ["c"])
   }
 
+  @Test("the calls that an item stands for are remembered up to a limit, over all items too")
+  func manyTwins() {
+    var log = SampleLog()
+    var queue = ReviewQueue()
+    let groups = ReviewQueue.allTwinsLimit / ReviewQueue.twinLimit + 1
+    for index in 0..<groups * (ReviewQueue.twinLimit + 2) {
+      log.record(
+        "decision",
+        [
+          ("call_id", .string("c\(index)")), ("task_type", "t"), ("route_candidate", "local"),
+          ("sampled", true),
+          ("local_model_digest", "same"), ("input_hash", .string("h\(index % groups)")),
+          ("input_preview", "x"),
+        ])
+    }
+    for line in log.lines { queue.add(line.span) }
+    #expect(queue.backlog(now: now) == ["t": groups])
+    #expect(queue.callsInNeed(now: now, graceMs: 0).count == groups + ReviewQueue.allTwinsLimit)
+  }
+
   @Test("disagreements are hunted first, at most twenty a task and week")
   func hunt() {
     var log = SampleLog()

@@ -42,7 +42,9 @@ package struct ReviewQueue: Sendable {
   static let templateLimit = 1_000
   /// Would-accepts of a task among which a new template says nothing.
   static let fewCalls = 100
+  /// Of one item, and of all.
   static let twinLimit = 1_000
+  static let allTwinsLimit = 20_000
   static let plantableLeast = 20
   /// Of the weekly budget, for each task.
   static let huntPerWeek = Int(Double(ReviewDraw.weeklyBudget) * (1 - ReviewDraw.certificateShare) + 0.5)
@@ -152,8 +154,7 @@ package struct ReviewQueue: Sendable {
     guard group != item.group else { return }
     groups[item.group] = nil
     item.group = String(group)
-    guard let first = groups[item.group], !item.isLabelled, items[first]?.twins.count ?? 0 < Self.twinLimit
-    else {
+    guard let first = groups[item.group], !item.isLabelled, hasRoomForTwin(first) else {
       items[key] = item
       if groups[item.group] == nil { groups[item.group] = key }
       return
@@ -163,6 +164,10 @@ package struct ReviewQueue: Sendable {
     drawnOpen -= 1
     items[first]?.twins.append(key.callID)
     firstOfGroup[key] = first
+  }
+
+  private func hasRoomForTwin(_ first: ReviewKey) -> Bool {
+    items[first]?.twins.count ?? 0 < Self.twinLimit && firstOfGroup.count < Self.allTwinsLimit
   }
 
   private static func input(_ item: ReviewItem) -> Input {
@@ -221,7 +226,7 @@ package struct ReviewQueue: Sendable {
 
   private mutating func keepDrawn(_ item: ReviewItem) {
     if let first = groups[item.group] {
-      guard items[first]?.twins.count ?? 0 < Self.twinLimit else { return }
+      guard hasRoomForTwin(first) else { return }
       items[first]?.twins.append(item.key.callID)
       firstOfGroup[item.key] = first
       return
