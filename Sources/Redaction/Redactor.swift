@@ -33,6 +33,41 @@ package struct Redactor: Sendable {
   }
 
   private func redacted(_ text: Span<UInt8>, _ window: RedactionWindow, characters: Int?) -> [UInt8]? {
+    guard let shown = redactedAsWritten(text, window, characters: characters) else { return nil }
+    return redactedFolded(text, window, characters: characters) ?? shown
+  }
+
+  /// As the scan for hard stops reads it: in NFKC, without characters that have no width. What is hidden as written is
+  /// hidden first, since folding may glue it to a word.
+  ///
+  /// - Returns: nil where that hides nothing more: the text is shown as it is written then.
+  private func redactedFolded(
+    _ text: Span<UInt8>, _ window: RedactionWindow, characters: Int?
+  ) -> [UInt8]? {
+    let part = text.extracting(0..<window.limit)
+    guard !Folding.isASCII(part) else { return nil }
+    var folded: [UInt8] = []
+    Folding.fold(part, into: &folded)
+    guard !isEqual(folded.span, part), let written = redactedAsWritten(text, window, characters: nil) else {
+      return nil
+    }
+    Folding.fold(written.span, into: &folded)
+    let whole = RedactionWindow(folded.span, most: .max)
+    guard let hidden = redactedAsWritten(folded.span, whole, characters: nil), hidden != folded else {
+      return nil
+    }
+    return redactedAsWritten(folded.span, whole, characters: characters)
+  }
+
+  private func isEqual(_ first: Span<UInt8>, _ second: Span<UInt8>) -> Bool {
+    guard first.count == second.count else { return false }
+    for index in first.indices where first[index] != second[index] { return false }
+    return true
+  }
+
+  private func redactedAsWritten(
+    _ text: Span<UInt8>, _ window: RedactionWindow, characters: Int?
+  ) -> [UInt8]? {
     // A match of the policy's patterns may shorten the text, so then the whole window is read.
     var enough = extra.isEmpty ? characters : nil
     while true {

@@ -61,6 +61,28 @@ struct RedactTests {
     ("-----BEGIN PRIVATE " + "KEY-----\nabc", "[private-key]"),
   ]
 
+  @Test(
+    "sees through characters without width and those of another width, as the scan for hard stops does",
+    arguments: [
+      ("p\u{200B}assword=hunter2 next", "password=[secret] next"),
+      ("ａｐｉ_ｋｅｙ＝abc123def", "api_key=[secret]"),
+      ("card ４０１２ ８８８８ ８８８８ １８８１.", "card [card]."),
+      ("4012\u{00AD}8888\u{2060}8888\u{200D}1881", "[card]"),
+      ("jane\u{200B}.doe＠example.org", "[email]"),
+      // Folding glues it to a word: it is hidden as written first.
+      ("x\u{200B}219-09-9999 ｐassword=hunter2", "x[ssn] password=[secret]"),
+    ])
+  func folds(text: String, expected: String) {
+    #expect(redacted(text) == expected)
+    #expect(preview(text, 240) == expected)
+    #expect(preview(text, 5) == String(expected.prefix(5)))
+  }
+
+  @Test("shows a text as it is written where folding hides nothing more", arguments: found)
+  func asWritten(text: String, expected: String) {
+    #expect(redacted("½ cup… №\n" + text) == "½ cup… №\n" + expected)
+  }
+
   @Test("replaces what must not be shown", arguments: found)
   func replaces(text: String, expected: String) {
     #expect(redacted(text) == expected)
