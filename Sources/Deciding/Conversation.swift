@@ -40,8 +40,11 @@ extension Pipeline {
   func converse(_ conversation: Conversation) {
     let call = conversation.call
     let challenger = conversation.challenger
-    // Before anybody is asked: the candidate may have answered by the time that the challenger is.
-    if challenger != nil { recorder.joining.withLock { $0.challenged(call.callID) } }
+    // Before anybody is asked: the candidate may have answered by the time that the challenger is, and an outcome that
+    // comes while it is asked is one of the call's task.
+    recorder.joining.withLock {
+      $0.asked(call.callID, as: conversation.screening.task?.policy.name, hasChallenger: challenger != nil)
+    }
     ask(conversation)
     if let challenger { challenge(conversation, challenger) }
   }

@@ -73,7 +73,7 @@ package final class Pipeline: Sendable {
       numbered = scratch.decoder.number(line)
     } catch {
       // A frame that is skipped has come all the same; only what is no JSON object has no number to read.
-      if error != .notJSON, error != .duplicateMember { numbered = scratch.decoder.number(line) }
+      if error != .notJSON { numbered = scratch.decoder.number(line) }
       return refuse(line, error, kind: .invalid, &scratch)
     }
     switch frame {

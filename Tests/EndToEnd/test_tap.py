@@ -15,9 +15,12 @@ MALFORMED = {
     "not_json": [
         b"{not json}", b"", b"   ", b"[]", b'"call"', b"null", b"12", b'{"kind":"call"', b'{"kind":"ping"} {}', b'{"kind":"ping",}',
         b"{'kind':'ping'}", b'\xef\xbb\xbf{"kind":"ping"}', b'{"kind":"ping","x":"\xff"}', b'{"kind":"ping","x":"\xed\xa0\x80"}',
-        b'{"kind":"ping","x":"\t"}', b'{"kind":"ping","x":01}', b'{"kind":"ping","x":NaN}', b'{"kind":"ping"}\x00'],
+        b'{"kind":"ping","x":"\t"}', b'{"kind":"ping","x":01}', b'{"kind":"ping","x":NaN}', b'{"kind":"ping"}\x00',
+        b'{"kind":"ping","x":1,"x":2} {}'],
     "duplicate_member": [
         b'{"kind":"call","call_id":"{id}","input":"a","input":"b"}',
+        b'{"kind":"call","call_id":"{id}","input":"a","input":"b","reply":true}',
+        b'{"kind":"call","call_id":"{id}","input":"a","reply":true,"reply":false}',
         b'{"kind":"ping","kind":"ping"}',
         b'{"kind":"call","call_id":"{id}","input":"a","x":1,"\\u0078":2}'],
     "no_kind": [b"{}", b'{"call_id":"{id}","input":"a","reply":true}', b'{"kind":null,"call_id":"{id}","input":"a"}'],

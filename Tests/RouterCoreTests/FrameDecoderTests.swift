@@ -141,6 +141,24 @@ struct FrameDecoderTests {
     #expect(throws: fault) { try decode(text) }
   }
 
+  @Test(
+    "of which a name stands twice tell who waits and which frame it was, where that stands once",
+    arguments: [
+      (#"{"reply":true,"call_id":"c","n":7,"x":1,"x":2}"#, "c", true, 7),
+      (#"{"x":1,"x":2,"reply":true,"reply":null,"call_id":"c","n":7,"n":7}"#, "c", true, nil),
+      (#"{"reply":true,"call_id":"c","call_id":"d"}"#, nil, true, nil),
+      (#"{"reply":"true","call_id":"c","x":1,"x":2}"#, nil, false, nil),
+      (#"{"reply":true,"call_id":"c","n":7,"x":1,"x":2} 3"#, nil, false, nil),
+    ])
+  func twice(text: String, id: String?, waits: Bool, number: Int?) {
+    var decoder = FrameDecoder()
+    let bytes = Array(text.utf8)
+    let address = decoder.replyAddress(bytes.span)
+    #expect(address.callID == id)
+    #expect(address.wantsReply == waits)
+    #expect(decoder.number(unread: bytes.span) == number)
+  }
+
   @Test("have ids of limited length, counted in characters")
   func lengths() throws {
     #expect(throws: FrameFault.tooLong) {

@@ -30,6 +30,15 @@ struct JoiningTests {
     return false
   }
 
+  @Test("a call's task is known from when its candidate is asked")
+  func task() {
+    var joining = Joining()
+    holds(joining.called("a"))
+    #expect(joining.task(of: "a") == nil)
+    joining.asked("a", as: "t", hasChallenger: false)
+    #expect(joining.task(of: "a") == "t")
+  }
+
   @Test("an answer after its decision is compared at once, a second one is a duplicate")
   func after() {
     var joining = Joining()
@@ -122,7 +131,7 @@ struct JoiningTests {
     var waiting: [Int] = []
     for i in 0..<20 {
       holds(joining.called("q\(i)"))
-      if i % 2 == 0 { joining.challenged("q\(i)") }
+      if i % 2 == 0 { joining.asked("q\(i)", as: nil, hasChallenger: true) }
       switch joining.answered(frame("q\(i)", big), now: 0) {
       case .waits: waiting.append(i)
       case .unmatched(.expired): break
@@ -164,7 +173,7 @@ struct JoiningTests {
     for order in orders {
       var joining = Joining()
       holds(joining.called("a"))
-      joining.challenged("a")
+      joining.asked("a", as: nil, hasChallenger: true)
       for (place, event) in order.enumerated() {
         let pair: Joining.Pair? =
           switch event {
@@ -194,7 +203,7 @@ struct JoiningTests {
     var joining = Joining()
     for id in ["answered", "quiet"] {
       holds(joining.called(id))
-      joining.challenged(id)
+      joining.asked(id, as: nil, hasChallenger: true)
       holds(joining.decided(id, decided(), now: 0) == nil)
     }
     holds(isWaiting(joining.answered(frame("answered"), now: 1)))
@@ -219,7 +228,7 @@ struct JoiningTests {
     var compared = 0
     for i in 0..<100 {
       holds(joining.called("c\(i)"))
-      joining.challenged("c\(i)")
+      joining.asked("c\(i)", as: nil, hasChallenger: true)
       if i % 3 == 0 { holds(joining.challenged("c\(i)", side(big)) == nil) }
       holds(joining.decided("c\(i)", decided(big), now: 0) == nil)
       guard i % 2 == 0 else { continue }

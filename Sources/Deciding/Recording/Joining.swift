@@ -127,7 +127,7 @@ package struct Joining: Sendable {
     return true
   }
 
-  /// The task that a call was decided as; nil where it is not remembered or has none.
+  /// The task that a call is asked about or was decided as; nil where it is not remembered or has none.
   func task(of id: String) -> String? { recent.task(of: RecentCalls.Key(id)) }
 
   /// A call known from before this process started.
@@ -143,9 +143,11 @@ package struct Joining: Sendable {
     lost.append(Pair(answer: answer))
   }
 
-  /// A challenger is asked about a call: its comparison waits for both.
-  mutating func challenged(_ id: String) {
+  /// Candidates are asked about a call. Where a challenger is, too, its comparison waits for both.
+  mutating func asked(_ id: String, as task: String?, hasChallenger: Bool) {
     let key = RecentCalls.Key(id)
+    recent.note(key, as: task)
+    guard hasChallenger else { return }
     guard case .asking(let answer) = entries[key] else { return }
     entries[key] = .contested(Contest(answer: answer))
   }
@@ -155,7 +157,7 @@ package struct Joining: Sendable {
   /// - Returns: What can be compared now: the answer was here before.
   mutating func decided(_ id: String, _ decided: Decided, now: UInt64) -> Pair? {
     let key = RecentCalls.Key(id)
-    recent.decide(key, as: decided.task?.policy.name)
+    recent.note(key, as: decided.task?.policy.name)
     if case .contested(var contest) = entries[key] {
       bytes -= contest.weight
       contest.decided = decided

@@ -59,7 +59,7 @@ package struct RecentCalls: Sendable {
 
   mutating func answer(_ key: Key) { memories[key]?.mark = .answered }
 
-  mutating func decide(_ key: Key, as task: String?) {
+  mutating func note(_ key: Key, as task: String?) {
     let place = task.map { number(of: $0) } ?? -1
     memories[key]?.task = place
   }

@@ -19,7 +19,7 @@ package struct FrameDecoder: ~Copyable {
     do throws(JSONError) {
       try JSONIndex.members(of: frame, into: &members, noting: &longStrings)
     } catch {
-      throw error.kind == .duplicateName ? .duplicateMember : .notJSON
+      throw error.kind == .duplicateName && JSONIndex.isValue(frame) ? .duplicateMember : .notJSON
     }
     let top = TopLevel(members)
     guard let kind = top.find(frame, "kind") else { throw .noKind }
@@ -33,28 +33,48 @@ package struct FrameDecoder: ~Copyable {
 
   /// Whether a frame that could not be used asked for a reply, and its `call_id`: for an `error` frame.
   ///
-  /// Only the members that are whole are looked at; a frame that is not JSON asked for nothing.
+  /// What is not JSON asked for nothing. Where a name stands twice an agent may wait for a reply all the same, and gets
+  /// one; of two `call_id` none is told.
   package mutating func replyAddress(_ frame: Span<UInt8>) -> (callID: String?, wantsReply: Bool) {
-    guard (try? JSONIndex.members(of: frame, into: &members)) != nil,
-      (try? TopLevel(members).bool(frame, "reply")) == true
+    guard isObject(frame),
+      members.contains(where: {
+        $0.kind == .bool && $0.isNamed("reply", in: frame) && frame.bool(in: $0.value)
+      })
     else { return (nil, false) }
-    let top = TopLevel(members)
-    return ((try? top.string(frame, "call_id", limit: 128)) ?? nil, true)
+    guard only("call_id", in: frame) != nil else { return (nil, true) }
+    return ((try? TopLevel(members).string(frame, "call_id", limit: 128)) ?? nil, true)
   }
 
   /// The sender's frame number, where it gave one.
   package mutating func number(_ frame: Span<UInt8>) -> Int? {
     // `members` still holds the index of the frame that was decoded last.
-    for member in members where member.kind == .number && member.isNamed("n", in: frame) {
-      return frame.integer(in: member.value)
-    }
-    return nil
+    guard let number = only("n", in: frame), number.kind == .number else { return nil }
+    return frame.integer(in: number.value)
   }
 
   /// The same of a frame that is not decoded.
   package mutating func number(unread frame: Span<UInt8>) -> Int? {
-    guard (try? JSONIndex.members(of: frame, into: &members)) != nil else { return nil }
-    return number(frame)
+    isObject(frame) ? number(frame) : nil
+  }
+
+  /// Whether a frame is an object, in which names may stand twice; `members` then holds its index.
+  private mutating func isObject(_ frame: Span<UInt8>) -> Bool {
+    do throws(JSONError) {
+      try JSONIndex.members(of: frame, into: &members)
+      return true
+    } catch {
+      return error.kind == .duplicateName && JSONIndex.isValue(frame)
+    }
+  }
+
+  /// nil: none, or several.
+  private func only(_ name: StaticString, in frame: Span<UInt8>) -> JSONMemberRange? {
+    var found: JSONMemberRange?
+    for member in members where member.isNamed(name, in: frame) {
+      guard found == nil else { return nil }
+      found = member
+    }
+    return found
   }
 
   // MARK: - The three kinds

@@ -35,7 +35,8 @@ package enum JSONIndex {
 
   /// Lists the members of a text that is exactly one object, in their order.
   ///
-  /// - Throws: What is wrong with the text, wherever in it; the list then holds the members before.
+  /// - Throws: What is wrong with the text, wherever in it; the list then holds the members before. A repeated name is
+  ///   found last: the list holds all members then, and what stands behind the object has not been looked at.
   package static func members(
     of text: Span<UInt8>, into list: inout [JSONMemberRange]
   ) throws(JSONError) {

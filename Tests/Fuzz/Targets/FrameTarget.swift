@@ -47,8 +47,12 @@ enum FrameTarget {
     let address = decoder.replyAddress(frame.span)
     guard address.wantsReply else { return }
     guard let tree = tree(frame) else { throw Finding("an error frame for what is no JSON") }
-    try require(tree["reply"]?.boolValue == true, "an error frame that nobody asked for")
+    let members = tree.members ?? []
+    try require(
+      members.contains { $0.name == "reply" && $0.value.boolValue == true },
+      "an error frame that nobody asked for")
     if let callID = address.callID {
+      try require(members.count { $0.name == "call_id" } == 1, "an error frame for one of two calls")
       try require(same(tree["call_id"], callID), "an error frame for another call")
     }
   }
