@@ -65,7 +65,7 @@ def test_a_full_disk_hurts_no_sender_and_is_recovered_from():
             subprocess.run(["mount", "-o", "remount,size=%d" % (200 << 20), disk], check=True)
             until(lambda: not router.status()["log"]["failing"], "the log recovers when there is space", 30, 0.1)
             # What waited in memory is written first; until then calls may still be shed.
-            until(lambda: router.status()["balance"]["in_flight"] == 0, "the queue is written", 60, 0.1)
+            until(lambda: router.status()["log"]["pending_bytes"] == 0, "the queue is written", 60, 0.1)
             tap.send(call("after"))
             router.wait_for("decision", 1)
             until(lambda: any(b'"call_id":"after"' in line for line in router.lines()), "a decision after the recovery", 60)
