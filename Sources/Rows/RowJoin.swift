@@ -15,6 +15,9 @@ package struct RowJoin: Sendable {
   private var runOutcomes: [ContentHash: Ending] = [:]
   private var endings: [Int: Ending] = [:]
   private var reviews: [Int: CallLabels] = [:]
+  private var equalInputs = EqualInputs()
+  /// Calls that another one's label counts for; found once the first reading has ended.
+  private var twins: [Int: Int]?
   private var isSurveyed = false
 
   /// Lines that wait for the other one of their call.
@@ -62,7 +65,9 @@ package struct RowJoin: Sendable {
     switch kind {
     case "decision":
       let ms = line.time(in: text)
-      if let ms, window.contains(ms) { calls[call].hasDecision = true }
+      guard let ms, window.contains(ms), !calls[call].hasDecision else { return }
+      calls[call].hasDecision = true
+      if isSurveyed { equalInputs.add(&line, text, call: call) }
     case "comparison": calls[call].hasComparison = true
     case "review":
       let ms = line.time(in: text)
@@ -81,6 +86,7 @@ package struct RowJoin: Sendable {
 
   package mutating func join(_ text: Span<UInt8>, _ emit: (JoinedRow) -> Void) {
     guard line.read(text) else { return }
+    if isSurveyed, twins == nil { twins = equalInputs.twins { reviews[$0]?.counting?.label } }
     if !isSurveyed { note(text) }
     if line.isString(.kind, "decision", in: text) { return decision(text, emit) }
     if line.isString(.kind, "comparison", in: text) { comparison(text, emit) }
@@ -144,7 +150,7 @@ package struct RowJoin: Sendable {
     let hasComparison = comparison.map { other.read($0.span) } ?? false
     let call = calls.find(key)
     if let call { calls[call].isDone = true }
-    let review = call.flatMap { reviews[$0] }
+    let review = call.flatMap { reviews[twins?[$0] ?? $0] }
     let counting = review?.counting
     let run = line.hash(.runID, in: decision)
     let ending = call.flatMap { endings[$0] } ?? run.flatMap { runOutcomes[$0] }

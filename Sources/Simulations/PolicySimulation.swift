@@ -123,6 +123,7 @@ package struct PolicySimulation: Sendable {
     let call = calls.find(key) ?? calls.insert(SimulatedRow(key: key))
     guard !calls[call].isDecided else { return }
     calls[call].isDecided = true
+    labels.decided(&line, text, call: call)
     result.firstDecision = min(result.firstDecision ?? ms, ms)
     result.lastDecision = max(result.lastDecision ?? ms, ms)
     calls[call].localCost = Float(line.double(.localCostUSD, in: text) ?? 0)
@@ -156,6 +157,7 @@ package struct PolicySimulation: Sendable {
   /// What was read so far comes to. The same log and policies give the same result.
   package func simulation() -> Simulation {
     var result = result
+    let labels = labels.shared
     var tasks = names.texts.map { name in
       var task = Simulation.Task()
       task.name = name
@@ -165,7 +167,7 @@ package struct PolicySimulation: Sendable {
     var causes = Array(repeating: [Redecision.Cause: Int](), count: tasks.count)
     for (number, row) in calls.rows.enumerated() where row.isDecided {
       let task = Int(row.task)
-      count(row, number, into: &tasks[task])
+      count(row, labels[number], into: &tasks[task])
       if case .open(let cause) = row.after {
         causes[task][cause, default: 0] += 1
       } else if row.isChanged {
@@ -193,7 +195,9 @@ package struct PolicySimulation: Sendable {
     }
   }
 
-  private func count(_ row: SimulatedRow, _ number: Int, into task: inout Simulation.Task) {
+  private func count(
+    _ row: SimulatedRow, _ labels: [ReviewLabels.Label], into task: inout Simulation.Task
+  ) {
     task.calls += 1
     let wasAccepted = row.before == nil
     let isAccepted = row.after == .accepted
@@ -204,7 +208,7 @@ package struct PolicySimulation: Sendable {
     if wasAccepted, isOpen { task.acceptsOpen += 1 }
     if row.assumesLabel, !isOpen { task.assumedLabels += 1 }
     let standing = CallStanding(
-      labels: labels[number], verdict: row.verdict,
+      labels: labels, verdict: row.verdict,
       failedLocally: row.answeredLocally && row.outcome == .failure)
     let flow = { (flow: inout Simulation.Flow) in
       switch (wasAccepted, isAccepted) {

@@ -129,6 +129,7 @@ package struct ThresholdFold: Sendable {
     calls[call].identity = identity(text)
     calls[call].wasAccepted = line.isString(.routeCandidate, "local", in: text)
     calls[call].isDrawn = line.bool(.sampled, in: text) == true
+    labels.decided(&line, text, call: call)
     let isLow = line.isString(.reason, "confidence_low", in: text)
     let isNovel = line.isString(.validatorResult, "passed schema, novel input", in: text)
     guard calls[call].wasAccepted || (isLow && !isNovel), let confidence = line.double(.confidence, in: text)
@@ -166,6 +167,7 @@ package struct ThresholdFold: Sendable {
       point.threshold = threshold
       return point
     }
+    let labels = labels.shared
     let present = UInt16(clamping: max(0, identities.count - 1))
     for (number, row) in calls.rows.enumerated() where row.isDecided {
       if let identity = row.identity, identity != present {

@@ -156,7 +156,8 @@ def children(process):
     """Process ids of the helpers, those of a shell script in between included."""
     found = []
     for path in glob.glob("/proc/%d/task/*/children" % process.pid):
-        with open(path) as f:
+        # A thread may have ended since it was listed.
+        with contextlib.suppress(FileNotFoundError), open(path) as f:
             found += [int(word) for word in f.read().split()]
     return found
 

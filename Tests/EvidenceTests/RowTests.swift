@@ -23,6 +23,47 @@ struct RowTests {
     return rows
   }
 
+  /// Six drawn calls: a, b and c of one input and model, d of the input under another model, e of another input; f like a, not
+  /// drawn.
+  private func equalInputs() -> SampleLog {
+    var log = SampleLog()
+    for (id, input, digest, isDrawn) in [
+      ("a", "x", "sha256:1", true), ("b", "x", "sha256:1", true), ("c", "x", "sha256:1", true),
+      ("d", "x", "sha256:2", true), ("e", "y", "sha256:1", true), ("f", "x", "sha256:1", false),
+    ] {
+      log.decision(id, sampled: isDrawn, digest: digest, inputHash: input)
+      log.comparison(id, "disagree")
+    }
+    return log
+  }
+
+  @Test("of drawn calls with one input and model the label of one counts for all, the worst of several")
+  func twins() {
+    var log = equalInputs()
+    func labels() -> [String] {
+      rows(log.lines).map { $0.cell("review_label").stringValue ?? "-" }
+    }
+    func report() -> Report {
+      var fold = EvidenceFold(ReportOptions())
+      fold.add(ndjson: log.bytes.span)
+      return fold.report()
+    }
+    #expect(labels() == ["-", "-", "-", "-", "-", "-"])
+    #expect(report().totals.reviews.drawnUnlabelled == 5)
+    log.review("b", "accept")
+    #expect(labels() == ["accept", "accept", "accept", "-", "-", "-"])
+    var reviews = report().totals.reviews
+    #expect([reviews.accept, reviews.drawnFalse, reviews.drawnUnlabelled] == [3, 2, 2])
+    #expect([reviews.clearedDisagreements, reviews.openDisagreements] == [3, 3])
+    log.review("c", "escalate", severity: 2, reviewer: "ben")
+    #expect(labels() == ["escalate", "escalate", "escalate", "-", "-", "-"])
+    reviews = report().totals.reviews
+    #expect([reviews.accept, reviews.escalate, reviews.knownFalse, reviews.drawnFalse] == [0, 3, 3, 5])
+    let listed = report().falseAccepts.filter { $0.standing == .known }
+    #expect(listed.map(\.callID) == ["c"])
+    #expect(listed.map(\.alike) == [3])
+  }
+
   private func sample() -> SampleLog {
     var log = SampleLog()
     log.decision("a", run: "r", stops: [("access", "token", "input"), ("security", "cve", "answer")])

@@ -80,6 +80,17 @@ struct ThresholdCurveTests {
     #expect([point.drawn, point.labelled, point.drawnFalse, point.knownFalse] == [2, 1, 1, 1])
   }
 
+  @Test("of drawn calls with one input the label of one counts for all")
+  func equalInputs() throws {
+    var log = SampleLog()
+    for id in ["a", "b", "c"] {
+      log.decision(id, confidence: 1, sampled: true, inputHash: id == "c" ? "other" : "same")
+    }
+    log.review("b", "accept")
+    let point = try #require(curve(log).points.first)
+    #expect([point.drawn, point.labelled, point.drawnFalse] == [3, 2, 1])
+  }
+
   @Test("does not propose where calls reach a threshold that no sample was drawn from")
   func notDrawable() {
     var log = SampleLog()

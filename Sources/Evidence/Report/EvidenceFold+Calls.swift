@@ -32,7 +32,10 @@ extension EvidenceFold {
     model(text, task)
     confidenceSource(text, task)
     if line.isFilled(.hardStopMatch) { hardStop(text, task) }
-    if row.isWouldAccept { waiting.keep(text, for: call) }
+    if row.isWouldAccept {
+      equalInputs.add(&line, text, call: call)
+      waiting.keep(text, for: call)
+    }
     applyEarly(key, to: call)
   }
 

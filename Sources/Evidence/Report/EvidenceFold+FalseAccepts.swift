@@ -33,19 +33,24 @@ extension EvidenceFold {
   }
 
   /// Known ones by severity, then suspected ones, each worst first and a limited number for each task.
-  func falseAccepts() -> [Report.FalseAccept] {
+  ///
+  /// - Parameter twins: Calls that another one's label counts for, which is listed for them.
+  func falseAccepts(_ twins: [Int: Int]) -> [Report.FalseAccept] {
     var known: [Report.FalseAccept] = []
     var suspected: [Example] = []
     var listed: Set<Int> = []
-    let alike = suspectedAlike()
+    let alike = suspectedAlike(twins)
+    let standsFor = Dictionary(twins.values.map { ($0, 1) }, uniquingKeysWith: +)
     for task in tallies.indices {
       var shown = 0
       var standing: Set<Int> = []
-      for example in examples[task] ?? [] {
+      for example in examples[task] ?? [] where twins[example.call] == nil {
         let row = calls[example.call]
         if Self.isKnownFalse(row) {
           listed.insert(example.call)
-          known.append(labelled(example.detail, row, example.call))
+          var item = labelled(example.detail, row, example.call)
+          item.alike += standsFor[example.call] ?? 0
+          known.append(item)
         } else if row.review != .accept, shown < options.examplesPerTask {
           // The worst of those that look alike stands for them.
           if let cluster = example.cluster, !standing.insert(cluster).inserted { continue }
@@ -58,7 +63,9 @@ extension EvidenceFold {
       }
     }
     for call in reviewNotes.keys.sorted() where !listed.contains(call) && Self.isKnownFalse(calls[call]) {
-      known.append(labelled(labelledDetails[call] ?? bareDetail(call), calls[call], call))
+      var item = labelled(labelledDetails[call] ?? bareDetail(call), calls[call], call)
+      item.alike += standsFor[call] ?? 0
+      known.append(item)
     }
     known.sort { Self.order($0) < Self.order($1) }
     suspected.sort { $0.rank.isWorse(than: $1.rank) }
@@ -91,9 +98,11 @@ extension EvidenceFold {
   }
 
   /// By number of a cluster: suspected false accepts that it stands for.
-  private func suspectedAlike() -> [Int: Int] {
+  private func suspectedAlike(_ twins: [Int: Int]) -> [Int: Int] {
     var counts: [Int: Int] = [:]
-    for (call, cluster) in clustered where calls[call].review != .accept && !Self.isKnownFalse(calls[call]) {
+    for (call, cluster) in clustered {
+      let row = labelled(calls[call], call, twins)
+      guard row.review != .accept, !Self.isKnownFalse(row) else { continue }
       counts[cluster, default: 0] += 1
     }
     return counts

@@ -7,7 +7,8 @@ import RouterCore
 extension EvidenceFold {
   /// The figures on what was read so far: everything in a report but its advice. Reading may go on afterwards.
   package func figures() -> Report {
-    let joined = joinedCalls()
+    let twins = equalInputs.twins { calls[$0].review.label }
+    let joined = joinedCalls(twins)
     var report = Report()
     report.window = options.window
     report.firstDecision = firstDecision
@@ -23,7 +24,7 @@ extension EvidenceFold {
     report.gates = report.tasks.flatMap { task in gates.filter { $0.subject.task == task.name } }
     report.totals = Self.totals(report.tasks)
     report.rotated = rotated(gates)
-    report.falseAccepts = falseAccepts().map { $0.placed(gates, report.rotated) }
+    report.falseAccepts = falseAccepts(twins).map { $0.placed(gates, report.rotated) }
     report.agents = agentReports(joined)
     (report.runs, report.otherRuns) = runReports(joined)
     report.callsWithoutRun = report.totals.calls - runs.rows.reduce(0) { $0 + Int($1.calls) }
@@ -55,13 +56,15 @@ extension EvidenceFold {
     var sparedByRun: [Int: Double]
   }
 
-  private func joinedCalls() -> Joined {
+  /// - Parameter twins: Calls that another one's label counts for, each with that call.
+  private func joinedCalls(_ twins: [Int: Int]) -> Joined {
     let none = [Int](repeating: 0, count: tallies.count)
     var joined = Joined(
       reviews: Array(repeating: Report.Reviews(), count: tallies.count), notCompared: none, successes: none,
       failures: none, challenges: challengeReports(), spared: none, sparedByRun: [:])
     let means = tallies.indices.map(meanCost)
-    for (call, row) in calls.rows.enumerated() {
+    for (call, own) in calls.rows.enumerated() {
+      let row = labelled(own, call, twins)
       let task = row.task
       if row.flags.contains(.answeredLocally), row.verdict == 0 {
         joined.spared[task] += 1
@@ -88,6 +91,14 @@ extension EvidenceFold {
       if isSevere(call) { joined.reviews[task].severe += 1 }
     }
     return joined
+  }
+
+  /// With the label that counts for it.
+  func labelled(_ row: CallRow, _ call: Int, _ twins: [Int: Int]) -> CallRow {
+    guard !twins.isEmpty, let other = twins[call] else { return row }
+    var row = row
+    row.review = calls[other].review
+    return row
   }
 
   private static func count(_ row: CallRow, into reviews: inout Report.Reviews) {

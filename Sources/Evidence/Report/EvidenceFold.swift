@@ -66,6 +66,7 @@ package struct EvidenceFold: Sendable {
   var reviewNotes: [Int: ReviewNote] = [:]
   /// What people say of the candidate's answers, by call.
   var labels: [Int: CallLabels] = [:]
+  var equalInputs = EqualInputs()
   var clusters = TemplateClusters()
   /// Disagreements of which others look alike may exist, by call.
   var clustered: [(call: Int, cluster: Int)] = []

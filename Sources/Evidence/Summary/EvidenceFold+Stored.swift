@@ -36,6 +36,7 @@ extension EvidenceFold: StoredMembers {
     try state.member(&examples)
     try state.member(&reviewNotes)
     try state.member(&labels)
+    try state.member(&equalInputs)
     try state.member(&clusters)
     try clusteredCalls(&state)
     try state.member(&changes)
@@ -118,6 +119,7 @@ extension EvidenceFold: StoredMembers {
         Int($0.nameStart) + Int($0.nameCount) <= runNames.count
           && (Int($0.agent) < agentNames.texts.count || $0.agent == .max)
       }
+      && equalInputs.isConsistent(calls: callCount)
       && dayMarks.calls.last.map { $0 < callCount } ?? (callCount == 0)
       && clustered.allSatisfy { $0.call < callCount } && reviewNotes.keys.allSatisfy { 0..<callCount ~= $0 }
       && examples.allSatisfy { task, list in

@@ -37,7 +37,8 @@ package struct SampleLog {
     label: String? = "crash", confidence: Double? = 0.9, model: String = "qwen3-1.7b", run: String? = nil,
     agent: String? = nil, localMs: Double? = 100, localCost: Double = 0.001, sampled: Bool = false,
     stops: [(String, String, String)] = [], input: String = "the importer crashes",
-    checks: [(String, String)] = [], digest: String? = "sha256:feed", more: [(String, JSONValue)] = []
+    checks: [(String, String)] = [], digest: String? = "sha256:feed", inputHash: String? = nil,
+    more: [(String, JSONValue)] = []
   ) {
     let stopValues = stops.map { stop in
       JSONValue.object([
@@ -56,7 +57,7 @@ package struct SampleLog {
         ("checks", .object(checks.map { JSONMember($0.0, .string($0.1)) })),
         ("hard_stop_match", .array(stopValues)), ("local_model", .string(model)),
         ("local_model_digest", text(digest)), ("label", text(label)), ("confidence", number(confidence)),
-        ("input_hash", .string("hmac-sha256:k1:\(id)")), ("input_preview", .string(input)),
+        ("input_hash", .string("hmac-sha256:k1:\(inputHash ?? id)")), ("input_preview", .string(input)),
         ("answer_preview", text(label)), ("local_latency_ms", number(localMs)),
         ("local_cost_usd", number(localCost)), ("fallback_triggered", .bool(reason != nil)),
         ("sampled", .bool(sampled)),
