@@ -262,9 +262,36 @@ struct ReportGateTests {
     #expect(agents["a"].map { [$0.calls, $0.runs, $0.successes, $0.failures] } == [9, 3, 1, 1])
     #expect(agents["b"].map { [$0.calls, $0.runs, $0.successes, $0.failures] } == [3, 3, 1, 1])
     #expect(agents["b"]?.latencyMs == 2_700.0)
-    #expect(report.runs.count == 6 && report.runs.allSatisfy { $0.agent != nil })
+    #expect(report.runs.map(\.agent) == ["a, b", "a, b", "a, b"])
     let rest = try #require(self.report(log) { $0.runsShown = 0 }.otherRuns)
     #expect([rest.runs, rest.successes, rest.calls] == [3, 1, 12])
+  }
+
+  @Test("any number of agents may share runs, and a call without a name is its run's first agent's")
+  func manyAgents() {
+    // There may be a million of each.
+    #expect([MemoryLayout<RunRow>.stride, MemoryLayout<CallRow>.stride] == [48, 16])
+    var log = SampleLog()
+    log.decision("nobody's", run: "r0", localMs: 100)
+    log.comparison("nobody's", "agree", ms: 500)
+    for call in 0..<900 {
+      log.decision("c\(call)", run: "r\(call % 3)", agent: "a\(call % 300)", localMs: 100)
+    }
+    for call in (0..<900).reversed() { log.comparison("c\(call)", "agree", ms: Double(call % 300)) }
+    log.outcome(run: "r1", "success")
+    let report = report(log) { $0.runsShown = 100 }
+    #expect(report.agents.count == 300)
+    for agent in report.agents {
+      let number = Int(agent.name.dropFirst()) ?? -1
+      let isFirst = number == 0
+      #expect([agent.calls, agent.runs, agent.successes] == [isFirst ? 4 : 3, 1, number % 3 == 1 ? 1 : 0])
+      #expect(agent.latencyMs == Double(3 * number) + (isFirst ? 500 : 0))
+    }
+    #expect(
+      Set(report.runs.map(\.agent)) == [
+        "a0, a3, a6 and 97 more", "a1, a4, a7 and 97 more", "a2, a5, a8 and 97 more",
+      ])
+    #expect(report.runs.reduce(0) { $0 + $1.calls } == 901)
   }
 
   @Test(

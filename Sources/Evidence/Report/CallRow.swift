@@ -127,17 +127,16 @@ struct DayMarks: Sendable {
   }
 }
 
-/// What is kept of every run that has an id; numbers only, as of a call.
+/// What is kept of every run that has an id; numbers only, as of a call. 48 bytes.
 struct RunRow: KeyedRow {
   let key: ShortKey
-  /// Where its id stands in the arena of ids.
+  /// Where its id stands in the arena of ids: a byte that says how long it is, and the id.
   var nameStart: UInt32 = 0
-  /// Ids have at most 128 characters.
-  var nameCount: UInt8 = 0
-  private var outcomeCode: UInt8 = 0
+  /// Number of the first agent; `.max` while none was named.
   var agent: UInt16 = .max
-  /// Of a run that several agents share, one row for each: the first one's number, which holds the outcome; else `.max`.
-  var first: UInt32 = .max
+  /// From below: the outcome in two bits; a bit for each of the first agents that had a call in it; the highest where
+  /// others had.
+  private var marks: UInt16 = 0
   var calls: UInt32 = 0
   var wouldAccepts: UInt32 = 0
   var fallbacks: UInt32 = 0
@@ -152,7 +151,21 @@ struct RunRow: KeyedRow {
   init(key: ContentHash) { self.key = ShortKey(key) }
 
   var outcome: OutcomeResult {
-    get { OutcomeResult(rawValue: outcomeCode) ?? .none }
-    set { outcomeCode = newValue.rawValue }
+    get { OutcomeResult(rawValue: UInt8(marks & 3)) ?? .none }
+    set { marks = marks & ~3 | UInt16(newValue.rawValue & 3) }
   }
+
+  /// Agents that have a bit.
+  static let markedAgents = 13
+
+  /// - Returns: False where the agent has none: it is to be kept elsewhere.
+  mutating func mark(agent: Int) -> Bool {
+    marks |= 1 << UInt16(min(agent, Self.markedAgents) + 2)
+    return agent < Self.markedAgents
+  }
+
+  /// Agents without a bit had a call in it.
+  var hasUnmarked: Bool { marks >> UInt16(Self.markedAgents + 2) & 1 == 1 }
+
+  func isMarked(agent: Int) -> Bool { agent < Self.markedAgents && marks >> UInt16(agent + 2) & 1 == 1 }
 }

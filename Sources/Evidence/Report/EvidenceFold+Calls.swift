@@ -59,41 +59,61 @@ extension EvidenceFold {
       // 0.29 × 100 is a little less than 29; the nudge keeps every hundredth in its own bin.
       row.confidence = Int(confidence * 100 + 1e-9)
     }
-    let agent = line.number(.agent, in: text, &agentNames)
-    if let run = runNumber(text, agent) {
-      row.run = run
-      runs[run].calls += 1
-      if row.isWouldAccept { runs[run].wouldAccepts += 1 }
-      if line.bool(.fallbackTriggered, in: text) == true { runs[run].fallbacks += 1 }
-      runs[run].localCost += Float(line.double(.localCostUSD, in: text) ?? 0)
-      runs[run].routedMs += Float(line.double(.localLatencyMs, in: text) ?? 0)
-    }
+    run(text, &row)
     return row
   }
 
-  /// The row of a run, and within it of an agent.
-  private mutating func runNumber(_ text: Span<UInt8>, _ agent: Int?) -> Int? {
+  /// Adds a call to its run, and to what its agent had of runs.
+  private mutating func run(_ text: Span<UInt8>, _ row: inout CallRow) {
+    guard let run = runNumber(text) else { return }
+    row.run = run
+    let agent = agent(text, inRun: run)
+    let isFallback = line.bool(.fallbackTriggered, in: text) == true
+    let (isAccept, cost) = (row.isWouldAccept, line.double(.localCostUSD, in: text) ?? 0)
+    let localMs = line.double(.localLatencyMs, in: text) ?? 0
+    runs[run].calls += 1
+    if isAccept { runs[run].wouldAccepts += 1 }
+    if isFallback { runs[run].fallbacks += 1 }
+    runs[run].localCost += Float(cost)
+    runs[run].routedMs += Float(localMs)
+    guard let agent else { return }
+    agentShares.add(to: agent) { share in
+      share.calls += 1
+      if isAccept { share.wouldAccepts += 1 }
+      if isFallback { share.fallbacks += 1 }
+      share.localCost += cost
+      share.routedMs += localMs
+    }
+  }
+
+  private mutating func runNumber(_ text: Span<UInt8>) -> Int? {
     guard let key = line.hash(.runID, in: text) else { return nil }
-    let agent = agent.map { UInt16(clamping: $0) }
-    guard let first = runs.find(key) else {
-      var row = RunRow(key: key)
-      row.nameStart = UInt32(runNames.count)
-      line.append(.runID, in: text, to: &runNames)
-      row.nameCount = UInt8(clamping: runNames.count - Int(row.nameStart))
-      row.agent = agent ?? .max
-      return runs.insert(row)
-    }
-    guard let agent, runs[first].agent != agent else { return first }
-    if runs[first].agent == .max {
-      runs[first].agent = agent
-      return first
-    }
-    let own = key.with(Int(agent))
-    if let known = runs.find(own) { return known }
-    var row = RunRow(key: own)
-    (row.nameStart, row.nameCount) = (runs[first].nameStart, runs[first].nameCount)
-    (row.agent, row.first) = (agent, UInt32(first))
+    if let known = runs.find(key) { return known }
+    var row = RunRow(key: key)
+    row.nameStart = UInt32(runNames.count)
+    runNames.append(0)
+    line.append(.runID, in: text, to: &runNames)
+    // Ids have at most 128 characters.
+    let start = Int(row.nameStart)
+    let count = min(runNames.count - start - 1, Int(UInt8.max))
+    runNames.removeLast(runNames.count - start - 1 - count)
+    runNames[start] = UInt8(count)
     return runs.insert(row)
+  }
+
+  /// Who made the call at hand, the next one: its run's first agent where it names none.
+  private mutating func agent(_ text: Span<UInt8>, inRun run: Int) -> Int? {
+    let first = runs[run].agent == .max ? nil : Int(runs[run].agent)
+    guard let agent = line.number(.agent, in: text, &agentNames) else { return first }
+    if first == nil {
+      runs[run].agent = UInt16(clamping: agent)
+      // What came before without a name is its own as well.
+      let row = runs[run]
+      agentShares.add(to: agent) { $0.add(row) }
+    }
+    if !runs[run].mark(agent: agent) { agentShares.noteFar(agent, inRun: run) }
+    if let first, first != agent { agentShares.made(calls.rows.count, by: agent) }
+    return agent
   }
 
   private mutating func tally(_ text: Span<UInt8>, _ task: Int, _ row: CallRow) {
@@ -223,7 +243,7 @@ extension EvidenceFold {
     }
     let verdict = line.verdict(.agreement, in: text) ?? .unknown
     calls[call].verdict = Self.code(verdict)
-    measure(text, row)
+    measure(text, row, call)
     pair(text, call, candidate: verdict)
     bin(row, verdict)
     guard row.isWouldAccept else { return }
@@ -251,7 +271,7 @@ extension EvidenceFold {
   }
 
   /// Times and money.
-  private mutating func measure(_ text: Span<UInt8>, _ row: CallRow) {
+  private mutating func measure(_ text: Span<UInt8>, _ row: CallRow, _ call: Int) {
     let task = row.task
     let latency = line.double(.frontierLatencyMs, in: text)
     let cost = line.double(.frontierCostUSD, in: text)
@@ -269,13 +289,23 @@ extension EvidenceFold {
       if row.flags.contains(.answeredLocally) { tallies[task].live.auditCost += cost }
     }
     guard let run = row.run else { return }
-    runs[run].frontierCost += Float(cost ?? 0)
-    runs[run].latencyMs += Float(latency ?? 0)
-    if row.isSpared {
-      runs[run].frontierCostOfAccepts += Float(cost ?? 0)
-    } else if !row.flags.contains(.answeredLocally) {
-      runs[run].routedMs += Float(latency ?? 0)
+    let (paid, taken) = (cost ?? 0, latency ?? 0)
+    let isRouted = !row.isSpared && !row.flags.contains(.answeredLocally)
+    runs[run].frontierCost += Float(paid)
+    runs[run].latencyMs += Float(taken)
+    if row.isSpared { runs[run].frontierCostOfAccepts += Float(paid) }
+    if isRouted { runs[run].routedMs += Float(taken) }
+    guard let agent = agent(of: call, inRun: run) else { return }
+    agentShares.add(to: agent) { share in
+      share.frontierCost += paid
+      share.latencyMs += taken
+      if row.isSpared { share.frontierCostOfAccepts += paid }
+      if isRouted { share.routedMs += taken }
     }
+  }
+
+  func agent(of call: Int, inRun run: Int) -> Int? {
+    agentShares.agent(of: call) ?? (runs[run].agent == .max ? nil : Int(runs[run].agent))
   }
 
   private mutating func bin(_ row: CallRow, _ verdict: AgreementResult.Verdict) {
@@ -397,7 +427,7 @@ extension EvidenceFold {
     let result = OutcomeResult(line.string(.result, in: text))
     if let run = runs.find(key) {
       runs[run].outcome = result
-    } else if mayWait, let run = runNumber(text, nil) {
+    } else if mayWait, let run = runNumber(text) {
       runs[run].outcome = result
     }
   }

@@ -54,6 +54,7 @@ extension EvidenceFold {
     /// Local answers whose frontier answer was spared, by task; and what those of each run would have cost, in USD.
     var spared: [Int]
     var sparedByRun: [Int: Double]
+    var sparedByAgent: [Int: Double]
   }
 
   /// - Parameter twins: Calls that another one's label counts for, each with that call.
@@ -61,14 +62,19 @@ extension EvidenceFold {
     let none = [Int](repeating: 0, count: tallies.count)
     var joined = Joined(
       reviews: Array(repeating: Report.Reviews(), count: tallies.count), notCompared: none, successes: none,
-      failures: none, challenges: challengeReports(), spared: none, sparedByRun: [:])
+      failures: none, challenges: challengeReports(), spared: none, sparedByRun: [:], sparedByAgent: [:])
     let means = tallies.indices.map(meanCost)
     for (call, own) in calls.rows.enumerated() {
       let row = labelled(own, call, twins)
       let task = row.task
       if row.flags.contains(.answeredLocally), row.verdict == 0 {
         joined.spared[task] += 1
-        if let run = row.run { joined.sparedByRun[run, default: 0] += means[task] }
+        if let run = row.run {
+          joined.sparedByRun[run, default: 0] += means[task]
+          if let agent = agent(of: call, inRun: run) {
+            joined.sparedByAgent[agent, default: 0] += means[task]
+          }
+        }
       }
       switch row.outcome {
       case .success: joined.successes[task] += 1
@@ -255,18 +261,27 @@ extension EvidenceFold {
 
   private func agentReports(_ joined: Joined) -> [Report.Agent] {
     var agents = agentNames.texts.map { Report.Agent(name: $0) }
-    for (index, run) in runs.rows.enumerated() where run.calls > 0 && run.agent != .max {
-      let agent = Int(run.agent)
-      agents[agent].runs += 1
-      agents[agent].calls += Int(run.calls)
-      agents[agent].wouldAccepts += Int(run.wouldAccepts)
-      agents[agent].fallbacks += Int(run.fallbacks)
-      agents[agent].latencyMs += Double(run.latencyMs)
-      agents[agent].routedMs += Double(run.routedMs)
-      if outcome(run) == .success { agents[agent].successes += 1 }
-      if outcome(run) == .failure { agents[agent].failures += 1 }
-      agents[agent].cost.add(cost(run, joined.sparedByRun[index] ?? 0))
+    for (agent, share) in agentShares.shares.enumerated() {
+      agents[agent].calls = share.calls
+      agents[agent].wouldAccepts = share.wouldAccepts
+      agents[agent].fallbacks = share.fallbacks
+      agents[agent].latencyMs = share.latencyMs
+      agents[agent].routedMs = share.routedMs
+      agents[agent].cost = Report.Cost(
+        paid: share.frontierCost, paidForAccepts: share.frontierCostOfAccepts,
+        spared: joined.sparedByAgent[agent] ?? 0, local: share.localCost)
     }
+    let ended = { (agents: inout [Report.Agent], agent: Int, run: RunRow) in
+      agents[agent].runs += 1
+      if run.outcome == .success { agents[agent].successes += 1 }
+      if run.outcome == .failure { agents[agent].failures += 1 }
+    }
+    for run in runs.rows where run.calls > 0 {
+      for agent in 0..<min(agents.count, RunRow.markedAgents) where run.isMarked(agent: agent) {
+        ended(&agents, agent, run)
+      }
+    }
+    agentShares.visitFar { run, agent in ended(&agents, agent, runs[run]) }
     return agents.filter { $0.runs > 0 }.sorted { ($0.cost.saving, $0.name) < ($1.cost.saving, $1.name) }
   }
 
@@ -277,10 +292,10 @@ extension EvidenceFold {
     let worst = worstRuns(costs)
     let listed = worst.map { index in
       let row = runs[index]
-      let start = Int(row.nameStart)
+      let start = Int(row.nameStart) + 1
       return Report.Run(
-        id: String(decoding: runNames[start..<start + Int(row.nameCount)], as: UTF8.self),
-        agent: row.agent == .max ? nil : agentNames[Int(row.agent)], outcome: outcome(row).name,
+        id: String(decoding: runNames[start..<start + Int(runNames[start - 1])], as: UTF8.self),
+        agent: agents(of: index), outcome: row.outcome.name,
         calls: Int(row.calls), wouldAccepts: Int(row.wouldAccepts), fallbacks: Int(row.fallbacks),
         latencyMs: Double(row.latencyMs), routedMs: Double(row.routedMs), cost: costs(index))
     }
@@ -292,10 +307,19 @@ extension EvidenceFold {
     return (listed, rest.runs > 0 ? rest : nil)
   }
 
-  /// How a run ended, whichever of its agents' rows is looked at.
-  private func outcome(_ run: RunRow) -> OutcomeResult {
-    run.first == .max ? run.outcome : runs[Int(run.first)].outcome
+  /// Names of the agents that share a run, its first one's first; nil where none is named.
+  private func agents(of run: Int) -> String? {
+    let row = runs[run]
+    guard row.agent != .max else { return nil }
+    let first = Int(row.agent)
+    var agents = [first] + (0..<RunRow.markedAgents).filter { $0 != first && row.isMarked(agent: $0) }
+    if row.hasUnmarked { agents += agentShares.far(inRun: run).filter { $0 != first } }
+    let shown = agents.prefix(Self.agentsShown).map { agentNames[$0] }.joined(separator: ", ")
+    return agents.count > Self.agentsShown ? "\(shown) and \(agents.count - Self.agentsShown) more" : shown
   }
+
+  /// Of those that share a run.
+  private static let agentsShown = 3
 
   private func cost(_ run: RunRow, _ spared: Double) -> Report.Cost {
     Report.Cost(

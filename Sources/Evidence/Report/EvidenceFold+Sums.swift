@@ -112,11 +112,8 @@ extension Report.Saving {
 
 extension Report.RunSum {
   mutating func add(_ run: RunRow, _ cost: Report.Cost) {
-    // A run that agents share is one run.
-    if run.first == .max {
-      runs += 1
-      if run.outcome == .success { successes += 1 }
-    }
+    runs += 1
+    if run.outcome == .success { successes += 1 }
     calls += Int(run.calls)
     wouldAccepts += Int(run.wouldAccepts)
     fallbacks += Int(run.fallbacks)

@@ -36,9 +36,10 @@ package struct EvidenceFold: Sendable {
   var calls = CompactTable<CallRow>()
   var dayMarks = DayMarks()
   var runs = CompactTable<RunRow>()
-  /// Ids of runs, one after another.
+  /// Ids of runs, one after another, each behind its length.
   var runNames: [UInt8] = []
   var agentNames = Interner(limit: 1_000)
+  var agentShares = AgentShares()
   /// Models, labels, terms, details, causes: the words of which there are few.
   var words = Interner(limit: 20_000)
   var hardStops = Counts<HardStopKey>(limit: 10_000)

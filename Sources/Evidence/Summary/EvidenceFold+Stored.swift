@@ -21,6 +21,7 @@ extension EvidenceFold: StoredMembers {
     try state.member(table: &runs)
     try state.member(bytesOf: &runNames)
     try state.member(&agentNames)
+    try state.member(&agentShares)
     try state.member(&words)
     try state.member(&hardStops)
     try state.member(&planted)
@@ -116,9 +117,11 @@ extension EvidenceFold: StoredMembers {
         $0.task < taskCount && $0.run.map { $0 < runCount } ?? true && $0.challenger <= challengerCount
       }
       && runs.rows.allSatisfy {
-        Int($0.nameStart) + Int($0.nameCount) <= runNames.count
+        Int($0.nameStart) < runNames.count
+          && Int($0.nameStart) + Int(runNames[Int($0.nameStart)]) < runNames.count
           && (Int($0.agent) < agentNames.texts.count || $0.agent == .max)
       }
+      && agentShares.isConsistent(calls: callCount, runs: runCount, agents: agentNames.texts.count)
       && equalInputs.isConsistent(calls: callCount)
       && dayMarks.calls.last.map { $0 < callCount } ?? (callCount == 0)
       && clustered.allSatisfy { $0.call < callCount } && reviewNotes.keys.allSatisfy { 0..<callCount ~= $0 }
