@@ -1,6 +1,6 @@
 /// Which drawn would-accepts have one input: of these one is reviewed, and its label counts for all.
 ///
-/// The input, the task and what answered it have to be the same. A person's own label of a call stands where it is at least
+/// The input, the task, the model with its digest and the prompt have to be the same. A person's own label of a call stands where it is at least
 /// as bad.
 package struct EqualInputs: Sendable {
   /// Twelve bytes, because there may be a hundred thousand.
@@ -14,6 +14,11 @@ package struct EqualInputs: Sendable {
 
   private var drawn: [Drawn] = []
 
+  /// What an answer depends on beside the input.
+  private static let answering: [LogField] = [
+    .taskType, .localModelID, .localModel, .localModelDigest, .promptRevision,
+  ]
+
   package init() {}
 
   /// Takes in the decision at hand where it is a drawn would-accept.
@@ -23,9 +28,11 @@ package struct EqualInputs: Sendable {
     guard line.bool(.sampled, in: text) == true, line.isString(.routeCandidate, "local", in: text),
       let input = line.hash(.inputHash, in: text)
     else { return }
-    let task = line.hash(.taskType, in: text)?.short ?? 0
-    let digest = line.hash(.localModelDigest, in: text)?.short ?? 0
-    let key = input.with(Int(truncatingIfNeeded: task)).with(Int(truncatingIfNeeded: digest)).short
+    var same = input
+    for field in Self.answering {
+      same = same.with(Int(truncatingIfNeeded: line.hash(field, in: text)?.short ?? 0))
+    }
+    let key = same.with(line.bool(.rotated, in: text) == true ? 1 : 0).short
     drawn.append(
       Drawn(
         call: UInt32(truncatingIfNeeded: call), high: UInt32(truncatingIfNeeded: key >> 32),

@@ -35,7 +35,7 @@ package struct StateCoder {
   private var block: [UInt8] = []
   private var at = 0
   /// The last byte is the version of what is stored.
-  private var sum: UInt64 = 0x5368_6164_6f77_3034
+  private var sum: UInt64 = 0x5368_6164_6f77_3035
   private var told = 0
   private var checkedTypes: Set<ObjectIdentifier> = []
 

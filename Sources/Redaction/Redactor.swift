@@ -37,8 +37,8 @@ package struct Redactor: Sendable {
     return redactedFolded(text, window, characters: characters) ?? shown
   }
 
-  /// As the scan for hard stops reads it: in NFKC, without characters that have no width. What is hidden as written is
-  /// hidden first, since folding may glue it to a word.
+  /// As the scan for hard stops reads it: in NFKC, without characters that have no width. What is hidden as written stays
+  /// hidden: folding may glue it to a word.
   ///
   /// - Returns: nil where that hides nothing more: the text is shown as it is written then.
   private func redactedFolded(
@@ -48,15 +48,43 @@ package struct Redactor: Sendable {
     guard !Folding.isASCII(part) else { return nil }
     var folded: [UInt8] = []
     Folding.fold(part, into: &folded)
-    guard !isEqual(folded.span, part), let written = redactedAsWritten(text, window, characters: nil) else {
-      return nil
+    guard !isEqual(folded.span, part), let written = ranges(in: text, window) else { return nil }
+    // In pieces, so that each range has its place in the folded text.
+    folded = []
+    var piece: [UInt8] = []
+    func take(to end: Int, from start: Int) {
+      Folding.fold(text.extracting(start..<end), into: &piece)
+      folded += piece
     }
-    Folding.fold(written.span, into: &folded)
-    let whole = RedactionWindow(folded.span, most: .max)
-    guard let hidden = redactedAsWritten(folded.span, whole, characters: nil), hidden != folded else {
-      return nil
+    var place = 0
+    let moved = written.found.map { range -> RedactedRange in
+      let (first, last) = (max(place, min(range.start, written.end)), max(place, min(range.end, written.end)))
+      take(to: first, from: place)
+      let start = folded.count
+      take(to: last, from: first)
+      place = last
+      return RedactedRange(start: start, end: folded.count, kind: range.kind)
     }
-    return redactedAsWritten(folded.span, whole, characters: characters)
+    take(to: max(place, written.end), from: place)
+    guard let read = ranges(in: folded.span, RedactionWindow(folded.span, most: .max)) else { return nil }
+    // Both are in order: one walk along them.
+    var next = 0
+    let hidesMore = read.found.contains { range in
+      while next < moved.count, moved[next].end < range.end { next += 1 }
+      return next == moved.count || moved[next].start > range.start
+    }
+    guard hidesMore else { return nil }
+    return emit(
+      folded.span, merged(moved, read.found), limit: folded.count, characters: characters ?? .max)
+  }
+
+  /// What is hidden of a whole window, in order, and how far it was read; nil where that is no UTF-8.
+  private func ranges(in text: Span<UInt8>, _ window: RedactionWindow) -> (found: [RedactedRange], end: Int)?
+  {
+    var scanner = RedactionScanner(limit: window.limit, enough: nil)
+    guard scanner.scan(text) else { return nil }
+    let numbers = LoneNumber.ranges(in: text, limit: window.limit, before: scanner.end)
+    return (redactions(text, scanner, numbers, window), scanner.end)
   }
 
   private func isEqual(_ first: Span<UInt8>, _ second: Span<UInt8>) -> Bool {
@@ -82,14 +110,14 @@ package struct Redactor: Sendable {
           continue
         }
       }
-      return redacted(text, scanner, numbers, window, characters: characters)
+      return emit(
+        text, redactions(text, scanner, numbers, window), limit: scanner.end, characters: characters ?? .max)
     }
   }
 
-  private func redacted(
-    _ text: Span<UInt8>, _ scanner: RedactionScanner, _ numbers: [Range<Int>], _ window: RedactionWindow,
-    characters: Int?
-  ) -> [UInt8]? {
+  private func redactions(
+    _ text: Span<UInt8>, _ scanner: RedactionScanner, _ numbers: [Range<Int>], _ window: RedactionWindow
+  ) -> [RedactedRange] {
     var redactions = scanner.found
     let alone = numbers.filter { number in
       !redactions.contains { $0.start < number.upperBound && number.lowerBound < $0.end }
@@ -98,8 +126,7 @@ package struct Redactor: Sendable {
       redactions = merged(
         redactions, alone.map { RedactedRange(start: $0.lowerBound, end: $0.upperBound, kind: .id) })
     }
-    if !extra.isEmpty { redactions = merged(redactions, matches(in: text, limit: window.limit)) }
-    return emit(text, redactions, limit: scanner.end, characters: characters ?? .max)
+    return extra.isEmpty ? redactions : merged(redactions, matches(in: text, limit: window.limit))
   }
 
   private func matches(in text: Span<UInt8>, limit: Int) -> [RedactedRange] {

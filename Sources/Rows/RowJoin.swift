@@ -158,7 +158,8 @@ package struct RowJoin: Sendable {
       switch column {
       case "review_label": return counting.map { .string($0.label.rawValue) } ?? .null
       case "severity":
-        guard let severity = review?.severity, severity > 0 else { return .null }
+        // Of the call that was labelled alone.
+        guard let severity = call.flatMap({ reviews[$0] })?.severity, severity > 0 else { return .null }
         return .number(JSONNumber(severity))
       case "reviewer": return counting.map { .string($0.reviewer) } ?? .null
       case "outcome": return ending?.result.map { .string($0) } ?? .null

@@ -59,9 +59,25 @@ struct RowTests {
     #expect(labels() == ["escalate", "escalate", "escalate", "-", "-", "-"])
     reviews = report().totals.reviews
     #expect([reviews.accept, reviews.escalate, reviews.knownFalse, reviews.drawnFalse] == [0, 3, 3, 5])
+    #expect(report().periods.reduce(0) { $0 + $1.knownFalse } == 3)
     let listed = report().falseAccepts.filter { $0.standing == .known }
     #expect(listed.map(\.callID) == ["c"])
     #expect(listed.map(\.alike) == [3])
+  }
+
+  @Test("what an unsure label leaves suspected is still listed")
+  func unsureTwin() {
+    var log = SampleLog()
+    for (id, agreement) in [("a", "agree"), ("b", "disagree")] {
+      log.decision(id, sampled: true, inputHash: "x")
+      log.comparison(id, agreement)
+    }
+    log.review("a", "unsure")
+    var fold = EvidenceFold(ReportOptions())
+    fold.add(ndjson: log.bytes.span)
+    let report = fold.report()
+    #expect(report.totals.reviews.unsure == 2 && report.totals.reviews.openDisagreements == 1)
+    #expect(report.falseAccepts.map(\.callID) == ["b"])
   }
 
   private func sample() -> SampleLog {

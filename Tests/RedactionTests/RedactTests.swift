@@ -69,6 +69,11 @@ struct RedactTests {
       ("card ４０１２ ８８８８ ８８８８ １８８１.", "card [card]."),
       ("4012\u{00AD}8888\u{2060}8888\u{200D}1881", "[card]"),
       ("jane\u{200B}.doe＠example.org", "[email]"),
+      // The first part has a secret's form of its own.
+      ("+49 30 1234\u{200B}5678 now", "[phone] now"),
+      ("+49 30 1234５６７８", "[phone]"),
+      ("key sk-ant-api03-AbCd1234EfGh5678\u{AD}ijKLmn90.", "key [secret]."),
+      ("Bearer abc.def.ghi1\u{200B}jkl.mno", "Bearer [secret]"),
       // Folding glues it to a word: it is hidden as written first.
       ("x\u{200B}219-09-9999 ｐassword=hunter2", "x[ssn] password=[secret]"),
     ])

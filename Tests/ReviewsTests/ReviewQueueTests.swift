@@ -99,6 +99,23 @@ struct ReviewQueueTests {
     #expect(ids(queue(log)) == ["c"])
   }
 
+  @Test(
+    "equal inputs under another prompt, model or policy of the task are asked about again",
+    arguments: ["prompt_revision", "local_model", "task_revision", "local_model_digest"])
+  func anotherBasis(member: String) {
+    var log = SampleLog()
+    for (id, value) in [("a", "one"), ("b", "one"), ("c", "two")] {
+      log.record(
+        "decision",
+        [
+          ("call_id", .string(id)), ("task_type", "t"), ("route_candidate", "local"), ("sampled", true),
+          ("input_hash", "h"), (member, .string(value)),
+        ])
+    }
+    review(&log, "a", "accept")
+    #expect(ids(queue(log)) == ["c"])
+  }
+
   @Test("the calls that an item stands for are remembered up to a limit, over all items too")
   func manyTwins() {
     var log = SampleLog()

@@ -38,11 +38,10 @@ struct AgentShares: Sendable {
 
   private static let isFar: UInt8 = 255
 
-  /// Notes who made a call, the next one of the log.
+  /// Notes who made a call, a later one than those before.
   ///
-  /// - Parameter agent: nil: its run's.
-  mutating func made(_ call: Int, by agent: Int?) {
-    guard let agent else { return }
+  /// - Parameter agent: Another one than its run's first.
+  mutating func made(_ call: Int, by agent: Int) {
     while others.count < call { others.append(0) }
     if agent + 1 < Int(Self.isFar) {
       others.append(UInt8(agent + 1))

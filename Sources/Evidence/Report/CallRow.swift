@@ -134,8 +134,8 @@ struct RunRow: KeyedRow {
   var nameStart: UInt32 = 0
   /// Number of the first agent; `.max` while none was named.
   var agent: UInt16 = .max
-  /// From below: the outcome in two bits; a bit for each of the first agents that had a call in it; the highest where
-  /// others had.
+  /// From below: the outcome in two bits; a bit for each of the log's first agents that had a call in it beside the run's
+  /// first; the highest where others had.
   private var marks: UInt16 = 0
   var calls: UInt32 = 0
   var wouldAccepts: UInt32 = 0
@@ -162,6 +162,11 @@ struct RunRow: KeyedRow {
   mutating func mark(agent: Int) -> Bool {
     marks |= 1 << UInt16(min(agent, Self.markedAgents) + 2)
     return agent < Self.markedAgents
+  }
+
+  /// Whether no agent from a number on is marked.
+  func marksOnly(below count: Int) -> Bool {
+    count >= Self.markedAgents || (count..<Self.markedAgents).allSatisfy { !isMarked(agent: $0) }
   }
 
   /// Agents without a bit had a call in it.

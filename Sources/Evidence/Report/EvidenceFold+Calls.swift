@@ -104,15 +104,16 @@ extension EvidenceFold {
   /// Who made the call at hand, the next one: its run's first agent where it names none.
   private mutating func agent(_ text: Span<UInt8>, inRun run: Int) -> Int? {
     let first = runs[run].agent == .max ? nil : Int(runs[run].agent)
-    guard let agent = line.number(.agent, in: text, &agentNames) else { return first }
-    if first == nil {
+    guard let agent = line.number(.agent, in: text, &agentNames), agent != first else { return first }
+    guard first != nil else {
       runs[run].agent = UInt16(clamping: agent)
       // What came before without a name is its own as well.
       let row = runs[run]
       agentShares.add(to: agent) { $0.add(row) }
+      return agent
     }
     if !runs[run].mark(agent: agent) { agentShares.noteFar(agent, inRun: run) }
-    if let first, first != agent { agentShares.made(calls.rows.count, by: agent) }
+    agentShares.made(calls.rows.count, by: agent)
     return agent
   }
 

@@ -40,12 +40,14 @@ extension EvidenceFold {
     var suspected: [Example] = []
     var listed: Set<Int> = []
     let alike = suspectedAlike(twins)
-    let standsFor = Dictionary(twins.values.map { ($0, 1) }, uniquingKeysWith: +)
+    // Of one that is not sure nothing is listed that could stand for others.
+    let told = twins.filter { calls[$0.value].review != .unsure }
+    let standsFor = Dictionary(told.values.map { ($0, 1) }, uniquingKeysWith: +)
     for task in tallies.indices {
       var shown = 0
       var standing: Set<Int> = []
-      for example in examples[task] ?? [] where twins[example.call] == nil {
-        let row = calls[example.call]
+      for example in examples[task] ?? [] where told[example.call] == nil {
+        let row = labelled(calls[example.call], example.call, twins)
         if Self.isKnownFalse(row) {
           listed.insert(example.call)
           var item = labelled(example.detail, row, example.call)

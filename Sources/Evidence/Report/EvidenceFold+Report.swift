@@ -28,7 +28,7 @@ extension EvidenceFold {
     report.agents = agentReports(joined)
     (report.runs, report.otherRuns) = runReports(joined)
     report.callsWithoutRun = report.totals.calls - runs.rows.reduce(0) { $0 + Int($1.calls) }
-    report.periods = periods()
+    report.periods = periods(twins)
     report.saving = report.tasks.reduce(into: Report.Saving()) { $0.add($1.saving) }
     report.hardStops = hardStops.sorted.map { key, count in
       Report.HardStop(
@@ -276,7 +276,8 @@ extension EvidenceFold {
       if run.outcome == .success { agents[agent].successes += 1 }
       if run.outcome == .failure { agents[agent].failures += 1 }
     }
-    for run in runs.rows where run.calls > 0 {
+    for run in runs.rows where run.calls > 0 && run.agent != .max {
+      ended(&agents, Int(run.agent), run)
       for agent in 0..<min(agents.count, RunRow.markedAgents) where run.isMarked(agent: agent) {
         ended(&agents, agent, run)
       }
@@ -312,8 +313,8 @@ extension EvidenceFold {
     let row = runs[run]
     guard row.agent != .max else { return nil }
     let first = Int(row.agent)
-    var agents = [first] + (0..<RunRow.markedAgents).filter { $0 != first && row.isMarked(agent: $0) }
-    if row.hasUnmarked { agents += agentShares.far(inRun: run).filter { $0 != first } }
+    var agents = [first] + (0..<RunRow.markedAgents).filter { row.isMarked(agent: $0) }
+    if row.hasUnmarked { agents += agentShares.far(inRun: run) }
     let shown = agents.prefix(Self.agentsShown).map { agentNames[$0] }.joined(separator: ", ")
     return agents.count > Self.agentsShown ? "\(shown) and \(agents.count - Self.agentsShown) more" : shown
   }

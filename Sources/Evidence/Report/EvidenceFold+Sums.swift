@@ -6,11 +6,14 @@ import Statistics
 
 extension EvidenceFold {
   /// By day, or by week where that would be too many.
-  func periods() -> [Report.Period] {
+  ///
+  /// - Parameter twins: Calls that another one's label counts for, each with that call.
+  func periods(_ twins: [Int: Int]) -> [Report.Period] {
     var days: [UInt16: Report.Period] = [:]
     dayMarks.visit(calls.rows.count) { numbers, number in
       var day = days[number] ?? Report.Period(name: "")
-      for row in calls.rows[numbers] {
+      for call in numbers {
+        let row = labelled(calls[call], call, twins)
         day.calls += 1
         if row.flags.contains(.answeredLocally) { day.answeredLocally += 1 }
         guard row.isWouldAccept else { continue }

@@ -120,6 +120,7 @@ extension EvidenceFold: StoredMembers {
         Int($0.nameStart) < runNames.count
           && Int($0.nameStart) + Int(runNames[Int($0.nameStart)]) < runNames.count
           && (Int($0.agent) < agentNames.texts.count || $0.agent == .max)
+          && $0.marksOnly(below: agentNames.texts.count)
       }
       && agentShares.isConsistent(calls: callCount, runs: runCount, agents: agentNames.texts.count)
       && equalInputs.isConsistent(calls: callCount)

@@ -190,9 +190,13 @@ package struct ReviewQueue: Sendable {
     let preview = input?.preview
     let template = TextTemplate.of(preview ?? "")
     let digest = line.string(.localModelDigest, in: text) ?? ""
-    // Without a hash of the input its own id, so that it stands for itself.
+    // What an epoch rests on: a label from before another prompt or policy counts no more. Without a hash of the input
+    // its own id, so that it stands for itself.
+    let basis = [LogField.localModelID, .localModel, .promptRevision, .taskRevision].map {
+      line.string($0, in: text) ?? ""
+    }
     let group =
-      [task, isChallenger ? "challenger" : "candidate", digest].joined(separator: "\u{0}")
+      ([task, isChallenger ? "challenger" : "candidate", digest] + basis).joined(separator: "\u{0}")
       + "\(Self.groupEnd)\(input?.hash ?? callID)"
     var item = ReviewItem(
       key: ReviewKey(callID: callID, isChallenger: isChallenger), task: task, at: at,
