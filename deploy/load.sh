@@ -2,7 +2,7 @@
 # The router under load, in full: deploy/load.sh
 #
 # Prints a figure for each: a burst of 20,000 calls a second for 10 s (SHADOW_ROUTER_BURST_SECONDS), 2,000 calls a second of 2 KiB for
-# 30 minutes with memory flat within 5 % (SHADOW_ROUTER_STEADY_SECONDS), 10,000 reloads, half of them refused, under 2,000 calls a
+# 30 minutes with memory's steady growth within 5 % (SHADOW_ROUTER_STEADY_SECONDS), 10,000 reloads, half of them refused, under 2,000 calls a
 # second (SHADOW_ROUTER_RELOADS), and every flood. An hour on two cores, and 8 GB of disk for the log meanwhile; deploy/test runs a
 # short version of each.
 set -uo pipefail

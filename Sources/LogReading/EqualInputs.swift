@@ -1,7 +1,7 @@
 /// Which drawn would-accepts have one input: of these one is reviewed, and its label counts for all.
 ///
-/// The input, the task, the model with its digest and the prompt have to be the same. A person's own label of a call stands where it is at least
-/// as bad.
+/// The input, the task, the model with its digest and the prompt have to be the same. A person's own label of a call stands
+/// where it is at least as bad.
 package struct EqualInputs: Sendable {
   /// Twelve bytes, because there may be a hundred thousand.
   private struct Drawn: BitwiseCopyable {

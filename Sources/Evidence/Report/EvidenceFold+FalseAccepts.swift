@@ -43,6 +43,11 @@ extension EvidenceFold {
     // Of one that is not sure nothing is listed that could stand for others.
     let told = twins.filter { calls[$0.value].review != .unsure }
     let standsFor = Dictionary(told.values.map { ($0, 1) }, uniquingKeysWith: +)
+    func keepKnown(_ detail: Report.FalseAccept, _ row: CallRow, _ call: Int) {
+      var item = labelled(detail, row, call)
+      item.alike += standsFor[call] ?? 0
+      known.append(item)
+    }
     for task in tallies.indices {
       var shown = 0
       var standing: Set<Int> = []
@@ -50,9 +55,7 @@ extension EvidenceFold {
         let row = labelled(calls[example.call], example.call, twins)
         if Self.isKnownFalse(row) {
           listed.insert(example.call)
-          var item = labelled(example.detail, row, example.call)
-          item.alike += standsFor[example.call] ?? 0
-          known.append(item)
+          keepKnown(example.detail, row, example.call)
         } else if row.review != .accept, shown < options.examplesPerTask {
           // The worst of those that look alike stands for them.
           if let cluster = example.cluster, !standing.insert(cluster).inserted { continue }
@@ -65,9 +68,7 @@ extension EvidenceFold {
       }
     }
     for call in reviewNotes.keys.sorted() where !listed.contains(call) && Self.isKnownFalse(calls[call]) {
-      var item = labelled(labelledDetails[call] ?? bareDetail(call), calls[call], call)
-      item.alike += standsFor[call] ?? 0
-      known.append(item)
+      keepKnown(labelledDetails[call] ?? bareDetail(call), calls[call], call)
     }
     known.sort { Self.order($0) < Self.order($1) }
     suspected.sort { $0.rank.isWorse(than: $1.rank) }
